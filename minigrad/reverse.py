@@ -1,0 +1,111 @@
+"""The reverse walk: a pure function from seeds to cotangents.
+
+For a scalar J and a node x, the cotangent of x is dJ/dx, an array of x's shape. The chain rule in reverse:
+
+    cotangent(x) = Σ over the nodes y computed from x:  cotangent(y) · ∂y/∂x,
+
+so one pass over the nodes, newest first, has every consumer's share of a node before the node itself is visited. Nodes are
+numbered as they are recorded; newest first is therefore a topological order, and no walk here recurses.
+
+The walk knows no function: it asks the table of rules, undoes broadcasting and checks what the rule returned.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .rules import RULES, cast, same, unbroadcast
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+def upstream(roots: Iterable["Tensor"], wrt: Collection["Tensor"] | None = None) -> list["Tensor"]:
+    """The nodes that ``roots`` depend on differentiably, themselves included, newest first.
+
+    With ``wrt`` only those with a path to one of ``wrt``.
+    """
+    seen = {root for root in roots if root.requires_grad}
+    stack = list(seen)
+    while stack:
+        for x in stack.pop().operands:
+            if x is not None and x.requires_grad and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    nodes = sorted(seen, key=attrgetter("order"), reverse=True)
+    if wrt is None:
+        return nodes
+    on_path = set(wrt)
+    for node in reversed(nodes):
+        if not on_path.isdisjoint(node.operands):
+            on_path.add(node)
+    return [node for node in nodes if node in on_path]
+
+
+def cotangents(
+    seeds: Mapping["Tensor", Any], wrt: Collection["Tensor"] | None = None, recorded: bool = False
+) -> dict["Tensor", Any]:
+    """Cotangents of every node upstream of the seeds, or with ``wrt`` of those alone, given the cotangents of the seeds.
+
+    A seed is dJ/dseed by other ways than through the other seeds. Cotangents are arrays, or with ``recorded`` Tensors,
+    made by the same rules, whose own derivatives can be taken. Arrays may share memory: copy before writing. Seeds with
+    no path to ``wrt`` are left out of the answer, like all nodes with no path.
+
+    Raises RuntimeError where a rule returns another shape than its argument's, or where a recorded walk needs the value of
+    a leaf that was updated after the recording.
+    """
+    nodes = upstream(seeds, wrt)
+    on_path = set(nodes) if wrt is not None else None
+    found = {node: seeds[node] for node in nodes if node in seeds}
+    for node in nodes:
+        function = node.function
+        if function is None:
+            continue
+        g = found.get(node)
+        if g is None:  # reached only through arguments that pass no gradient on
+            continue
+        if wrt is not None and node not in wrt:
+            del found[node]
+        operands, primals, options = node.operands, node.primals, node.options
+        arguments = (g, node, *_recorded_arguments(node)) if recorded else (g, node.primal, *primals)
+        derivatives = RULES[function]
+        if type(derivatives) is not tuple:
+            derivatives = derivatives(operands)  # type: ignore[misc]
+        for derivative, x, a in zip(derivatives, operands, primals):  # noqa: B905  # strict= costs as much as a rule
+            if x is None or derivative is None or not x.requires_grad or (on_path is not None and x not in on_path):
+                continue
+            if derivative is same:
+                c = g
+            else:
+                c = derivative(*arguments, **options) if options else derivative(*arguments)
+            if c.shape != a.shape:
+                c = _undone(c, a.shape, node)
+            if c.dtype is not a.dtype and c.dtype != a.dtype:
+                c = cast(c, a.dtype)
+            earlier = found.get(x)
+            found[x] = c if earlier is None else earlier + c
+    return found
+
+
+def _undone(c: Any, shape: tuple[int, ...], node: "Tensor") -> Any:
+    """The cotangent of an argument that broadcasting repeated."""
+    try:
+        return unbroadcast(c, shape)
+    except ValueError:
+        raise RuntimeError(
+            f"the rule of {node.op} returned a cotangent of shape {c.shape} for an argument of shape {shape}; "
+            f"a derivative returns the argument's shape, or one that broadcasting made of it (see mg.rule)"
+        ) from None
+
+
+def _recorded_arguments(node: "Tensor") -> tuple[Any, ...]:
+    """The arguments of a node, Tensors where they were Tensors, so that a rule run on them records."""
+    for x, a in zip(node.operands, node.primals, strict=True):
+        if x is not None and x.function is None and x.value is not a and not np.array_equal(x.value, a, equal_nan=True):
+            raise RuntimeError(
+                f"{x.describe()} was updated after {node.op} had used it, so a derivative of this derivative would mix "
+                f"old and new values; record the computation again, or take create_graph gradients before the update"
+            )
+    return tuple(a if x is None else x for x, a in zip(node.operands, node.primals, strict=True))

@@ -1,0 +1,627 @@
+"""The derivative table: one line of plain NumPy per function and argument.
+
+A derivative is written as in a textbook. For ``y = f(a, b)`` and a scalar ``J`` computed from ``y``,
+
+    derivative(g, y, a, b) = Σ g · ∂y/∂a,    where g = dJ/dy,
+
+the vector-Jacobian product of ``f`` with the cotangent ``g``. The line sees the result ``y`` and the arguments as they
+were given, and keyword options by name. It may return an array of the *broadcast* shape: the engine sums it back to the
+argument's own shape, here for every rule at once (``unbroadcast``).
+
+The lines are plain NumPy, and Tensors speak NumPy's protocols: on arrays a line computes, on Tensors it records. Second
+derivatives, drawn backward graphs, written derivations and compiled programs all come from this one table.
+
+Conventions. A kink has the derivative that courses and PyTorch use: abs'(0) = 0; maximum and minimum of two differentiable
+operands share the gradient in halves at a tie; against a constant the differentiable operand gets 0 at a tie, so that
+``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min) shares it evenly among the tied entries.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+Derivative = Callable[..., Any]
+Derivatives = tuple[Derivative | None, ...]
+
+# function -> one derivative per argument (None: no path through that argument), or a function that chooses them by the
+# operands (Tensors; None for a constant), or None for a function that is flat wherever it has a derivative at all.
+RULES: dict[Callable[..., Any], Derivatives | Callable[[tuple[Any, ...]], Derivatives] | None] = {}
+
+# The functions with a rule through some of whose arguments no gradient passes.
+GAPS: set[Callable[..., Any]] = set()
+
+# function -> plain NumPy in terms of other functions, for what needs no rule of its own.
+COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+# function -> the same function on arrays, without the cost of NumPy's Python-side conveniences.
+IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def rule(function: Callable[..., Any], *derivatives: Derivative | None) -> Callable[..., Any]:
+    """Teach minigrad the derivatives of a function.
+
+    ``function`` is a ufunc (NumPy's or SciPy's), a NumPy function that dispatches on its arguments, or your own function
+    from arrays to one array. ``derivatives[i](g, y, *args, **options)`` is the vector-Jacobian product for argument ``i``:
+    ``g`` is the cotangent of the result ``y`` (same shape), and it returns an array of ``args[i]``'s shape, or of a shape
+    that broadcasting made of it. Write it in NumPy, and it works for second derivatives too. ``None`` says that no gradient
+    passes through that argument; a rule without derivatives says the function has none, and gives plain arrays.
+
+    Returns the function to call: the same one, or for your own function its recording twin.
+
+    >>> import numpy as np, minigrad as mg
+    >>> softplus = mg.rule(lambda x: np.log1p(np.exp(x)), lambda g, y, x: g / (1 + np.exp(-x)))
+    >>> x = mg.Tensor([0.0], name="x")
+    >>> softplus(x).backward(np.array([1.0])); x.grad
+    array([0.5])
+
+    Raises TypeError where something is not callable.
+    """
+    for part in (function, *derivatives):
+        if part is not None and not callable(part):
+            raise TypeError(f"rule: {part!r} is not callable; give a function and one derivative per argument, or None")
+    if not isinstance(function, np.ufunc | type(np.sum)):  # NumPy's own dispatch on their arguments already
+        function = dispatching(function)
+    RULES[function] = derivatives or None
+    COMPOSED.pop(function, None)
+    if None in derivatives:
+        GAPS.add(function)
+    return function
+
+
+def dispatching(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of our own ask its arguments for NumPy's ``__array_function__``, as NumPy's functions do."""
+
+    @functools.wraps(implementation)
+    def function(*args: Any, **options: Any) -> Any:
+        for argument in args:
+            kind = type(argument)
+            if kind is not np.ndarray and hasattr(kind, "__array_function__"):
+                return argument.__array_function__(function, (kind,), args, options)
+        return implementation(*args, **options)
+
+    IMPLEMENTATIONS[function] = implementation
+    return function
+
+
+def _each(derivative: Derivative) -> Callable[[tuple[Any, ...]], Derivatives]:
+    """Rule of a function of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
+    return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))
+
+
+def same(g: Any, y: Any, *args: Any) -> Any:
+    """The derivative 1: the cotangent passes as it is. (The walk knows it, to save the call.)"""
+    return g
+
+
+# --- what several derivatives need ------------------------------------------------------------------------------------
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum ``g`` over the axes along which broadcasting repeated an array of ``shape``: the adjoint of broadcasting.
+
+    Raises ValueError where broadcasting could not have made ``g``'s shape of ``shape``.
+    """
+    axes = _repeated_axes(shape, g.shape)
+    total = np.add.reduce(g, axes, None, None, True) if type(g) is np.ndarray else np.sum(g, axis=axes, keepdims=True)
+    return total.reshape(shape) if g.ndim > len(shape) else total
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated_axes(shape: tuple[int, ...], broadcast: tuple[int, ...]) -> tuple[int, ...]:
+    lead = len(broadcast) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, broadcast[lead:], strict=True)):
+        raise ValueError(f"broadcasting does not make {broadcast} of {shape}")
+    return (*range(lead), *(i for i, n in enumerate(shape, lead) if n != broadcast[i]))
+
+
+_ARRAYS = (np.ndarray, np.generic)
+
+
+def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
+    if axis is not None and not keepdims:
+        g = g.reshape(_kept_shape(a, axis))
+    if not isinstance(g, _ARRAYS):
+        return np.broadcast_to(g, a.shape)
+    spread = np.empty(a.shape, g.dtype)
+    if g.ndim:
+        spread[...] = g
+    else:
+        spread.fill(g)
+    return spread
+
+
+def _axes(a: Any, axis: Any) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(a.ndim))
+    return tuple(int(i) % a.ndim for i in (axis if isinstance(axis, tuple | list) else (axis,)))
+
+
+def _kept_shape(a: Any, axis: Any) -> tuple[int, ...]:
+    """Shape of a reduction of ``a`` over ``axis`` with keepdims=True."""
+    reduced = _axes(a, axis)
+    return tuple(1 if i in reduced else n for i, n in enumerate(a.shape))
+
+
+def _count(a: Any, axis: Any) -> int:
+    return math.prod(a.shape[i] for i in _axes(a, axis))
+
+
+def _nonzero(a: Any) -> Any:
+    """``a`` with 1 in place of 0: a safe divisor where the numerator is 0 too."""
+    return np.where(a == 0, _one(a), a)
+
+
+def _one(a: Any) -> Any:
+    return a.dtype.type(1)
+
+
+def _zero(a: Any) -> Any:
+    return a.dtype.type(0)
+
+
+def _swap(a: Any) -> Any:
+    """The matrix transpose of a stack of matrices."""
+    return np.swapaxes(a, -1, -2)
+
+
+# --- elementwise ------------------------------------------------------------------------------------------------------
+
+rule(np.add, same, same)
+rule(np.subtract, same, lambda g, y, a, b: -g)
+rule(np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+rule(np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
+rule(np.negative, lambda g, y, a: -g)
+rule(np.positive, same)
+rule(np.conjugate, same)
+rule(np.reciprocal, lambda g, y, a: -g * y * y)
+rule(np.square, lambda g, y, a: 2 * g * a)
+rule(np.sqrt, lambda g, y, a: 0.5 * g / y)
+rule(np.cbrt, lambda g, y, a: g / (3 * y * y))
+rule(np.absolute, lambda g, y, a: g * np.sign(a))
+rule(np.fabs, lambda g, y, a: g * np.sign(a))
+rule(np.remainder, same, lambda g, y, a, b: -g * np.floor_divide(a, b))
+rule(np.fmod, same, lambda g, y, a, b: -g * np.trunc(a / b))
+rule(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.copysign(_one(a), b), None)
+rule(np.heaviside, None, lambda g, y, a, b: g * (a == 0))
+rule(np.ldexp, lambda g, y, a, n: np.ldexp(g, n), None)
+
+rule(np.exp, lambda g, y, a: g * y)
+rule(np.exp2, lambda g, y, a: g * y * math.log(2))
+rule(np.expm1, lambda g, y, a: g * (y + 1))
+rule(np.log, lambda g, y, a: g / a)
+rule(np.log2, lambda g, y, a: g / (a * math.log(2)))
+rule(np.log10, lambda g, y, a: g / (a * math.log(10)))
+rule(np.log1p, lambda g, y, a: g / (1 + a))
+rule(np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y))
+rule(np.logaddexp2, lambda g, y, a, b: g * np.exp2(a - y), lambda g, y, a, b: g * np.exp2(b - y))
+
+rule(np.sin, lambda g, y, a: g * np.cos(a))
+rule(np.cos, lambda g, y, a: -g * np.sin(a))
+rule(np.tan, lambda g, y, a: g * (1 + y * y))
+rule(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
+rule(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
+rule(np.arctan, lambda g, y, a: g / (1 + a * a))
+rule(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
+rule(np.hypot, lambda g, y, a, b: g * (a / _nonzero(y)), lambda g, y, a, b: g * (b / _nonzero(y)))
+rule(np.sinh, lambda g, y, a: g * np.cosh(a))
+rule(np.cosh, lambda g, y, a: g * np.sinh(a))
+rule(np.tanh, lambda g, y, a: g * (1 - y * y))
+rule(np.arcsinh, lambda g, y, a: g / np.sqrt(1 + a * a))
+rule(np.arccosh, lambda g, y, a: g / np.sqrt(a * a - 1))
+rule(np.arctanh, lambda g, y, a: g / (1 - a * a))
+for _degrees in (np.degrees, np.rad2deg):
+    rule(_degrees, lambda g, y, a: g * (180 / math.pi))
+for _radians in (np.radians, np.deg2rad):
+    rule(_radians, lambda g, y, a: g * (math.pi / 180))
+
+
+def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
+    lowered = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
+    return g * b * np.power(a, lowered)
+
+
+def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """aᵇ ln a, and 0 where a = 0, the limit for b > 0."""
+    return g * y * np.log(np.where(a == 0, 1, a))
+
+
+for _power in (np.power, np.float_power):
+    rule(_power, _power_base, _power_exponent)
+
+
+def _extremum(function: Callable[..., Any], wins: Callable[[Any, Any], Any]) -> None:
+    """maximum and its kin: the winner takes the gradient; at a tie two differentiable operands take half each."""
+
+    def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
+        return g * wins(mine, other) + 0.5 * g * (mine == other)
+
+    both = (lambda g, y, a, b: of_both(g, y, a, b), lambda g, y, a, b: of_both(g, y, b, a))
+    one = (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a))
+
+    def by_operands(operands: tuple[Any, ...]) -> Derivatives:
+        a, b = operands
+        return both if a is not None and b is not None and a.requires_grad and b.requires_grad else one
+
+    RULES[function] = by_operands
+
+
+_extremum(np.maximum, lambda a, b: a > b)
+_extremum(np.minimum, lambda a, b: a < b)
+_extremum(np.fmax, lambda a, b: (a > b) | np.isnan(b))
+_extremum(np.fmin, lambda a, b: (a < b) | np.isnan(b))
+
+rule(
+    np.where,
+    None,
+    lambda g, y, condition, a, b: np.where(condition, g, _zero(g)),
+    lambda g, y, condition, a, b: np.where(condition, _zero(g), g),
+)
+
+
+# --- reductions -------------------------------------------------------------------------------------------------------
+
+
+def _product_of_others(a: Any) -> Any:
+    """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
+
+    Pairs are multiplied, the pairs' own others found in the same way, and each half of a pair gets the other half: O(n).
+    """
+    n = a.shape[-1]
+    if n < 2:
+        return np.ones(a.shape, a.dtype)
+    if n % 2:
+        a = np.concatenate([a, np.ones((*a.shape[:-1], 1), a.dtype)], axis=-1)
+    pairs = a.reshape((*a.shape[:-1], a.shape[-1] // 2, 2))
+    left, right = pairs[..., 0], pairs[..., 1]
+    others = _product_of_others(left * right)
+    return np.stack([others * right, others * left], axis=-1).reshape(a.shape)[..., :n]
+
+
+def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    reduced = _axes(a, axis)
+    order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
+    moved = np.transpose(a, order)
+    rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], _count(a, axis)))
+    others = np.transpose(_product_of_others(rows).reshape(moved.shape), tuple(int(i) for i in np.argsort(order)))
+    return _spread(g, a, axis, keepdims) * others
+
+
+def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    tied = a == _spread(y, a, axis, keepdims)
+    share = g / np.sum(np.where(tied, _one(a), _zero(a)), axis=axis, keepdims=keepdims)
+    return np.where(tied, _spread(share, a, axis, keepdims), _zero(a))
+
+
+def _deviation(a: Any, axis: Any) -> Any:
+    return a - np.mean(a, axis=axis, keepdims=True)
+
+
+def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    return _spread(g * (2 / _freedom(a, axis, ddof)), a, axis, keepdims) * _deviation(a, axis)
+
+
+def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    return _spread(g / (_freedom(a, axis, ddof) * _nonzero(y)), a, axis, keepdims) * _deviation(a, axis)
+
+
+def _freedom(a: Any, axis: Any, ddof: float) -> float:
+    return max(_count(a, axis) - ddof, 0) or math.nan
+
+
+def _mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _spread(g / max(_count(a, axis), 1), a, axis, keepdims)
+
+
+def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
+    return _spread(g / _nonzero(y), a, axis, keepdims) * a
+
+
+def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
+    along = axis or 0
+    return np.flip(np.cumsum(np.flip(g, along), axis=along), along).reshape(a.shape)
+
+
+rule(np.sum, lambda g, y, a, axis=None, keepdims=False: _spread(g, a, axis, keepdims))
+rule(np.mean, _mean)
+rule(np.prod, _prod)
+for _reduction in (np.max, np.min, np.amax, np.amin):
+    rule(_reduction, _max)
+rule(np.var, _var)
+rule(np.std, _std)
+rule(np.linalg.norm, _norm)
+rule(np.cumsum, _cumsum)
+
+IMPLEMENTATIONS[np.sum] = lambda a, axis=None, keepdims=False: np.add.reduce(a, axis, None, None, keepdims)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def _inverse(axes: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
+
+
+rule(np.reshape, lambda g, y, a, shape=None: g.reshape(a.shape))
+rule(np.ravel, lambda g, y, a: g.reshape(a.shape))
+rule(np.squeeze, lambda g, y, a, axis=None: g.reshape(a.shape))
+rule(np.expand_dims, lambda g, y, a, axis=None: g.reshape(a.shape))
+rule(np.transpose, lambda g, y, a, axes=None: g.T if axes is None else np.transpose(g, _inverse(axes, a.ndim)))
+rule(np.swapaxes, lambda g, y, a, axis1, axis2: np.swapaxes(g, axis1, axis2))
+rule(np.moveaxis, lambda g, y, a, source, destination: np.moveaxis(g, destination, source))
+rule(np.broadcast_to, lambda g, y, a, shape: g)
+
+IMPLEMENTATIONS[np.reshape] = lambda a, shape: a.reshape(shape)
+IMPLEMENTATIONS[np.transpose] = lambda a, axes=None: a.transpose(axes)
+
+# A cast is linear; the engine gives the cotangent the argument's own dtype.
+cast = rule(lambda a, dtype: a.astype(dtype), same)
+cast.__name__ = "cast"
+
+# The value goes on, the gradient does not. Only a traced program records it; elsewhere a detached Tensor is a new leaf.
+detached = rule(lambda a: a, None)
+detached.__name__ = "detach"
+
+
+def _getitem(a: Any, *index: Any) -> Any:
+    return a[index]
+
+
+def _scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
+    """An array of zeros of ``shape`` in which ``g`` is added at ``index``: the adjoint of indexing."""
+    out = np.zeros(shape, g.dtype)
+    if any(isinstance(part, np.ndarray) for part in index):
+        np.add.at(out, index, g)  # an entry taken twice gets both cotangents
+    else:
+        out[index] = g
+    return out
+
+
+def _first_only(derivative: Derivative) -> Callable[[tuple[Any, ...]], Derivatives]:
+    return lambda operands: (derivative, *(None for _ in operands[1:]))
+
+
+getitem = dispatching(_getitem)
+scatter = dispatching(_scatter)
+RULES[getitem] = _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape))
+GAPS |= {getitem, scatter}
+RULES[scatter] = _first_only(lambda g, y, a, *index, shape: getitem(g, *index))
+
+
+@dispatching
+def concatenate(*arrays: Any, axis: int = 0) -> Any:
+    """np.concatenate, with the arrays as arguments of their own."""
+    return np.concatenate(arrays, axis)
+
+
+@dispatching
+def stack(*arrays: Any, axis: int = 0) -> Any:
+    """np.stack, with the arrays as arguments of their own."""
+    return np.stack(arrays, axis)
+
+
+def _slab(g: Any, axis: int, part: Any) -> Any:
+    return g[(slice(None),) * (axis % g.ndim) + (part,)]
+
+
+def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+    start = sum(a.shape[axis] for a in arrays[:i])
+    return _slab(g, axis, slice(start, start + arrays[i].shape[axis]))
+
+
+RULES[concatenate] = _each(_concatenate_part)
+RULES[stack] = _each(lambda i, g, y, *arrays, axis=0: _slab(g, axis, i))
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:
+        return g @ b.T
+    if b.ndim == 1:
+        return g * b if a.ndim == 1 else g[..., None] * b
+    if a.ndim == 1:
+        return (g[..., None, :] @ _swap(b))[..., 0, :]
+    return g @ _swap(b)
+
+
+def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:
+        return a.T @ g
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return (_swap(a) @ g[..., None])[..., 0]
+    return _swap(a) @ g
+
+
+def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
+    """The axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
+    if isinstance(axes, int | np.integer):
+        return list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    of_a, of_b = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
+    return [i % a.ndim for i in of_a], [i % b.ndim for i in of_b]
+
+
+def _free(a: Any, contracted: list[int]) -> list[int]:
+    return [i for i in range(a.ndim) if i not in contracted]
+
+
+def _tensordot_left(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
+    return np.transpose(product, _inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
+
+
+def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
+    return np.transpose(product, _inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
+
+
+@dispatching
+def einsum(*arrays: Any, subscripts: str, optimize: Any = False) -> Any:
+    """np.einsum, with the arrays first and the subscripts written out (no ellipsis, no implied output)."""
+    return np.einsum(subscripts, *arrays, optimize=optimize)
+
+
+def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
+    """The cotangent takes the output's letters, the answer the argument's own.
+
+    A letter that only this argument has was summed away: ones give it back. A letter that it has twice is a diagonal:
+    an identity matrix puts the answer there.
+    """
+    inputs, output = subscripts.split("->")
+    letters = inputs.split(",")
+    terms = [output, *letters[:i], *letters[i + 1 :]]
+    operands = [g, *arrays[:i], *arrays[i + 1 :]]
+    wanted: list[str] = []
+    for letter, n in zip(letters[i], arrays[i].shape, strict=True):
+        if letter in wanted:
+            fresh = next(c for c in _LETTERS if c not in subscripts and c not in wanted)
+            terms.append(letter + fresh)
+            operands.append(np.eye(n, dtype=arrays[i].dtype))
+            wanted.append(fresh)
+        else:
+            if not any(letter in term for term in terms):
+                terms.append(letter)
+                operands.append(np.ones(n, dtype=arrays[i].dtype))
+            wanted.append(letter)
+    return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", optimize=optimize)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
+    """Write the subscripts out, as NumPy's documentation of einsum defines them."""
+    if not isinstance(subscripts, str):
+        raise TypeError('einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(arrays):
+        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array")
+    if "..." in subscripts:
+        dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
+        spare = "".join([c for c in _LETTERS if c not in subscripts][: max(dots)])
+        terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
+        output = output.replace("...", spare)
+    else:
+        spare = ""
+    if not arrow:
+        used = "".join(terms)
+        output = spare + "".join(sorted(c for c in set(used) if used.count(c) == 1 and c not in spare))
+    written = f"{','.join(terms)}->{output}"
+    return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
+
+
+rule(np.matmul, _matmul_left, _matmul_right)
+rule(np.tensordot, _tensordot_left, _tensordot_right)
+rule(
+    np.outer,
+    lambda g, y, a, b: (g @ b.reshape(-1)).reshape(a.shape),
+    lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
+)
+RULES[einsum] = _each(_einsum_part)
+
+
+# --- functions that are others in disguise ----------------------------------------------------------------------------
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    a = a if low is None else np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+def _dot(a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, axes=(-1, -2))
+
+
+def _inner(a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
+
+
+def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    return concatenate(*(map(np.ravel, arrays) if axis is None else arrays), axis=axis or 0)
+
+
+def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
+        raise ValueError(
+            f"split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; np.array_split takes unequal ones"
+        )
+    return _array_split(a, indices_or_sections, axis)
+
+
+def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    parts = np.array_split(np.arange(a.shape[axis]), indices_or_sections)
+    bounds = np.cumsum([0, *(len(part) for part in parts)]) if isinstance(indices_or_sections, int | np.integer) else None
+    if bounds is None:
+        edges = [0, *indices_or_sections, a.shape[axis]]
+        return [_slab(a, axis, slice(i, j)) for i, j in zip(edges, edges[1:], strict=False)]
+    return [_slab(a, axis, slice(int(i), int(j))) for i, j in zip(bounds, bounds[1:], strict=False)]
+
+
+def _flip(a: Any, axis: Any = None) -> Any:
+    flipped = _axes(a, axis)
+    return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
+
+
+def _vecdot(a: Any, b: Any) -> Any:
+    return np.sum(a * b, axis=-1)
+
+
+COMPOSED |= {
+    np.clip: _clip,
+    np.dot: _dot,
+    np.inner: _inner,
+    np.einsum: _einsum,
+    np.concatenate: _concatenate,
+    np.stack: lambda arrays, axis=0: stack(*arrays, axis=axis),
+    np.vstack: lambda tup: _concatenate([a.reshape(1, -1) if np.ndim(a) < 2 else a for a in tup]),
+    np.hstack: lambda tup: _concatenate(tup, axis=0 if np.ndim(tup[0]) == 1 else 1),
+    np.split: _split,
+    np.array_split: _array_split,
+    np.flip: _flip,
+    np.copy: lambda a: +a,
+    np.reshape: lambda a, shape: a.reshape(shape),
+    np.divmod: lambda a, b: (a // b, a % b),
+    np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
+    np.vecdot: _vecdot,
+    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
+    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
+    np.full_like: lambda a, fill_value, dtype=None: np.full(a.shape, fill_value, dtype or a.dtype),
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a: a.size,
+}
+if hasattr(np, "matvec"):  # NumPy 2.2
+    COMPOSED |= {
+        np.matvec: lambda a, b: (a @ b[..., None])[..., 0],
+        np.vecmat: lambda a, b: (a[..., None, :] @ b)[..., 0, :],
+    }
+
+# Flat wherever they have a derivative: the result says nothing about a gradient, and is a plain array.
+for _flat in (
+    *(np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.spacing, np.nextafter, np.signbit),
+    *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
+    *(np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift),
+    *(np.argmax, np.argmin, np.argsort, np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted),
+    *(np.any, np.all, np.round, np.around, np.fix, np.isclose, np.allclose, np.array_equal, np.unique),
+):
+    RULES[_flat] = None
