@@ -68,7 +68,9 @@ class Graph:
     ) -> None:
         for what, x in {"the root": root, **{f"term {name!r}": x for name, x in (terms or {}).items()}}.items():
             if not isinstance(x, Tensor):
-                raise TypeError(f"{what} is a {type(x).__name__}, not a Tensor; a graph is recorded by computing on Tensors")
+                raise TypeError(
+                    f"{what} is a {type(x).__name__}, not a Tensor; a graph is recorded by computing on Tensors"
+                )
         self.root = root
         self.nodes = ancestors(root)
         self.consumers: dict[Tensor, list[Tensor]] = {node: [] for node in self.nodes}
@@ -179,13 +181,19 @@ class Graph:
             return used[0] if used else ()
         common = used[0]
         for path in used[1:]:
-            common = common[: next((i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), len(path))]
+            common = common[
+                : next((i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), len(path))
+            ]
         return common
 
 
 def _summands(node: Tensor) -> list[tuple[Tensor, float]] | None:
     """The differentiable summands of a node with their constant factors; None where it is no such sum."""
-    passing = [(x, i) for i, (x, ok) in enumerate(zip(node.operands, passes_gradient(node), strict=False)) if ok and x is not None]
+    passing = [
+        (x, i)
+        for i, (x, ok) in enumerate(zip(node.operands, passes_gradient(node), strict=False))
+        if ok and x is not None
+    ]
     match node.function, passing:
         case np.add, [_, *_]:
             return [(x, 1.0) for x, _ in passing]

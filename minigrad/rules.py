@@ -569,7 +569,9 @@ def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     parts = np.array_split(np.arange(a.shape[axis]), indices_or_sections)
-    bounds = np.cumsum([0, *(len(part) for part in parts)]) if isinstance(indices_or_sections, int | np.integer) else None
+    bounds = (
+        np.cumsum([0, *(len(part) for part in parts)]) if isinstance(indices_or_sections, int | np.integer) else None
+    )
     if bounds is None:
         edges = [0, *indices_or_sections, a.shape[axis]]
         return [_slab(a, axis, slice(i, j)) for i, j in zip(edges, edges[1:], strict=False)]

@@ -37,7 +37,9 @@ _count = itertools.count()
 _new = object.__new__
 _NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
 _SOLE_OWNER = 2  # references that getrefcount sees to an array held by one attribute: that one and its own argument
-_NUMBERS = frozenset({int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_})
+_NUMBERS = frozenset(
+    {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
+)
 
 
 @contextmanager
@@ -337,7 +339,9 @@ class Tensor:
             raise TypeError(f"cannot assign {data.describe()} to .data of {self.describe()}: assign its .data")
         new = np.array(data, dtype=self.dtype)
         if new.shape != self.shape:
-            raise ValueError(f"cannot assign data of shape {new.shape} to {self.describe()}: the shapes differ; reshape it")
+            raise ValueError(
+                f"cannot assign data of shape {new.shape} to {self.describe()}: the shapes differ; reshape it"
+            )
         self._buffer, self.primal = new, None
 
     @property
@@ -383,7 +387,9 @@ class Tensor:
         """The value of a Tensor with one element, as a Python number. Raises ValueError where it has more."""
         self._escapes("item()")
         if self.size != 1:
-            raise ValueError(f"item of {self.describe()}: it has {self.size} elements; index one, or reduce it (np.sum)")
+            raise ValueError(
+                f"item of {self.describe()}: it has {self.size} elements; index one, or reduce it (np.sum)"
+            )
         number: float = self.value.item()
         return number
 
@@ -597,7 +603,13 @@ class Tensor:
         return apply(np.invert, (self,))
 
     sum, mean, prod, max, min = _method(np.sum), _method(np.mean), _method(np.prod), _method(np.max), _method(np.min)
-    var, std, cumsum, clip, dot = _method(np.var), _method(np.std), _method(np.cumsum), _method(np.clip), _method(np.dot)
+    var, std, cumsum, clip, dot = (
+        _method(np.var),
+        _method(np.std),
+        _method(np.cumsum),
+        _method(np.clip),
+        _method(np.dot),
+    )
     swapaxes, squeeze, ravel, flatten = _method(np.swapaxes), _method(np.squeeze), _method(np.ravel), _method(np.ravel)
     argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
     any, all, round, nonzero = _method(np.any), _method(np.all), _method(np.round), _method(np.nonzero)
@@ -652,7 +664,9 @@ _REDUCTIONS = {
 def _leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
     """A private, writable copy of a leaf's data."""
     if isinstance(data, Tensor):
-        raise TypeError(f"a Tensor is made from plain data, not from {data.describe()}: use .detach(), or mg.Tensor(t.data)")
+        raise TypeError(
+            f"a Tensor is made from plain data, not from {data.describe()}: use .detach(), or mg.Tensor(t.data)"
+        )
     array = np.array(data)
     called = f"Tensor {name or ''} {array.shape} {array.dtype}".replace("  ", " ")
     if array.dtype.kind not in "biuf":
@@ -718,10 +732,14 @@ def _arrays_and_options(
     known = _option_names(next(d for d in derivatives if d is not None))
     unknown = [f"{key}=" for key in given if known is not None and key not in known]
     if unknown:
-        raise TypeError(f"np.{function.__name__} of {_describe(arrays)} with {', '.join(unknown)} is not recorded; leave it out")
+        raise TypeError(
+            f"np.{function.__name__} of {_describe(arrays)} with {', '.join(unknown)} is not recorded; leave it out"
+        )
     for key, option in given.items():
         if isinstance(option, Tensor):
-            raise TypeError(f"np.{function.__name__}: {key}= is {option.describe()}; it must be a plain value (t.item())")
+            raise TypeError(
+                f"np.{function.__name__}: {key}= is {option.describe()}; it must be a plain value (t.item())"
+            )
     return arrays, given
 
 
@@ -757,7 +775,9 @@ def _call_composed(
         try:
             signature(composed).bind(*args, **options)
         except TypeError as mismatch:
-            raise TypeError(f"np.{function.__name__} of {_describe(args)}: {mismatch}; only these are recorded") from error
+            raise TypeError(
+                f"np.{function.__name__} of {_describe(args)}: {mismatch}; only these are recorded"
+            ) from error
         raise
 
 

@@ -123,7 +123,9 @@ def _leaf(x: Any) -> Tensor:
         return Tensor(x)
     leaf: Tensor = apply(np.positive, (x,))
     if leaf.dtype.kind != "f":
-        raise TypeError(f"{x.describe()}: only floating-point arguments can have a gradient; choose others with argnums")
+        raise TypeError(
+            f"{x.describe()}: only floating-point arguments can have a gradient; choose others with argnums"
+        )
     leaf.requires_grad = True
     return leaf
 
@@ -134,7 +136,9 @@ def _called(f: Function) -> str:
 
 def _scalar_seed(call: _Call, f: Function, what: str) -> Any:
     if call.y.size != 1:
-        raise ValueError(f"{what}: {_called(f)} returned {call.y.describe()}, which is no scalar; use np.sum, or mg.jacobian")
+        raise ValueError(
+            f"{what}: {_called(f)} returned {call.y.describe()}, which is no scalar; use np.sum, or mg.jacobian"
+        )
     return np.ones(call.y.shape, call.y.dtype)[()]
 
 
@@ -332,7 +336,15 @@ def _check(
             )
     if order > 1:
         for i in range(len(args)):
-            _check(grad(weighted, i), args, order - 1, rtol * 10, atol * 10, rng, f"of the derivative by argument {i} {what}")
+            _check(
+                grad(weighted, i),
+                args,
+                order - 1,
+                rtol * 10,
+                atol * 10,
+                rng,
+                f"of the derivative by argument {i} {what}",
+            )
 
 
 def _central_differences(f: Function, x: Any) -> Any:
