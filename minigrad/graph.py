@@ -216,3 +216,13 @@ def node_in_words(node: Tensor) -> str:
     """A node without its name, as errors give it: what made it, shape, dtype."""
     made = "a leaf" if node.function is None else f"the result of {node.op}"
     return f"{made} {node.shape} {node.dtype}"
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """A name as harmless text of one line: what a terminal would obey or reorder is escaped, a long one shortened.
+
+    >>> printable("W\\n\\x1b[31m1"), printable("W" * 10_000, limit=8)
+    ('W\\\\n\\\\x1b[31m1', 'WWWWWWW…')
+    """
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
