@@ -1,0 +1,102 @@
+"""Optimisers as pure functions: parameters, gradients and state go in, new parameters and a new state come out.
+
+Parameters are arrays, or lists, tuples and dicts of them; gradients and state have the same form. Nothing is changed in
+place and everything is plain NumPy, so a whole training step, loss and update, can be compiled as one function.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .transforms import _flatten, _unflatten
+
+Tree = Any
+
+
+class Optimizer(NamedTuple):
+    """``init(params)`` gives the first state; ``update(grads, state, params)`` gives the next parameters and state."""
+
+    init: Callable[[Tree], Tree]
+    update: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
+
+
+def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
+    """Gradient descent: v ← momentum · v + g + weight_decay · p, then p ← p - lr · v.
+
+    The state is the tree of velocities v, at first 0.
+
+    ``update`` raises ValueError where a gradient and its parameter differ in shape, or the trees in form.
+
+    >>> import numpy as np
+    >>> from minigrad import optim
+    >>> init, update = optim.sgd(lr=0.1)
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> params, state = update({"w": np.array([10.0, 0.0])}, init(params), params)
+    >>> params["w"]
+    array([0., 2.])
+    """
+
+    def update(grads: Tree, velocities: Tree, params: Tree) -> tuple[Tree, Tree]:
+        velocities = _map(lambda p, g, v: momentum * v + g + weight_decay * p, params, grads, velocities)
+        return _map(lambda p, v: p - lr * v, params, velocities), velocities
+
+    return Optimizer(_zeros, update)
+
+
+class AdamState(NamedTuple):
+    """The number of steps taken, and the running means of the gradients and of their squares."""
+
+    step: Any
+    mean: Tree
+    square: Tree
+
+
+def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+    """Adam: p ← p - lr · m̂ / (√v̂ + eps), where m̂ and v̂ are running means of g and g², freed of their start at 0.
+
+    The state is an ``AdamState``.
+
+    ``update`` raises ValueError where a gradient and its parameter differ in shape, or the trees in form.
+
+    >>> import numpy as np
+    >>> from minigrad import optim
+    >>> init, update = optim.adam(lr=0.1)
+    >>> params = [np.array([1.0, 2.0])]
+    >>> params, state = update([np.array([1e-3, -1e3])], init(params), params)
+    >>> params[0].round(4)
+    array([0.9, 2.1])
+    """
+
+    def init(params: Tree) -> AdamState:
+        return AdamState(np.zeros(()), _zeros(params), _zeros(params))
+
+    def update(grads: Tree, state: AdamState, params: Tree) -> tuple[Tree, AdamState]:
+        step = state.step + 1
+        mean = _map(lambda p, g, m: beta1 * m + (1 - beta1) * g, params, grads, state.mean)
+        square = _map(lambda p, g, v: beta2 * v + (1 - beta2) * np.square(g), params, grads, state.square)
+        of_mean, of_square = 1 - beta1**step, 1 - beta2**step
+
+        def moved(p: Any, m: Any, v: Any) -> Any:
+            root = np.sqrt(v / of_square.astype(v.dtype))
+            return p - lr * (m / of_mean.astype(m.dtype)) / (root + eps)
+
+        return _map(moved, params, mean, square), AdamState(step, mean, square)
+
+    return Optimizer(init, update)
+
+
+def _zeros(params: Tree) -> Tree:
+    return _map(np.zeros_like, params)
+
+
+def _map(f: Callable[..., Any], params: Tree, *others: Tree) -> Tree:
+    """The tree of f(p, *others) over the leaves p of ``params``."""
+    leaves, *rest = (_flatten(tree) for tree in (params, *others))
+    for others_leaves in rest:
+        if [np.shape(x) for x in others_leaves] != [np.shape(p) for p in leaves]:
+            raise ValueError(
+                f"the parameters have shapes {[np.shape(p) for p in leaves]}, what belongs to them "
+                f"{[np.shape(x) for x in others_leaves]}; gradients and state have the form of the parameters"
+            )
+    return _unflatten(params, [f(*xs) for xs in zip(leaves, *rest, strict=True)])

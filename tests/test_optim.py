@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import optim
+
+TARGET = np.array([3.0, -1.0, 0.5])
+
+
+def loss(params):
+    return np.sum(np.square(params["w"] - TARGET) * np.array([1.0, 10.0, 0.1])) + np.sum(params["b"][0] ** 4)
+
+
+def start(dtype=np.float64):
+    return {"w": np.zeros(3, dtype), "b": [np.ones((2, 2), dtype)]}
+
+
+def trained(optimizer, steps, params):
+    state = optimizer.init(params)
+    for _ in range(steps):
+        params, state = optimizer.update(mg.grad(loss)(params), state, params)
+    return params, state
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (optim.sgd(0.01), lambda torch, p: torch.optim.SGD(p, lr=0.01)),
+        (optim.sgd(0.01, momentum=0.9), lambda torch, p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+        (
+            optim.sgd(0.01, momentum=0.5, weight_decay=0.1),
+            lambda torch, p: torch.optim.SGD(p, lr=0.01, momentum=0.5, weight_decay=0.1),
+        ),
+        (optim.adam(0.1), lambda torch, p: torch.optim.Adam(p, lr=0.1)),
+        (
+            optim.adam(0.1, beta1=0.5, beta2=0.9, eps=1e-3),
+            lambda torch, p: torch.optim.Adam(p, lr=0.1, betas=(0.5, 0.9), eps=1e-3),
+        ),
+    ],
+)
+def test_twenty_steps_agree_with_pytorch(ours, theirs):
+    torch = pytest.importorskip("torch")
+    params, _ = trained(ours, 20, start())
+    w, b = (torch.tensor(a, requires_grad=True) for a in (start()["w"], start()["b"][0]))
+    optimizer = theirs(torch, [w, b])
+    for _ in range(20):
+        optimizer.zero_grad()
+        value = torch.sum((w - torch.tensor(TARGET)) ** 2 * torch.tensor([1.0, 10.0, 0.1])) + torch.sum(b**4)
+        value.backward()
+        optimizer.step()
+    np.testing.assert_allclose(params["w"], w.detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(params["b"][0], b.detach().numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [optim.sgd(0.05, momentum=0.8), optim.adam(0.1)])
+def test_it_finds_the_minimum(optimizer):
+    params, _ = trained(optimizer, 1500, start())
+    np.testing.assert_allclose(params["w"], TARGET, atol=1e-2)
+
+
+@pytest.mark.parametrize("optimizer", [optim.sgd(0.1, 0.9, 0.1), optim.adam()])
+def test_nothing_is_changed_in_place_and_float32_stays(optimizer):
+    params = start(np.float32)
+    grads = {"w": np.ones(3, np.float32), "b": [np.ones((2, 2), np.float32)]}
+    state = optimizer.init(params)
+    first = optimizer.update(grads, state, params)
+    again = optimizer.update(grads, state, params)
+    np.testing.assert_array_equal(first[0]["w"], again[0]["w"])
+    np.testing.assert_array_equal(params["w"], np.zeros(3))
+    assert first[0]["w"].dtype == first[0]["b"][0].dtype == np.float32
+    for optimiser_state in (first[1], state):
+        leaves = optimiser_state.mean if isinstance(optimiser_state, optim.AdamState) else optimiser_state
+        assert leaves["w"].dtype == np.float32
+
+
+def test_adam_takes_a_first_step_of_the_learning_rate_whatever_the_scale():
+    init, update = optim.adam(lr=0.01)
+    params = [np.zeros(2)]
+    params, state = update([np.array([1e-4, -1e4])], init(params), params)
+    np.testing.assert_allclose(params[0], [-0.01, 0.01], rtol=1e-3)
+    assert state.step == 1
+
+
+@pytest.mark.parametrize("optimizer", [optim.sgd(0.1), optim.adam()])
+def test_a_gradient_of_another_shape_is_refused(optimizer):
+    params = {"w": np.zeros(3)}
+    with pytest.raises(ValueError, match=r"\(3,\).*\(3, 1\)"):
+        optimizer.update({"w": np.zeros((3, 1))}, optimizer.init(params), params)
+    with pytest.raises(ValueError, match="form of the parameters"):
+        optimizer.update({}, optimizer.init(params), params)
