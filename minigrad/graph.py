@@ -1,8 +1,9 @@
 """The vocabulary that the readings share: order, names, scopes, cost terms, and which term reaches which node.
 
-A reading (picture, explanation, check, derivation) looks at the graph of one root through a ``Graph``: the nodes oldest
-first, what each is called, which terms the root is a sum of, and for every node the terms that it has a path to. Reachability
-is decided by the edges alone, never by a number: "no path" is a proof, not a gradient that happens to be 0.
+A reading (picture, explanation, check, derivation) looks at the graph of one root through a ``Graph``: the nodes
+oldest first, what each is called, which terms the root is a sum of, and for every node the terms that it has a path
+to. Reachability is decided by the edges alone, never by a number: "no path" is a proof, not a gradient that happens to
+be 0.
 """
 
 from collections.abc import Mapping
@@ -52,15 +53,16 @@ class Term:
 class Graph:
     """The graph of ``root`` as the readings see it.
 
-    ``names`` maps names to Tensors (``locals()`` will do: what is no Tensor, or not in the graph, is ignored); a name given
-    with ``name=`` or ``.named`` wins. ``terms`` maps names to summands of the root, in place of their own names.
+    ``names`` maps names to Tensors (``locals()`` will do: what is no Tensor, or not in the graph, is ignored); a name
+    given with ``name=`` or ``.named`` wins. ``terms`` maps names to summands of the root, in place of their own names.
 
-    Attributes: ``root``; ``nodes``, oldest first; ``names``, {node: name} for every named node, the root, the terms and the
-    differentiable leaves ("leaf 1", ... where they have none); ``terms``, {name: Term}; ``reach``, {node: bits}, bit k set
-    where a gradient of the k-th term arrives; ``consumers``, {node: nodes computed from it, oldest first}.
+    Attributes: ``root``; ``nodes``, oldest first; ``names``, {node: name} for every named node, the root, the terms
+    and the differentiable leaves ("leaf 1", ... where they have none); ``terms``, {name: Term}; ``reach``, {node:
+    bits}, bit k set where a gradient of the k-th term arrives; ``consumers``, {node: nodes computed from it, oldest
+    first}.
 
-    Raises ValueError where one name is given to two nodes, or a given term is no summand of the root; TypeError where the
-    root or a term is no Tensor.
+    Raises ValueError where one name is given to two nodes, or a given term is no summand of the root; TypeError where
+    the root or a term is no Tensor.
     """
 
     def __init__(
@@ -121,8 +123,8 @@ class Graph:
         missing = [name for name, x in given.items() if x not in coefficients]
         if missing:
             raise ValueError(
-                f"{' and '.join(map(repr, missing))} of terms= is no summand of {self.names.get(self.root, 'the root')}: "
-                f"it must be added to it, with a constant factor at most"
+                f"{' and '.join(map(repr, missing))} of terms= is no summand of "
+                f"{self.names.get(self.root, 'the root')}: it must be added to it, with a constant factor at most"
             )
         ordered = [*called, *sorted((n for n in coefficients if n not in called), key=attrgetter("order"))]
         return {term.name: term for term in self._named_terms(ordered, called, coefficients)}
@@ -170,7 +172,7 @@ class Graph:
         return {t.node: np.full(t.node.shape, t.coefficient, t.node.dtype)[()]}
 
     def scope(self, node: Tensor) -> tuple[str, ...]:
-        """The scope that a node belongs to: its own, or for a learned leaf made outside all scopes that of its first use.
+        """The scope that a node belongs to: its own, or for a learned leaf made outside all scopes that of its use.
 
         A leaf that more than two scopes use belongs to what they have in common.
         """

@@ -4,8 +4,8 @@ For a scalar J and a node x, the cotangent of x is dJ/dx, an array of x's shape.
 
     cotangent(x) = Σ over the nodes y computed from x:  cotangent(y) · ∂y/∂x,
 
-so one pass over the nodes, newest first, has every consumer's share of a node before the node itself is visited. Nodes are
-numbered as they are recorded; newest first is therefore a topological order, and no walk here recurses.
+so one pass over the nodes, newest first, has every consumer's share of a node before the node itself is visited. Nodes
+are numbered as they are recorded; newest first is therefore a topological order, and no walk here recurses.
 
 The walk knows no function: it asks the table of rules, undoes broadcasting and checks what the rule returned.
 """
@@ -47,14 +47,14 @@ def upstream(roots: Iterable["Tensor"], wrt: Collection["Tensor"] | None = None)
 def cotangents(
     seeds: Mapping["Tensor", Any], wrt: Collection["Tensor"] | None = None, recorded: bool = False
 ) -> dict["Tensor", Any]:
-    """Cotangents of every node upstream of the seeds, or with ``wrt`` of those alone, given the cotangents of the seeds.
+    """Cotangents of every node upstream of the seeds, or with ``wrt`` of those alone, given those of the seeds.
 
     A seed is dJ/dseed by other ways than through the other seeds. Cotangents are arrays, or with ``recorded`` Tensors,
     made by the same rules, whose own derivatives can be taken. Arrays may share memory: copy before writing. Seeds with
     no path to ``wrt`` are left out of the answer, like all nodes with no path.
 
-    Raises RuntimeError where a rule returns another shape than its argument's, or where a recorded walk needs the value of
-    a leaf that was updated after the recording.
+    Raises RuntimeError where a rule returns another shape than its argument's, or where a recorded walk needs the
+    value of a leaf that was updated after the recording.
     """
     nodes = upstream(seeds, wrt)
     on_path = set(nodes) if wrt is not None else None
@@ -71,15 +71,12 @@ def cotangents(
         operands, primals, options = node.operands, node.primals, node.options
         arguments = (g, node, *_recorded_arguments(node)) if recorded else (g, node.primal, *primals)
         derivatives = RULES[function]
-        if type(derivatives) is not tuple:
+        if not isinstance(derivatives, tuple):
             derivatives = derivatives(operands)  # type: ignore[misc]
         for derivative, x, a in zip(derivatives, operands, primals):  # noqa: B905  # strict= costs as much as a rule
             if x is None or derivative is None or not x.requires_grad or (on_path is not None and x not in on_path):
                 continue
-            if derivative is same:
-                c = g
-            else:
-                c = derivative(*arguments, **options) if options else derivative(*arguments)
+            c = g if derivative is same else derivative(*arguments, **options)
             if c.shape != a.shape:
                 c = _undone(c, a.shape, node)
             if c.dtype is not a.dtype and c.dtype != a.dtype:

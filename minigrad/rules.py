@@ -11,18 +11,18 @@ argument's own shape, here for every rule at once (``unbroadcast``).
 The lines are plain NumPy, and Tensors speak NumPy's protocols: on arrays a line computes, on Tensors it records. Second
 derivatives, drawn backward graphs, written derivations and compiled programs all come from this one table.
 
-Conventions. A kink has the derivative that courses and PyTorch use: abs'(0) = 0; maximum and minimum of two differentiable
-operands share the gradient in halves at a tie; against a constant the differentiable operand gets 0 at a tie, so that
-``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min) shares it evenly among the tied entries.
+Conventions. A kink has the derivative that courses and PyTorch use: abs'(0) = 0; maximum and minimum of two
+differentiable operands share the gradient in halves at a tie; against a constant the differentiable operand gets 0 at a
+tie, so that ``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min) shares it evenly among tied entries.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 
 Derivative = Callable[..., Any]
 Derivatives = tuple[Derivative | None, ...]
@@ -44,11 +44,12 @@ IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 def rule(function: Callable[..., Any], *derivatives: Derivative | None) -> Callable[..., Any]:
     """Teach minigrad the derivatives of a function.
 
-    ``function`` is a ufunc (NumPy's or SciPy's), a NumPy function that dispatches on its arguments, or your own function
-    from arrays to one array. ``derivatives[i](g, y, *args, **options)`` is the vector-Jacobian product for argument ``i``:
-    ``g`` is the cotangent of the result ``y`` (same shape), and it returns an array of ``args[i]``'s shape, or of a shape
-    that broadcasting made of it. Write it in NumPy, and it works for second derivatives too. ``None`` says that no gradient
-    passes through that argument; a rule without derivatives says the function has none, and gives plain arrays.
+    ``function`` is a ufunc (NumPy's or SciPy's), a NumPy function that dispatches on its arguments, or your own
+    function from arrays to one array. ``derivatives[i](g, y, *args, **options)`` is the vector-Jacobian product for
+    argument ``i``: ``g`` is the cotangent of the result ``y`` (same shape), and it returns an array of ``args[i]``'s
+    shape, or of a shape that broadcasting made of it. Write it in NumPy, and it works for second derivatives too.
+    ``None`` says that no gradient passes through that argument; a rule without derivatives says the function has none,
+    and gives plain arrays.
 
     Returns the function to call: the same one, or for your own function its recording twin.
 
@@ -100,13 +101,16 @@ def same(g: Any, y: Any, *args: Any) -> Any:
 # --- what several derivatives need ------------------------------------------------------------------------------------
 
 
+_add_reduce: Callable[..., Any] = np.add.reduce  # np.sum of an array, without the conveniences
+
+
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes along which broadcasting repeated an array of ``shape``: the adjoint of broadcasting.
 
     Raises ValueError where broadcasting could not have made ``g``'s shape of ``shape``.
     """
     axes = _repeated_axes(shape, g.shape)
-    total = np.add.reduce(g, axes, None, None, True) if type(g) is np.ndarray else np.sum(g, axis=axes, keepdims=True)
+    total = _add_reduce(g, axes, None, None, True) if type(g) is np.ndarray else np.sum(g, axis=axes, keepdims=True)
     return total.reshape(shape) if g.ndim > len(shape) else total
 
 
@@ -270,7 +274,7 @@ rule(
 def _product_of_others(a: Any) -> Any:
     """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
 
-    Pairs are multiplied, the pairs' own others found in the same way, and each half of a pair gets the other half: O(n).
+    Pairs are multiplied, the pairs' others found in the same way, each half of a pair gets the other half: O(n).
     """
     n = a.shape[-1]
     if n < 2:
@@ -338,7 +342,7 @@ rule(np.std, _std)
 rule(np.linalg.norm, _norm)
 rule(np.cumsum, _cumsum)
 
-IMPLEMENTATIONS[np.sum] = lambda a, axis=None, keepdims=False: np.add.reduce(a, axis, None, None, keepdims)
+IMPLEMENTATIONS[np.sum] = lambda a, axis=None, keepdims=False: _add_reduce(a, axis, None, None, keepdims)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
@@ -562,20 +566,19 @@ def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
 def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
         raise ValueError(
-            f"split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; np.array_split takes unequal ones"
+            f"split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
+            f"np.array_split takes unequal ones"
         )
     return _array_split(a, indices_or_sections, axis)
 
 
 def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    parts = np.array_split(np.arange(a.shape[axis]), indices_or_sections)
-    bounds = (
-        np.cumsum([0, *(len(part) for part in parts)]) if isinstance(indices_or_sections, int | np.integer) else None
-    )
-    if bounds is None:
-        edges = [0, *indices_or_sections, a.shape[axis]]
-        return [_slab(a, axis, slice(i, j)) for i, j in zip(edges, edges[1:], strict=False)]
-    return [_slab(a, axis, slice(int(i), int(j))) for i, j in zip(bounds, bounds[1:], strict=False)]
+    if isinstance(indices_or_sections, int | np.integer):
+        size, larger = divmod(a.shape[axis], int(indices_or_sections))
+        edges = [i * size + min(i, larger) for i in range(int(indices_or_sections) + 1)]
+    else:
+        edges = [0, *map(int, indices_or_sections), a.shape[axis]]
+    return [_slab(a, axis, slice(i, j)) for i, j in itertools.pairwise(edges)]
 
 
 def _flip(a: Any, axis: Any = None) -> Any:

@@ -1,11 +1,12 @@
 """Tensor: a node of the recorded graph, and how plain NumPy code becomes one.
 
-A Tensor speaks NumPy's own protocols. ``np.exp(t)``, ``t * 2``, ``array @ t`` and ``np.sum(t)`` all end in ``apply``, which
-computes the value with NumPy and remembers function, operands and primals (the argument values) in a new node.
+A Tensor speaks NumPy's own protocols. ``np.exp(t)``, ``t * 2``, ``array @ t`` and ``np.sum(t)`` all end in ``apply``,
+which computes the value with NumPy and remembers function, operands and primals (the argument values) in a new node.
 
-No gradient can be wrong because an array was changed after it was recorded. What a node holds is private: a leaf copies what
-it is made from, anonymous arrays are copied as they enter, results are made here, and ``.data`` hands results out read-only.
-Only a leaf can be written (``W.data -= ...``), and it gives a recording its array for good: the next ``.data`` is a copy.
+No gradient can be wrong because an array was changed after it was recorded. What a node holds is private: a leaf
+copies what it is made from, anonymous arrays are copied as they enter, results are made here, and ``.data`` hands
+results out read-only. Only a leaf can be written (``W.data -= ...``), and it gives a recording its array for good: the
+next ``.data`` is a copy.
 """
 
 from __future__ import annotations
@@ -13,25 +14,22 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
+from .arrays import Array, leaf_array, operand, private, read_only
+from .calls import arrays_and_options, call_composed, described, failed, no_rule
+from .context import no_grad, recording, scope, scopes, traced, tracing
 from .reverse import cotangents
 from .rules import COMPOSED, GAPS, IMPLEMENTATIONS, RULES, cast, detached, getitem
 
-Array = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["Tensor", "apply", "constant", "no_grad", "recording", "scope", "tracing"]
+
 _Unary = Callable[["Tensor"], "Tensor"]
 _Binary = Callable[["Tensor", Any], "Tensor"]
-
-# The scopes around the code that runs, outermost first; None where nothing is recorded.
-_path: ContextVar[tuple[str, ...] | None] = ContextVar("minigrad_path", default=())
-# While a program is traced, flat functions (comparisons, sign, argmax) are recorded too: their value is not known for good.
-_tracing: ContextVar[bool] = ContextVar("minigrad_tracing", default=False)
 
 _count = itertools.count()
 _new = object.__new__
@@ -41,67 +39,15 @@ _NUMBERS = frozenset(
     {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
 
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """A context in which nothing is recorded: results are constants. Also a decorator.
-
-    It holds in the thread or asyncio task that entered it, and in no other.
-
-    >>> import minigrad as mg
-    >>> W = mg.Tensor([1.0], name="W")
-    >>> with mg.no_grad():
-    ...     (2 * W).requires_grad
-    False
-    """
-    token = _path.set(None)
-    try:
-        yield
-    finally:
-        _path.reset(token)
-
-
-@contextmanager
-def recording() -> Iterator[None]:
-    """A context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
-    token = _path.set(_path.get() or ())
-    try:
-        yield
-    finally:
-        _path.reset(token)
-
-
-@contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
-
-    It holds in the thread or asyncio task that entered it, and in no other. Raises TypeError where the name is no string.
-
-    >>> import minigrad as mg
-    >>> W = mg.Tensor([1.0], name="W")
-    >>> with mg.scope("layer 1"):
-    ...     Z = 2 * W
-    >>> Z.scope
-    ('layer 1',)
-    """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"scope: the name is a string that is not empty, not {name!r}")
-    path = _path.get()
-    token = _path.set(None if path is None else (*path, name))
-    try:
-        yield
-    finally:
-        _path.reset(token)
-
-
-@contextmanager
-def tracing() -> Iterator[None]:
-    """A context in which flat functions record as well, for readings that must write a computation out in full."""
-    token = _tracing.set(True)
-    try:
-        yield
-    finally:
-        _tracing.reset(token)
+# ufunc.reduce is a function of its own.
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
 
 
 # --- recording --------------------------------------------------------------------------------------------------------
@@ -111,12 +57,13 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     """Call ``function`` on the values of ``args`` and record the result as a node.
 
     ``args`` are arrays: Tensors, plain arrays, numbers; everything else is an option. A flat function gives a plain
-    array. Raises TypeError for a function without a rule, and NumPy's error, with the Tensors named, where the call fails.
+    array. Raises TypeError for a function without a rule, and NumPy's error, with the Tensors named, where the call
+    fails.
     """
     try:
         derivatives = RULES[function]
     except KeyError:
-        raise _no_rule(function, args) from None
+        raise no_rule(function, args) from None
     operands: tuple[Tensor | None, ...]
     if len(args) == 1 and type(args[0]) is Tensor:  # the same as below, without loops
         (x,) = operands = args
@@ -129,14 +76,14 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     try:
         value = IMPLEMENTATIONS.get(function, function)(*primals, **options)
     except (ValueError, TypeError, IndexError) as error:
-        raise _failed(function, args, error) from error
+        raise failed(function, args, error) from error
     if derivatives is None:
-        if not _tracing.get():
+        if not traced.get():
             return value
         requires = False
     elif requires and function in GAPS:
-        if type(derivatives) is not tuple:
-            derivatives = derivatives(operands)  # type: ignore[misc]
+        if not isinstance(derivatives, tuple):
+            derivatives = derivatives(operands)
         pairs = zip(derivatives, operands, strict=False)
         requires = any(d is not None and x is not None and x.requires_grad for d, x in pairs)
     return _node(function, value, operands, primals, options, requires)
@@ -147,7 +94,7 @@ def _primal(a: Any) -> Any:
     kind = type(a)
     if kind is Tensor:
         return a._capture() if a.primal is None else a.primal
-    return a if kind in _NUMBERS else _private(a)
+    return a if kind in _NUMBERS else private(a)
 
 
 def _node(
@@ -158,7 +105,7 @@ def _node(
     options: dict[str, Any],
     requires: bool,
 ) -> Tensor:
-    path = _path.get()
+    path = scopes.get()
     if path is None:
         return _constant_of(value)
     node = _new(Tensor)
@@ -193,7 +140,7 @@ def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -
         try:
             value = operation(a)
         except TypeError as error:
-            raise _failed(function, (x,), error) from error
+            raise failed(function, (x,), error) from error
         return _node(function, value, (x,), (a,), _NO_OPTIONS, x.requires_grad)
 
     def binary(x: Any, y: Any) -> Any:
@@ -204,10 +151,10 @@ def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -
                 operands: tuple[Tensor | None, Tensor | None] = (x, y)
                 requires = x.requires_grad or y.requires_grad
             else:
-                b = y if type(y) in _NUMBERS else _operand(y)
+                b = y if type(y) in _NUMBERS else operand(y)
                 operands, requires = (x, None), x.requires_grad
         else:
-            a = x if type(x) in _NUMBERS else _operand(x)
+            a = x if type(x) in _NUMBERS else operand(x)
             b = y._capture() if y.primal is None else y.primal
             operands, requires = (None, y), y.requires_grad
         if a is NotImplemented or b is NotImplemented:
@@ -215,7 +162,7 @@ def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -
         try:
             value = operation(a, b)
         except (ValueError, TypeError) as error:
-            raise _failed(function, (x, y), error) from error
+            raise failed(function, (x, y), error) from error
         return _node(function, value, operands, (a, b), _NO_OPTIONS, requires)
 
     return unary if function.nin == 1 else binary
@@ -253,9 +200,9 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 class Tensor:
     """An array that remembers how it was computed: a node of the graph.
 
-    Made directly it is a leaf; its data is a copy of ``data`` (an array, a nested list, a number), of real floating dtype.
-    ``requires_grad=False`` makes it a constant, of any real dtype (see ``constant``). NumPy functions and operators on
-    Tensors give Tensors and record; comparisons give plain boolean arrays.
+    Made directly it is a leaf; its data is a copy of ``data`` (an array, a nested list, a number), of real floating
+    dtype. ``requires_grad=False`` makes it a constant, of any real dtype (see ``constant``). NumPy functions and
+    operators on Tensors give Tensors and record; comparisons give plain boolean arrays.
 
     Attributes: ``data`` (ndarray), ``grad`` (ndarray or None), ``name``, ``op`` (the function's name, None for a leaf),
     ``inputs`` (the Tensors it was computed from), ``scope``, ``shape``, ``dtype``, ``ndim``, ``size``, ``T``,
@@ -289,13 +236,13 @@ class Tensor:
     order: int
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
-        self._buffer = _leaf_array(data, name, requires_grad)
+        self._buffer = leaf_array(data, name, requires_grad)
         self.primal = self._grad = self._cotangent = self.function = None
         self.name = _checked_name(name)
         self.requires_grad = bool(requires_grad)
         self.operands = self.primals = ()
         self.options = _NO_OPTIONS
-        self.scope = _path.get() or ()
+        self.scope = scopes.get() or ()
         self.order = next(_count)
 
     # --- the value ---------------------------------------------------------------------------------------------------
@@ -321,7 +268,7 @@ class Tensor:
         """The current value, an ndarray: a leaf's can be written in place, a result's is read-only."""
         self._escapes("data")
         if self.function is not None:
-            return _read_only(self.primal)
+            return read_only(self.primal)
         if self._buffer is None:
             self._buffer, self.primal = np.array(self.primal), None
         return self._buffer
@@ -330,7 +277,7 @@ class Tensor:
     def data(self, data: Any) -> None:
         if self.function is not None:
             raise TypeError(
-                f"cannot assign to .data of {self.describe()}, the result of {self.op}: a recorded value stays as it is; "
+                f"cannot assign to .data of {self.describe()}, the result of {self.op}: a recorded value stays; "
                 f"make a leaf of it with mg.Tensor(t.data)"
             )
         if data is self._buffer:  # the end of ``W.data -= step``
@@ -346,7 +293,8 @@ class Tensor:
 
     @property
     def grad(self) -> Array | None:
-        """Sum of what each ``backward`` has sent here, an ndarray of this shape and dtype and nobody else's; or None."""
+        """Sum of what each ``backward`` has sent here, an ndarray of this shape and dtype and nobody else's; or
+        None."""
         if self._cotangent is not None:
             arrived = np.array(self._cotangent)  # a copy: cotangents may share memory
             self._grad = arrived if self._grad is None else self._grad + arrived
@@ -400,7 +348,8 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        return operator.index(self.item())
+        number: Any = self.item()
+        return operator.index(number)
 
     def __bool__(self) -> bool:
         self._escapes("bool()")
@@ -423,7 +372,7 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._escapes("np.asarray")
-        if self.requires_grad and _path.get() is not None:
+        if self.requires_grad and scopes.get() is not None:
             raise TypeError(
                 f"making a plain array of {self.describe()} would lose its gradient without a word: np.stack or "
                 f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
@@ -441,7 +390,7 @@ class Tensor:
 
     def _escapes(self, how: str) -> None:
         """Refuse to give a value out of a traced program, where it would be taken for a constant."""
-        if _tracing.get() and self.function is not None:
+        if traced.get() and self.function is not None:
             raise TypeError(
                 f"{how} of {self.describe()} while a program is traced: its value differs from call to call; "
                 f"choose by value with np.where, and return what is wanted outside"
@@ -475,7 +424,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A constant with the same value, cut off from the graph: no gradient passes."""
-        if _tracing.get():
+        if traced.get():
             recorded: Tensor = apply(detached, (self,))
             return recorded
         value = self._capture() if self.primal is None else self.primal
@@ -487,10 +436,10 @@ class Tensor:
         ``gradient`` is the cotangent of self, of its shape; it may be left out for a scalar. Each call computes its own
         cotangents afresh, so ``a.backward(); b.backward()`` adds up to what ``(a + b).backward()`` gives.
 
-        Raises ValueError for a non-scalar without ``gradient`` and for one of another shape; RuntimeError where self needs
-        no gradient.
+        Raises ValueError for a non-scalar without ``gradient`` and for one of another shape; RuntimeError where self
+        needs no gradient.
         """
-        if _tracing.get():
+        if traced.get():
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
         for node, g in cotangents({self: self.seed(gradient)}).items():
             earlier = node._cotangent
@@ -545,7 +494,7 @@ class Tensor:
         if RULES.get(ufunc, ()) is None and method == "__call__":
             return apply(ufunc, args, options)
         how = f"with {', '.join(f'{key}=' for key in options)}" if method == "__call__" else f".{method}"
-        raise TypeError(f"np.{ufunc.__name__} {how} of {_describe(args)} is not recorded; call it plainly")
+        raise TypeError(f"np.{ufunc.__name__} {how} of {described(args)} is not recorded; call it plainly")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]
@@ -554,10 +503,10 @@ class Tensor:
             return apply(function, args)
         composed = COMPOSED.get(function)
         if composed is not None:
-            return _call_composed(function, composed, args, options)
+            return call_composed(function, composed, args, options)
         derivatives = RULES.get(function, ())
         if type(derivatives) is tuple and derivatives and isinstance(function, type(np.sum)):
-            args, options = _arrays_and_options(function, derivatives, args, options)
+            args, options = arrays_and_options(function, derivatives, args, options)
         return apply(function, args, options or _NO_OPTIONS)
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -567,8 +516,8 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            f"cannot assign to a part of {self.describe()}: recorded values stay as they are. Use np.where(mask, new, t) "
-            f"to replace entries, np.stack or np.concatenate to build an array of Tensors; a leaf's data is t.data[...]"
+            f"cannot assign to a part of {self.describe()}: recorded values stay as they are; np.where(mask, new, t) "
+            f"replaces entries, np.stack or np.concatenate to build an array of Tensors; a leaf's data is t.data[...]"
         )
 
     __add__, __radd__ = _operator(np.add, operator.add)
@@ -592,7 +541,7 @@ class Tensor:
     __hash__ = object.__hash__
     __lt__, __le__ = _flat(np.less), _flat(np.less_equal)
     __gt__, __ge__ = _flat(np.greater), _flat(np.greater_equal)
-    __eq__, __ne__ = _flat(np.equal), _flat(np.not_equal)  # type: ignore[assignment]
+    __eq__, __ne__ = _flat(np.equal), _flat(np.not_equal)
     __and__, __or__, __xor__ = _flat(np.bitwise_and), _flat(np.bitwise_or), _flat(np.bitwise_xor)
     __floordiv__ = _flat(np.floor_divide)
 
@@ -603,13 +552,8 @@ class Tensor:
         return apply(np.invert, (self,))
 
     sum, mean, prod, max, min = _method(np.sum), _method(np.mean), _method(np.prod), _method(np.max), _method(np.min)
-    var, std, cumsum, clip, dot = (
-        _method(np.var),
-        _method(np.std),
-        _method(np.cumsum),
-        _method(np.clip),
-        _method(np.dot),
-    )
+    var, std, cumsum = _method(np.var), _method(np.std), _method(np.cumsum)
+    clip, dot = _method(np.clip), _method(np.dot)
     swapaxes, squeeze, ravel, flatten = _method(np.swapaxes), _method(np.squeeze), _method(np.ravel), _method(np.ravel)
     argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
     any, all, round, nonzero = _method(np.any), _method(np.all), _method(np.round), _method(np.nonzero)
@@ -649,187 +593,7 @@ def constant(data: Any, name: str | None = None) -> Tensor:
     return Tensor(data, name, requires_grad=False)
 
 
-# --- arguments --------------------------------------------------------------------------------------------------------
-
-_REDUCTIONS = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
-}
-
-
-def _leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
-    """A private, writable copy of a leaf's data."""
-    if isinstance(data, Tensor):
-        raise TypeError(
-            f"a Tensor is made from plain data, not from {data.describe()}: use .detach(), or mg.Tensor(t.data)"
-        )
-    array = np.array(data)
-    called = f"Tensor {name or ''} {array.shape} {array.dtype}".replace("  ", " ")
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{called}: the data is not real numbers")
-    if requires_grad and array.dtype.kind != "f":
-        raise TypeError(
-            f"{called}: only floating-point data can have a gradient; write 1.0 for 1, use "
-            f"np.asarray(data, dtype=float), or make it a constant: mg.constant(data)"
-        )
-    return array
-
-
 def _checked_name(name: Any) -> str | None:
     if name is None or (isinstance(name, str) and name):
         return name
     raise TypeError(f"a Tensor's name is a string that is not empty, or None, not {name!r}")
-
-
-def _private(a: Any) -> Any:
-    """An anonymous constant as a node may keep it: arrays and sequences are copied."""
-    if isinstance(a, np.ndarray):
-        if a.dtype.kind not in "biuf":
-            raise TypeError(f"array {a.shape} {a.dtype}: Tensors compute with real numbers only")
-        return a.copy("K") if a.ndim else a[()]
-    if isinstance(a, list | tuple):
-        return _private(_stacked(a))
-    if isinstance(a, complex | np.complexfloating | str):
-        raise TypeError(f"{a!r}: Tensors compute with real numbers only")
-    return a
-
-
-def _operand(a: Any) -> Any:
-    """The other operand of an operator, as a node may keep it; NotImplemented where it is no array."""
-    a = _private(a)
-    return a if isinstance(a, np.ndarray | np.generic | int | float) else NotImplemented
-
-
-def _stacked(sequence: list[Any] | tuple[Any, ...]) -> Array:
-    if any(isinstance(item, Tensor) for item in sequence):
-        raise TypeError("a list of Tensors is no array: np.stack or np.concatenate make one that is recorded")
-    return np.array(sequence)
-
-
-def _read_only(value: Any) -> Array:
-    """A view that cannot be written, nor made writable: what it shows may not change."""
-    array = base = np.asarray(value)
-    while isinstance(base, np.ndarray):
-        base.setflags(write=False)
-        base = base.base  # type: ignore[assignment]
-    return array.view()
-
-
-def _arrays_and_options(
-    function: Callable[..., Any], derivatives: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Sort the arguments of a NumPy function: arrays by position, options by name, defaults left out."""
-    names = _parameters(function)
-    if not names:
-        return args, options
-    given = dict(zip(names, args, strict=False)) | options
-    arrays = tuple(given.pop(name) for name in names[: len(derivatives)] if name in given)
-    given = {key: option for key, option in given.items() if option is not None and option is not np._NoValue}  # type: ignore[attr-defined]
-    known = _option_names(next(d for d in derivatives if d is not None))
-    unknown = [f"{key}=" for key in given if known is not None and key not in known]
-    if unknown:
-        raise TypeError(
-            f"np.{function.__name__} of {_describe(arrays)} with {', '.join(unknown)} is not recorded; leave it out"
-        )
-    for key, option in given.items():
-        if isinstance(option, Tensor):
-            raise TypeError(
-                f"np.{function.__name__}: {key}= is {option.describe()}; it must be a plain value (t.item())"
-            )
-    return arrays, given
-
-
-@lru_cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    from inspect import signature
-
-    try:
-        return tuple(signature(function).parameters)
-    except ValueError:  # written in C, without a signature
-        return ()
-
-
-@lru_cache
-def _option_names(derivative: Callable[..., Any]) -> frozenset[str] | None:
-    """The options that a rule knows; None where it takes any."""
-    from inspect import Parameter, signature
-
-    parameters = signature(derivative).parameters.values()
-    if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
-        return None
-    return frozenset(p.name for p in parameters)
-
-
-def _call_composed(
-    function: Callable[..., Any], composed: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    try:
-        return composed(*args, **options)
-    except TypeError as error:
-        from inspect import signature
-
-        try:
-            signature(composed).bind(*args, **options)
-        except TypeError as mismatch:
-            raise TypeError(
-                f"np.{function.__name__} of {_describe(args)}: {mismatch}; only these are recorded"
-            ) from error
-        raise
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-def _describe(args: Any) -> str:
-    """The arguments of a call, as errors give them."""
-    return " and ".join(
-        a.describe()
-        if isinstance(a, Tensor)
-        else f"array {a.shape} {a.dtype}"
-        if isinstance(a, np.ndarray)
-        else f"({_describe(a)})"
-        if isinstance(a, list | tuple) and any(isinstance(item, Tensor) for item in a)
-        else repr(a)[:60]
-        for a in args
-    )
-
-
-def _function_name(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__name__", repr(function))
-    module = getattr(function, "__module__", None) or ""
-    return f"np.{name}" if isinstance(function, np.ufunc) or module.startswith("numpy") else name
-
-
-def _no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
-    name = _function_name(function)
-    return TypeError(
-        f"minigrad has no rule for {name}, called with {_describe(args)}; add its derivatives with "
-        f"mg.rule({name}, lambda g, y, x: ...), or call it on plain arrays (t.data)"
-    )
-
-
-def _failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception) -> Exception:
-    """The error of a call that NumPy refused, with the Tensors named and the mend."""
-    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
-    return kind(f"{_function_name(function)} of {_describe(args)}: {_mend(function, args) or error}")
-
-
-def _mend(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
-    """What does not fit, and what to do, for the two commonest misfits."""
-    shapes = [np.shape(a.value if isinstance(a, Tensor) else a) for a in args if not isinstance(a, slice | str | None)]
-    if len(shapes) != 2 or not isinstance(function, np.ufunc):
-        return None
-    a, b = shapes
-    if function is np.matmul:
-        if not a or not b:
-            return "a number has no matrix product; multiply with *"
-        inner = b[-2] if len(b) > 1 else b[0]
-        return f"the inner sizes differ, {a[-1]} and {inner}; transpose (.T) or reshape one" if a[-1] != inner else None
-    for axis, (m, n) in enumerate(zip(reversed(a), reversed(b), strict=False), 1):
-        if m != n and 1 not in (m, n):
-            return f"the shapes do not broadcast, axis -{axis} has {m} and {n}; reshape one, such as x.reshape(-1, 1)"
-    return None

@@ -1,8 +1,8 @@
 """Functions from functions to functions: grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp; and check_grads.
 
-As in JAX, a transform takes a function of arrays and returns one. Inside, the arguments become leaves of a graph of their
-own; outside, arrays come back, and zeros where the result does not depend on an argument. Given Tensors (another transform
-is at work, or the caller's graph) the answer is recorded by the same rules, so transforms nest.
+As in JAX, a transform takes a function of arrays and returns one. Inside, the arguments become leaves of a graph of
+their own; outside, arrays come back, and zeros where the result does not depend on an argument. Given Tensors (another
+transform is at work, or the caller's graph) the answer is recorded by the same rules, so transforms nest.
 """
 
 import math
@@ -23,7 +23,8 @@ def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> l
     ``y`` is a scalar. With ``create_graph`` the gradients are Tensors, recorded by the same rules, and can be
     differentiated again. Touches no ``.grad``.
 
-    Raises ValueError where y is no scalar, TypeError where something is no Tensor, RuntimeError where y needs no gradient.
+    Raises ValueError where y is no scalar, TypeError where something is no Tensor, RuntimeError where y needs no
+    gradient.
 
     >>> import minigrad as mg
     >>> x, b = mg.Tensor(3.0), mg.Tensor(1.0)
@@ -49,7 +50,7 @@ def _constant(a: Any) -> Tensor:
     return Tensor(a, requires_grad=False)
 
 
-# --- arguments: arrays, numbers, and lists, tuples and dicts of them ---------------------------------------------------
+# --- arguments: arrays, numbers, and lists, tuples and dicts of them --------------------------------------------------
 
 
 def _flatten(tree: Any) -> list[Any]:
@@ -142,14 +143,14 @@ def _scalar_seed(call: _Call, f: Function, what: str) -> Any:
     return np.ones(call.y.shape, call.y.dtype)[()]
 
 
-# --- transforms ---------------------------------------------------------------------------------------------------------
+# --- transforms -------------------------------------------------------------------------------------------------------
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """A function that returns ``f(*args)`` and its gradient with respect to the arguments at ``argnums``.
 
-    Arguments are arrays, numbers, or lists, tuples and dicts of them, of floating dtype where they are differentiated; the
-    gradient has the same form, with zeros where there is no path. For a tuple of ``argnums`` it is a tuple.
+    Arguments are arrays, numbers, or lists, tuples and dicts of them, of floating dtype where they are differentiated;
+    the gradient has the same form, with zeros where there is no path. For a tuple of ``argnums`` it is a tuple.
 
     The returned function raises ValueError where f's result is no scalar, TypeError for integer arguments.
 
@@ -289,14 +290,15 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     return call.arranged([call.zeros(x, recorded) if found.get(x) is None else found[x] for x in call.leaves])
 
 
-# --- against finite differences -----------------------------------------------------------------------------------------
+# --- against finite differences ---------------------------------------------------------------------------------------
 
 
 def check_grads(f: Function, args: Sequence[Any], order: int = 2, rtol: float = 1e-5, atol: float = 1e-7) -> None:
     """Compare the derivatives of ``f`` at ``args``, up to ``order``, with central differences in float64.
 
-    ``args`` are arrays of floating dtype, numbers, or trees of them. The result of f, of any shape, is weighted with fixed
-    random numbers and summed; the gradient of that sum is compared entry by entry, then differentiated and compared in turn.
+    ``args`` are arrays of floating dtype, numbers, or trees of them. The result of f, of any shape, is weighted with
+    fixed random numbers and summed; the gradient of that sum is compared entry by entry, then differentiated and
+    compared in turn.
 
     Raises AssertionError that names the worst entry: the argument, the index, both numbers.
 

@@ -1,0 +1,77 @@
+"""What holds around the code that runs: the scopes it is in, whether it is recorded, whether it is traced.
+
+Each thread and each asyncio task has its own, so that a ``no_grad`` or a ``scope`` in one does not leak into another.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# The scopes around the code that runs, outermost first; None where nothing is recorded.
+scopes: ContextVar[tuple[str, ...] | None] = ContextVar("minigrad_scopes", default=())
+# While a program is traced, flat functions (comparisons, sign, argmax) are recorded too: their value is not known for
+# good.
+traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """A context in which nothing is recorded: results are constants. Also a decorator.
+
+    It holds in the thread or asyncio task that entered it, and in no other.
+
+    >>> import minigrad as mg
+    >>> W = mg.Tensor([1.0], name="W")
+    >>> with mg.no_grad():
+    ...     (2 * W).requires_grad
+    False
+    """
+    token = scopes.set(None)
+    try:
+        yield
+    finally:
+        scopes.reset(token)
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """A context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
+    token = scopes.set(scopes.get() or ())
+    try:
+        yield
+    finally:
+        scopes.reset(token)
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
+
+    It holds in the thread or asyncio task that entered it, and in no other. Raises TypeError where the name is no
+    string.
+
+    >>> import minigrad as mg
+    >>> W = mg.Tensor([1.0], name="W")
+    >>> with mg.scope("layer 1"):
+    ...     Z = 2 * W
+    >>> Z.scope
+    ('layer 1',)
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"scope: the name is a string that is not empty, not {name!r}")
+    outer = scopes.get()
+    token = scopes.set(None if outer is None else (*outer, name))
+    try:
+        yield
+    finally:
+        scopes.reset(token)
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """A context in which flat functions record as well, for readings that must write a computation out in full."""
+    token = traced.set(True)
+    try:
+        yield
+    finally:
+        traced.reset(token)
