@@ -1,0 +1,119 @@
+"""The house itself: what it depends on, what importing it costs, which room imports from which, and the README."""
+
+import ast
+import contextlib
+import io
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "minigrad"
+README = (ROOT / "README.md").read_text()
+
+# A room may import from those before it, and from no other.
+ROOMS = (
+    *("rules", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program", "algebra"),
+    *("fold", "render", "draw", "why", "explain", "steps", "mistakes", "check", "derive", "optimize", "compile"),
+    *("page", "nn", "optim"),
+)
+
+
+def imported_rooms(tree):
+    """The rooms that a module imports from, but for those that only a type checker reads."""
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "minigrad"):
+            module = (node.module or "").removeprefix("minigrad").strip(".")
+            yield from [module] if module else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from [alias.name.partition(".")[2] for alias in node.names if alias.name.startswith("minigrad")]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_run_downwards(path):
+    if path.stem == "__init__":
+        return
+    assert path.stem in ROOMS, f"give {path.name} a place in the order of rooms"
+    below = ROOMS[: ROOMS.index(path.stem)]
+    upwards = set(imported_rooms(ast.parse(path.read_text()))) - set(below)
+    assert not upwards, f"{path.name} imports from {upwards}, which stand above it"
+
+
+def test_the_top_level_is_the_frame():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    top = {name.split("/")[0] for name in listed.stdout.split()}
+    frame = {"README.md", "pyproject.toml", "LICENSE", "minigrad", "tests", "examples"}
+    assert {name for name in top if not name.startswith(".")} == frame
+
+
+def test_numpy_and_graphviz_are_all_that_it_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]} == {"numpy", "graphviz"}
+    assert {"render", "test", "bench", "examples"} <= set(project["optional-dependencies"])
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_importing_it_loads_nothing_that_only_drawing_needs():
+    loaded = python(
+        "import sys, numpy; before = set(sys.modules); import minigrad; print(*(set(sys.modules) - before))"
+    )
+    foreign = {name.partition(".")[0] for name in loaded.split()} - {"minigrad"} - set(sys.stdlib_module_names)
+    assert not foreign
+
+
+def test_importing_it_costs_little_more_than_numpy():
+    """At most 1.3 times ``import numpy``: the medians of alternating runs, each in a process of its own."""
+    code = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    python("import minigrad")  # compiled, and in the disk's cache
+    times = {"numpy": [], "minigrad": []}
+    for _ in range(9):
+        for module, taken in times.items():
+            taken.append(float(python(code.format(module))))
+    assert statistics.median(times["minigrad"]) <= 1.3 * statistics.median(times["numpy"])
+
+
+def readme_blocks():
+    """(code, what the README says it prints or None), in reading order."""
+    return [
+        (block["code"], block["output"])
+        for block in re.finditer(r"```python\n(?P<code>.*?)```(?:\n+```text\n(?P<output>.*?)```)?", README, re.DOTALL)
+    ]
+
+
+def test_the_readme_s_code_prints_what_the_readme_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code, output in readme_blocks():
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), names)
+        assert printed.getvalue().split() == (output or "").split()
+
+
+@pytest.mark.parametrize("heading", ["Run it", "Test it"])
+def test_the_readme_s_commands_are_one_line_each(heading):
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    assert len(re.findall(r"```sh\n[^\n]+\n```", section)) == section.count("```") / 2 == 1
+
+
+def test_what_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)|src=\"(?!https?:)([^\"]+)\"", README):
+        assert (ROOT / (target[0] or target[1])).exists(), target
