@@ -81,6 +81,12 @@ def test_sigmoid_is_exact_far_out_and_has_its_true_slope_at_zero():
     assert mg.grad(nn.sigmoid)(0.0) == 0.25
 
 
+def test_logsumexp_of_infinities():
+    with np.errstate(divide="ignore"):
+        x = np.array([[-np.inf, -np.inf], [np.inf, 0.0], [-np.inf, 2.0]])
+        np.testing.assert_array_equal(nn.logsumexp(x), [-np.inf, np.inf, 2.0])
+
+
 def test_losses_are_exact_for_confident_right_answers():
     z = np.array([[40.0], [-40.0]])
     loss = nn.binary_cross_entropy_with_logits(z, np.array([[1.0], [0.0]]))
