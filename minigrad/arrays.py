@@ -33,17 +33,27 @@ def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
     return array
 
 
+def like(t: Any, data: Any, what: str) -> Array:
+    """A private, writable copy of ``data`` with the shape and dtype of the Tensor ``t``, to be its ``what``."""
+    array = np.array(data)
+    if array.shape != t.shape:
+        raise ValueError(f"{what} of {t.describe()} cannot have shape {array.shape}: reshape it to {t.shape}")
+    if not np.can_cast(array.dtype, t.dtype, "same_kind"):
+        raise TypeError(f"{what} of {t.describe()} cannot be made of {array.dtype} data: convert it first (.astype)")
+    return array.astype(t.dtype, copy=False)
+
+
 def private(a: Any) -> Any:
     """An anonymous constant as a node may keep it: arrays and sequences are copied."""
     if isinstance(a, np.ndarray):
+        if type(a) is not np.ndarray and not isinstance(a, np.memmap):
+            raise TypeError(f"{type(a).__name__} {a.shape} computes in its own way; take np.asarray of it")
         if a.dtype.kind not in "biuf":
             raise TypeError(f"array {a.shape} {a.dtype}: Tensors compute with real numbers only")
         return a.copy("K") if a.ndim else a[()]
-    if isinstance(a, list | tuple):
-        return private(_stacked(a))
     if isinstance(a, complex | np.complexfloating | str):
         raise TypeError(f"{a!r}: Tensors compute with real numbers only")
-    return a
+    return private(_stacked(a)) if hasattr(a, "__iter__") else a
 
 
 def operand(a: Any) -> Any:
@@ -52,16 +62,21 @@ def operand(a: Any) -> Any:
     return a if isinstance(a, np.ndarray | np.generic | int | float) else NotImplemented
 
 
-def _stacked(sequence: list[Any] | tuple[Any, ...]) -> Array:
-    if any(is_tensor(item) for item in sequence):
-        raise TypeError("a list of Tensors is no array: np.stack or np.concatenate make one that is recorded")
+def _stacked(sequence: Any) -> Array:
+    if isinstance(sequence, list | tuple) and any(map(is_tensor, sequence)):
+        raise TypeError("a list of Tensors is no array: np.stack and np.concatenate make one that is recorded")
     return np.array(sequence)
 
 
+def frozen(option: Any) -> Any:
+    """An option as a node may keep it: what could be changed later is copied, lists become tuples."""
+    if isinstance(option, list | tuple):
+        return tuple(frozen(item) for item in option)
+    return np.array(option) if isinstance(option, np.ndarray) else option
+
+
 def read_only(value: Any) -> Array:
-    """A view that cannot be written, nor made writable: what it shows may not change."""
-    array = base = np.asarray(value)
-    while isinstance(base, np.ndarray):
-        base.setflags(write=False)
-        base = base.base  # type: ignore[assignment]
-    return array.view()
+    """A copy that cannot be written: a view would lead to what it shows by its ``base``."""
+    array = np.array(value)
+    array.setflags(write=False)
+    return array

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import is_tensor
+from .arrays import frozen, is_tensor
 
 # --- arguments --------------------------------------------------------------------------------------------------------
 
@@ -26,14 +26,20 @@ def arrays_and_options(
     unknown = [f"{key}=" for key in given if known is not None and key not in known]
     if unknown:
         raise TypeError(
-            f"np.{function.__name__} of {described(arrays)} with {', '.join(unknown)} is not recorded; leave it out"
+            f"{called(function)} of {described(arrays)} with {', '.join(unknown)} is not recorded; leave it out"
         )
-    for key, option in given.items():
+    return arrays, given
+
+
+def frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call as a node may keep them."""
+    for key, option in options.items():
         if is_tensor(option):
             raise TypeError(
-                f"np.{function.__name__}: {key}= is {option.describe()}; it must be a plain value (t.item())"
+                f"{called(function)}: {key}= is {option.describe()}, through which no gradient passes; "
+                f"give its plain value (t.data)"
             )
-    return arrays, given
+    return {key: frozen(option) for key, option in options.items()}
 
 
 @lru_cache
@@ -56,16 +62,17 @@ def _option_names(derivative: Callable[..., Any]) -> frozenset[str] | None:
 def call_composed(
     function: Callable[..., Any], composed: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
+    """Call ``composed`` in place of ``function``; errors name ``function``."""
     try:
         return composed(*args, **options)
-    except TypeError as error:
+    except (ValueError, TypeError, IndexError) as error:
         try:
             signature(composed).bind(*args, **options)
         except TypeError as mismatch:
-            raise TypeError(
-                f"np.{function.__name__} of {described(args)}: {mismatch}; only these are recorded"
-            ) from error
-        raise
+            raise TypeError(f"{called(function)} of {described(args)} is not recorded so: {mismatch}") from None
+        if str(error).startswith(called(function)):
+            raise
+        raise failed(function, args, error) from error
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -85,14 +92,19 @@ def described(args: Any) -> str:
     )
 
 
-def _function_name(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__name__", repr(function))
+def called(function: Callable[..., Any]) -> str:
+    """A function as its caller writes it: np.exp, np.linalg.norm."""
+    name: str = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None) or ""
-    return f"np.{name}" if isinstance(function, np.ufunc) or module.startswith("numpy") else name
+    if module.partition(".")[0] == "numpy":
+        return f"np{module.removeprefix('numpy')}.{name}"
+    # A ufunc has no module; some of NumPy's functions have a twin here that takes its arrays one by one.
+    ours = isinstance(function, np.ufunc) or module == f"{__package__}.rules"
+    return f"np.{name}" if ours and hasattr(np, name) else name
 
 
 def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
-    name = _function_name(function)
+    name = called(function)
     return TypeError(
         f"minigrad has no rule for {name}, called with {described(args)}; add its derivatives with "
         f"mg.rule({name}, lambda g, y, x: ...), or call it on plain arrays (t.data)"
@@ -102,21 +114,27 @@ def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
 def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception) -> Exception:
     """The error of a call that NumPy refused, with the Tensors named and the mend."""
     kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
-    return kind(f"{_function_name(function)} of {described(args)}: {_mend(function, args) or error}")
+    text = str(error)
+    tensors = described(args)
+    return kind(f"{called(function)}{'' if tensors in text else f' of {tensors}'}: {_mend(function, args) or text}")
 
 
 def _mend(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
     """What does not fit, and what to do, for the two commonest misfits."""
-    shapes = [np.shape(a) for a in args if not isinstance(a, slice | str | None)]
-    if len(shapes) != 2 or not isinstance(function, np.ufunc):
-        return None
-    a, b = shapes
-    if function is np.matmul:
+    shapes = [np.shape(a) for a in args if is_tensor(a) or isinstance(a, np.ndarray | np.generic | int | float)]
+    if function is np.matmul and len(shapes) == 2:
+        a, b = shapes
         if not a or not b:
             return "a number has no matrix product; multiply with *"
         inner = b[-2] if len(b) > 1 else b[0]
-        return f"the inner sizes differ, {a[-1]} and {inner}; transpose (.T) or reshape one" if a[-1] != inner else None
-    for axis, (m, n) in enumerate(zip(reversed(a), reversed(b), strict=False), 1):
-        if m != n and 1 not in (m, n):
-            return f"the shapes do not broadcast, axis -{axis} has {m} and {n}; reshape one, such as x.reshape(-1, 1)"
+        if a[-1] != inner:
+            return f"the inner sizes differ, {a[-1]} and {inner}; transpose (.T) or reshape one"
+        shapes = [a[:-2], b[:-2]]
+    elif not isinstance(function, np.ufunc) and function is not np.where:
+        return None
+    for axis in range(1, max(map(len, shapes), default=0) + 1):
+        sizes = {shape[-axis] for shape in shapes if len(shape) >= axis} - {1}
+        if len(sizes) > 1:
+            misfit = " and ".join(map(str, sorted(sizes)))
+            return f"the shapes do not broadcast, axis -{axis} has {misfit}; reshape one, such as x.reshape(-1, 1)"
     return None

@@ -373,11 +373,13 @@ detached = rule(lambda a: a, None)
 detached.__name__ = "detach"
 
 
-def _getitem(a: Any, *index: Any) -> Any:
+@dispatching
+def getitem(a: Any, *index: Any) -> Any:
     return a[index]
 
 
-def _scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
+@dispatching
+def scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
     """An array of zeros of ``shape`` in which ``g`` is added at ``index``: the adjoint of indexing."""
     out = np.zeros(shape, g.dtype)
     if any(isinstance(part, np.ndarray) for part in index):
@@ -391,8 +393,6 @@ def _first_only(derivative: Derivative) -> Callable[[tuple[Any, ...]], Derivativ
     return lambda operands: (derivative, *(None for _ in operands[1:]))
 
 
-getitem = dispatching(_getitem)
-scatter = dispatching(_scatter)
 RULES[getitem] = _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape))
 GAPS |= {getitem, scatter}
 RULES[scatter] = _first_only(lambda g, y, a, *index, shape: getitem(g, *index))
@@ -509,11 +509,13 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
     """Write the subscripts out, as NumPy's documentation of einsum defines them."""
     if not isinstance(subscripts, str):
-        raise TypeError('einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
+        raise TypeError('np.einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(arrays):
-        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array")
+        raise ValueError(
+            f"np.einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array"
+        )
     if "..." in subscripts:
         dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
         spare = "".join([c for c in _LETTERS if c not in subscripts][: max(dots)])
@@ -566,7 +568,7 @@ def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
 def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
         raise ValueError(
-            f"split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
+            f"np.split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
             f"np.array_split takes unequal ones"
         )
     return _array_split(a, indices_or_sections, axis)

@@ -11,17 +11,20 @@ next ``.data`` is a copy.
 
 from __future__ import annotations
 
+import dis
 import itertools
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from sys import getrefcount
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from .arrays import Array, leaf_array, operand, private, read_only
-from .calls import arrays_and_options, call_composed, described, failed, no_rule
+from .arrays import Array, frozen, leaf_array, like, operand, private, read_only
+from .calls import arrays_and_options, call_composed, called, described, failed, frozen_options, no_rule
 from .context import no_grad, recording, scope, scopes, traced, tracing
 from .reverse import cotangents
 from .rules import COMPOSED, GAPS, IMPLEMENTATIONS, RULES, cast, detached, getitem
@@ -38,6 +41,8 @@ _SOLE_OWNER = 2  # references that getrefcount sees to an array held by one attr
 _NUMBERS = frozenset(
     {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
+
+_ARRAYS = (np.ndarray, np.generic)
 
 # ufunc.reduce is a function of its own.
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
@@ -65,28 +70,46 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     except KeyError:
         raise no_rule(function, args) from None
     operands: tuple[Tensor | None, ...]
-    if len(args) == 1 and type(args[0]) is Tensor:  # the same as below, without loops
-        (x,) = operands = args
-        primals: tuple[Any, ...] = (x._capture() if x.primal is None else x.primal,)
-        requires = x.requires_grad
-    else:
-        operands = tuple([a if type(a) is Tensor else None for a in args])
-        primals = tuple([_primal(a) for a in args])
-        requires = any([x.requires_grad for x in operands if x is not None])
     try:
+        if len(args) == 1 and type(args[0]) is Tensor:  # the same as below, without loops
+            (x,) = operands = args
+            primals: tuple[Any, ...] = (x._capture() if x.primal is None else x.primal,)
+            requires = x.requires_grad
+        else:
+            operands = tuple([a if type(a) is Tensor else None for a in args])
+            primals = tuple([_primal(a) for a in args])
+            requires = any([x.requires_grad for x in operands if x is not None])
         value = IMPLEMENTATIONS.get(function, function)(*primals, **options)
+        if derivatives is None:
+            if not traced.get():
+                return value
+            requires = False
+        else:
+            if not isinstance(value, _ARRAYS):
+                value = _one_array(value)
+            if requires and (function in GAPS or len(args) > 1):
+                requires = _passes_gradient(derivatives, operands)
     except (ValueError, TypeError, IndexError) as error:
         raise failed(function, args, error) from error
-    if derivatives is None:
-        if not traced.get():
-            return value
-        requires = False
-    elif requires and function in GAPS:
-        if not isinstance(derivatives, tuple):
-            derivatives = derivatives(operands)
-        pairs = zip(derivatives, operands, strict=False)
-        requires = any(d is not None and x is not None and x.requires_grad for d, x in pairs)
     return _node(function, value, operands, primals, options, requires)
+
+
+def _one_array(value: Any) -> Any:
+    if not isinstance(value, int | float):
+        raise TypeError(f"a recorded function returns one array, not a {type(value).__name__}")
+    return np.asarray(value)[()]
+
+
+def _passes_gradient(derivatives: Any, operands: tuple[Tensor | None, ...]) -> bool:
+    """Whether a gradient passes to any operand."""
+    if not isinstance(derivatives, tuple):
+        derivatives = derivatives(operands)
+    wanted = [x is not None and x.requires_grad for x in operands]
+    if any(wanted[len(derivatives) :]):
+        raise TypeError(
+            f"its rule has {len(derivatives)} derivatives; give one per argument, or None where none passes"
+        )
+    return any([want and d is not None for want, d in zip(wanted, derivatives, strict=False)])
 
 
 def _primal(a: Any) -> Any:
@@ -144,22 +167,22 @@ def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -
         return _node(function, value, (x,), (a,), _NO_OPTIONS, x.requires_grad)
 
     def binary(x: Any, y: Any) -> Any:
-        if type(x) is Tensor:
-            a = x._capture() if x.primal is None else x.primal
-            if type(y) is Tensor:
-                b = y._capture() if y.primal is None else y.primal
-                operands: tuple[Tensor | None, Tensor | None] = (x, y)
-                requires = x.requires_grad or y.requires_grad
-            else:
-                b = y if type(y) in _NUMBERS else operand(y)
-                operands, requires = (x, None), x.requires_grad
-        else:
-            a = x if type(x) in _NUMBERS else operand(x)
-            b = y._capture() if y.primal is None else y.primal
-            operands, requires = (None, y), y.requires_grad
-        if a is NotImplemented or b is NotImplemented:
-            return NotImplemented
         try:
+            if type(x) is Tensor:
+                a = x._capture() if x.primal is None else x.primal
+                if type(y) is Tensor:
+                    b = y._capture() if y.primal is None else y.primal
+                    operands: tuple[Tensor | None, Tensor | None] = (x, y)
+                    requires = x.requires_grad or y.requires_grad
+                else:
+                    b = y if type(y) in _NUMBERS else operand(y)
+                    operands, requires = (x, None), x.requires_grad
+            else:
+                a = x if type(x) in _NUMBERS else operand(x)
+                b = y._capture() if y.primal is None else y.primal
+                operands, requires = (None, y), y.requires_grad
+            if a is NotImplemented or b is NotImplemented:
+                return NotImplemented
             value = operation(a, b)
         except (ValueError, TypeError) as error:
             raise failed(function, (x, y), error) from error
@@ -280,21 +303,12 @@ class Tensor:
                 f"cannot assign to .data of {self.describe()}, the result of {self.op}: a recorded value stays; "
                 f"make a leaf of it with mg.Tensor(t.data)"
             )
-        if data is self._buffer:  # the end of ``W.data -= step``
-            return
-        if isinstance(data, Tensor):
-            raise TypeError(f"cannot assign {data.describe()} to .data of {self.describe()}: assign its .data")
-        new = np.array(data, dtype=self.dtype)
-        if new.shape != self.shape:
-            raise ValueError(
-                f"cannot assign data of shape {new.shape} to {self.describe()}: the shapes differ; reshape it"
-            )
-        self._buffer, self.primal = new, None
+        if data is not self._buffer:  # which it is at the end of ``W.data -= step``
+            self._buffer, self.primal = like(self, data, "data"), None
 
     @property
     def grad(self) -> Array | None:
-        """Sum of what each ``backward`` has sent here, an ndarray of this shape and dtype and nobody else's; or
-        None."""
+        """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
         if self._cotangent is not None:
             arrived = np.array(self._cotangent)  # a copy: cotangents may share memory
             self._grad = arrived if self._grad is None else self._grad + arrived
@@ -304,9 +318,7 @@ class Tensor:
     @grad.setter
     def grad(self, grad: Any) -> None:
         if grad is not None and grad is not self._grad:
-            grad = np.array(grad, dtype=self.dtype)
-            if grad.shape != self.shape:
-                raise ValueError(f"cannot assign a gradient of shape {grad.shape} to {self.describe()}: reshape it")
+            grad = like(self, grad, "grad")
         self._grad, self._cotangent = grad, None
 
     def zero_grad(self) -> None:
@@ -342,6 +354,11 @@ class Tensor:
         return number
 
     def __float__(self) -> float:
+        if self.requires_grad and scopes.get() is not None and _stores_an_item(sys._getframe(1)):
+            raise TypeError(
+                f"storing {self.describe()} in a plain array would lose its gradient without a word: np.stack and "
+                f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
+            )
         return float(self.item())
 
     def __int__(self) -> int:
@@ -378,6 +395,12 @@ class Tensor:
                 f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
             )
         return np.array(self.value, dtype=dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copied or pickled leaf is a leaf of its own; a result is not copied without its graph."""
+        if self.function is not None:
+            raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
+        return Tensor, (np.array(self.value), self.name, self.requires_grad)
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
@@ -456,10 +479,7 @@ class Tensor:
                     f"cotangent as gradient=, an array of its shape"
                 )
             return self.dtype.type(1) if self.value.ndim == 0 else np.ones(self.shape, self.dtype)
-        seed = np.array(gradient.value if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
-        if seed.shape != self.shape:
-            raise ValueError(f"backward from {self.describe()}: gradient has shape {seed.shape}; give {self.shape}")
-        return seed[()]
+        return like(self, gradient.value if isinstance(gradient, Tensor) else gradient, "the cotangent")[()]
 
     def _cut_off(self) -> str:
         """Which constants keep a gradient out."""
@@ -472,7 +492,7 @@ class Tensor:
                 if x not in seen:
                     seen.add(x)
                     stack.append(x)
-        if leaves == [self]:
+        if self.function is None:
             return "it is a constant; make it a leaf with mg.Tensor(data)"
         leaves.sort(key=lambda leaf: leaf.order)
         some = ", ".join(leaf.describe() for leaf in leaves[:5]) + (" and more" if len(leaves) > 5 else "")
@@ -485,7 +505,7 @@ class Tensor:
             return _ufunc_recorder(ufunc)(*args)
         if options.get("out") is not None:
             raise TypeError(
-                f"np.{ufunc.__name__} with out= writes into an array, which cannot be recorded; use the result "
+                f"{called(ufunc)} with out= writes into an array, which cannot be recorded; use the result "
                 f"instead (for x += t on a plain array x: x = x + t)"
             )
         reduction = _REDUCTIONS.get(ufunc) if method == "reduce" else None
@@ -493,8 +513,8 @@ class Tensor:
             return reduction(args[0], **{"axis": args[1] if len(args) > 1 else 0, **options})
         if RULES.get(ufunc, ()) is None and method == "__call__":
             return apply(ufunc, args, options)
-        how = f"with {', '.join(f'{key}=' for key in options)}" if method == "__call__" else f".{method}"
-        raise TypeError(f"np.{ufunc.__name__} {how} of {described(args)} is not recorded; call it plainly")
+        how = f" with {', '.join(f'{key}=' for key in options)}" if method == "__call__" else f".{method}"
+        raise TypeError(f"{called(ufunc)}{how} of {described(args)} is not recorded; call it plainly")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]
@@ -507,7 +527,7 @@ class Tensor:
         derivatives = RULES.get(function, ())
         if type(derivatives) is tuple and derivatives and isinstance(function, type(np.sum)):
             args, options = arrays_and_options(function, derivatives, args, options)
-        return apply(function, args, options or _NO_OPTIONS)
+        return apply(function, args, frozen_options(function, options) if options else _NO_OPTIONS)
 
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if isinstance(index, tuple) else (index,)
@@ -517,7 +537,7 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             f"cannot assign to a part of {self.describe()}: recorded values stay as they are; np.where(mask, new, t) "
-            f"replaces entries, np.stack or np.concatenate to build an array of Tensors; a leaf's data is t.data[...]"
+            f"replaces entries, np.stack and np.concatenate build an array of Tensors, t.data[...] = new changes a leaf"
         )
 
     __add__, __radd__ = _operator(np.add, operator.add)
@@ -560,8 +580,7 @@ class Tensor:
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same entries in another shape, given as a tuple or as numbers."""
-        to = shape[0] if len(shape) == 1 else shape
-        reshaped: Tensor = apply(np.reshape, (self,), {"shape": to})
+        reshaped: Tensor = apply(np.reshape, (self,), {"shape": frozen(shape[0] if len(shape) == 1 else shape)})
         return reshaped
 
     def transpose(self, *axes: Any) -> Tensor:
@@ -579,6 +598,11 @@ class Tensor:
         dtype = np.dtype(dtype)
         copy: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
         return copy
+
+
+def _stores_an_item(frame: FrameType) -> bool:
+    """Whether a frame is at ``array[i] = t``, for which NumPy asks t for its float as ``float(t)`` does."""
+    return frame.f_code.co_code[frame.f_lasti] == dis.opmap["STORE_SUBSCR"]
 
 
 def constant(data: Any, name: str | None = None) -> Tensor:
