@@ -97,6 +97,7 @@ def main(folder="."):
     print("\n(At these weights. A step later the weights are others, with the penalty and without, and so is the next")
     print("dA2: that is how training goes on, not a derivative.)")
 
+    J.backward()
     picture = Path(folder) / "l2_regularization.svg"
     mg.draw(J).render(picture)
     print(f"\nThe picture of it: {picture.resolve()}")

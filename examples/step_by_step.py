@@ -129,19 +129,20 @@ def compare(what, value, printed):
 def main(folder="."):
     w = initial_weights()
     n = forward(w)
+    n["E"].backward()
     print("The forward pass:")
     for name, printed in FORWARD.items():
         compare(name, n[name].item(), printed)
     print("\nThe backward pass, for each pair of the post the derivative of one by the other:")
     for (y, x), printed in BACKWARD.items():
         compare(f"d{y}/d{x}", mg.gradients(n[y], [n[x]])[0], printed)
-    one_round(w)
+    picture = Path(folder) / "step_by_step.svg"
+    mg.draw(n["E"]).render(picture)
+    update(w)
     print("\nThe weights after one round at rate 0.5:")
     for name, printed in UPDATED.items():
         compare(f"{name}+", w[name].item(), printed)
-    picture = Path(folder) / "step_by_step.svg"
-    mg.draw(n["E"]).render(picture)
-    print(f"\nAll of it in one picture: {picture.resolve()}\n")
+    print(f"\nThe graph before that round: {picture.resolve()}\n")
     closing_numbers()
 
 
