@@ -18,9 +18,12 @@ README = (ROOT / "README.md").read_text()
 
 # A room may import from those before it, and from no other.
 ROOMS = (
-    *("rules", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program", "algebra"),
-    *("fold", "page", "render", "draw", "why", "explain", "steps", "mistakes", "check", "derive", "optimize"),
-    *("compile", "nn", "optim"),
+    *("rules", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program"),
+    *("algebra", "notation", "derive"),
+    *("why", "explain", "steps", "mistakes", "check"),
+    *("fold", "page", "render", "draw"),
+    *("optimize", "emit", "compile"),
+    *("nn", "optim"),
 )
 
 
