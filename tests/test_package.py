@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import os
 import re
 import statistics
 import subprocess
@@ -71,7 +72,9 @@ def test_numpy_and_graphviz_are_all_that_it_needs():
 
 
 def python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
 
 
 def test_importing_it_loads_nothing_that_only_drawing_needs():
