@@ -8,14 +8,18 @@
 array([[ 2., -2.]])
 """
 
+from .check import check
+from .derive import derive
 from .rules import rule
 from .tensor import Tensor, constant, no_grad, scope
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
     "Tensor",
+    "check",
     "check_grads",
     "constant",
+    "derive",
     "grad",
     "gradients",
     "hessian",

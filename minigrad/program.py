@@ -48,8 +48,9 @@ class Text(NamedTuple):
     binding: int
 
 
-# How tightly Python's operators bind, loosest first.
-COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, CALL, ATOM = range(11)
+# How tightly Python's operators bind, loosest first. To Python the four from REMAINDER to MATRIX_PRODUCT are equals; to
+# a reader they are not, so one stands inside another in parentheses, but for ``a * b / c``.
+COMPARISON, OR, XOR, AND, SHIFT, SUM, REMAINDER, QUOTIENT, PRODUCT, MATRIX_PRODUCT, UNARY, POWER, CALL, ATOM = range(14)
 
 _BINARY: dict[Callable[..., Any], tuple[str, int]] = {
     np.less: ("<", COMPARISON),
@@ -66,10 +67,10 @@ _BINARY: dict[Callable[..., Any], tuple[str, int]] = {
     np.add: ("+", SUM),
     np.subtract: ("-", SUM),
     np.multiply: ("*", PRODUCT),
-    np.divide: ("/", PRODUCT),
-    np.matmul: ("@", PRODUCT),
-    np.remainder: ("%", PRODUCT),
-    np.floor_divide: ("//", PRODUCT),
+    np.divide: ("/", QUOTIENT),
+    np.matmul: ("@", MATRIX_PRODUCT),
+    np.remainder: ("%", REMAINDER),
+    np.floor_divide: ("//", REMAINDER),
     np.power: ("**", POWER),
 }
 _UNARY: dict[Callable[..., Any], str] = {np.negative: "-", np.positive: "+", np.invert: "~"}
@@ -343,9 +344,12 @@ def spell(function: Callable[..., Any], arguments: Sequence[Text], options: Mapp
 
 
 def _binary(operator: str, binding: int, left: Text, right: Text) -> Text:
-    """An operator between two operands; all but the power and comparisons take equals on their left."""
+    """An operator between two operands; all but the power and comparisons take their like on the left."""
     if binding == POWER:
         return Text(f"{enclosed(left, CALL)}**{enclosed(right, UNARY)}", POWER)
+    if REMAINDER <= binding <= MATRIX_PRODUCT:
+        bare = left.binding in ((QUOTIENT, PRODUCT) if binding == QUOTIENT else (binding,))
+        return Text(f"{enclosed(left, 0 if bare else UNARY)} {operator} {enclosed(right, UNARY)}", binding)
     return Text(
         f"{enclosed(left, binding + (binding == COMPARISON))} {operator} {enclosed(right, binding + 1)}", binding
     )
