@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import optim
+from minigrad import nn, optim
+from minigrad.compile import compile as compiled
 
 TARGET = np.array([3.0, -1.0, 0.5])
 
@@ -88,3 +89,27 @@ def test_a_gradient_of_another_shape_is_refused(optimizer):
         optimizer.update({"w": np.zeros((3, 1))}, optimizer.init(params), params)
     with pytest.raises(ValueError, match="form of the parameters"):
         optimizer.update({}, optimizer.init(params), params)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("optimizer", [optim.sgd(0.1, 0.9, 0.01), optim.adam(0.01)])
+def test_a_whole_training_step_compiles(optimizer, dtype):
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(20, 4)).astype(dtype), rng.integers(3, size=20)
+    params = {"W1": nn.he_normal(rng, (4, 8), dtype), "b1": np.zeros(8, dtype), "W2": nn.he_normal(rng, (8, 3), dtype)}
+
+    def step(params, state, x, labels):
+        def loss(p):
+            return nn.cross_entropy(nn.relu(x @ p["W1"] + p["b1"]) @ p["W2"], labels)
+
+        value, grads = mg.value_and_grad(loss)(params)
+        return value, *optimizer.update(grads, state, params)
+
+    fast, eager, quick = compiled(step), (params, optimizer.init(params)), (params, optimizer.init(params))
+    for _ in range(5):
+        value, *eager = step(*eager, x, labels)
+        fast_value, *quick = fast(*quick, x, labels)
+        np.testing.assert_allclose(fast_value, value, rtol=100 * np.finfo(dtype).eps)
+    for name in params:
+        assert quick[0][name].dtype == dtype
+        np.testing.assert_allclose(quick[0][name], eager[0][name], rtol=1e-4 if dtype is np.float32 else 1e-12)
