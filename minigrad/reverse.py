@@ -57,31 +57,36 @@ def cotangents(
     value of a leaf that was updated after the recording.
     """
     nodes = upstream(seeds, wrt)
-    on_path = set(nodes) if wrt is not None else None
+    on_path = None if wrt is None else set(nodes)
     found = {node: seeds[node] for node in nodes if node in seeds}
+    get = found.get
     for node in nodes:
         function = node.function
         if function is None:
             continue
-        g = found.get(node)
+        g = get(node)
         if g is None:  # reached only through arguments that pass no gradient on
             continue
         if wrt is not None and node not in wrt:
             del found[node]
         operands, primals, options = node.operands, node.primals, node.options
-        arguments = (g, node, *_recorded_arguments(node)) if recorded else (g, node.primal, *primals)
+        y, arguments = (node, _recorded_arguments(node)) if recorded else (node.primal, primals)
         derivatives = RULES[function]
         if not isinstance(derivatives, tuple):
             derivatives = derivatives(operands)  # type: ignore[misc]
-        for derivative, x, a in zip(derivatives, operands, primals):  # noqa: B905  # strict= costs as much as a rule
+        i = -1
+        for derivative in derivatives:  # counted by hand, which is faster than zip
+            i += 1
+            x = operands[i]
             if x is None or derivative is None or not x.requires_grad or (on_path is not None and x not in on_path):
                 continue
-            c = g if derivative is same else derivative(*arguments, **options)
+            c = g if derivative is same else derivative(g, y, *arguments, **options)
+            a = primals[i]
             if c.shape != a.shape:
                 c = _undone(c, a.shape, node)
             if c.dtype is not a.dtype and c.dtype != a.dtype:
                 c = cast(c, a.dtype)
-            earlier = found.get(x)
+            earlier = get(x)
             found[x] = c if earlier is None else earlier + c
     return found
 

@@ -37,6 +37,9 @@ GAPS: set[Callable[..., Any]] = set()
 # function -> plain NumPy in terms of other functions, for what needs no rule of its own.
 COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
+# ufunc -> how it is recorded, made at its first call on a Tensor and forgotten where its rule changes.
+RECORDERS: dict[np.ufunc, Callable[..., Any]] = {}
+
 # function -> the same function on arrays, without the cost of NumPy's Python-side conveniences.
 IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -68,6 +71,7 @@ def rule(function: Callable[..., Any], *derivatives: Derivative | None) -> Calla
         function = dispatching(function)
     RULES[function] = derivatives or None
     COMPOSED.pop(function, None)
+    RECORDERS.pop(function, None)  # type: ignore[call-overload]
     if None in derivatives:
         GAPS.add(function)
     return function

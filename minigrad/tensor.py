@@ -16,7 +16,6 @@ import itertools
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from sys import getrefcount
 from types import FrameType
 from typing import Any
@@ -27,7 +26,7 @@ from .arrays import Array, frozen, leaf_array, like, operand, private, read_only
 from .calls import arrays_and_options, call_composed, called, described, failed, frozen_options, no_rule
 from .context import no_grad, recording, scope, scopes, traced, tracing
 from .reverse import cotangents
-from .rules import COMPOSED, GAPS, IMPLEMENTATIONS, RULES, cast, detached, getitem
+from .rules import COMPOSED, GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, detached, getitem
 
 __all__ = ["Tensor", "apply", "constant", "no_grad", "recording", "scope", "tracing"]
 
@@ -191,13 +190,12 @@ def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -
     return unary if function.nin == 1 else binary
 
 
-@lru_cache(maxsize=1024)
 def _ufunc_recorder(function: np.ufunc) -> Callable[..., Any]:
     if function in COMPOSED:
-        return COMPOSED[function]
+        return lambda *args: call_composed(function, COMPOSED[function], args, _NO_OPTIONS)
     if RULES.get(function) is None or function in GAPS or function.nin > 2:
         return lambda *args: apply(function, args)
-    return _recorder(function)
+    return RECORDERS.setdefault(function, _recorder(function))
 
 
 def _operator(function: np.ufunc, operation: Callable[[Any, Any], Any]) -> tuple[_Binary, _Binary]:
@@ -502,7 +500,8 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method == "__call__" and not options:
-            return _ufunc_recorder(ufunc)(*args)
+            recorder = RECORDERS.get(ufunc) or _ufunc_recorder(ufunc)
+            return recorder(*args)
         if options.get("out") is not None:
             raise TypeError(
                 f"{called(ufunc)} with out= writes into an array, which cannot be recorded; use the result "
