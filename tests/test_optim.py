@@ -55,7 +55,7 @@ def test_twenty_steps_agree_with_pytorch(ours, theirs):
 
 @pytest.mark.parametrize("optimizer", [optim.sgd(0.05, momentum=0.8), optim.adam(0.1)])
 def test_it_finds_the_minimum(optimizer):
-    params, _ = trained(optimizer, 1500, start())
+    params, _ = trained(optimizer, 500, start())
     np.testing.assert_allclose(params["w"], TARGET, atol=1e-2)
 
 
