@@ -248,7 +248,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     def jacobian_of_f(*args: Any) -> Any:
         call = _Call(f, args, argnums, "jacobian")
-        basis = np.eye(call.y.size, dtype=call.y.dtype).reshape(-1, *call.y.shape)
+        basis = np.eye(call.y.size, dtype=call.y.dtype).reshape(call.y.size, *call.y.shape)
         rows = [call.pull(row, call.recorded) for row in basis]
         return call.arranged([_stacked(x, call.y.shape, [row[i] for row in rows]) for i, x in enumerate(call.leaves)])
 

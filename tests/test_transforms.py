@@ -1,0 +1,258 @@
+"""grad and its kin: against algebra, against each other, against finite differences, and against JAX."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def sum_of_cubes(x):
+    return np.sum(x**3)
+
+
+# --- values and forms -------------------------------------------------------------------------------------------------
+
+
+def test_grad_of_a_scalar_is_a_scalar_and_nests():
+    f = np.sin
+    for derivative in (np.cos, lambda x: -np.sin(x), lambda x: -np.cos(x), np.sin):
+        f = mg.grad(f)
+        assert isinstance(f(0.7), np.float64)
+        assert f(0.7) == pytest.approx(derivative(0.7), rel=1e-14)
+
+
+def test_value_and_grad():
+    value, g = mg.value_and_grad(sum_of_cubes)(np.array([1.0, 2.0]))
+    assert value == 9 and isinstance(value, np.float64)
+    np.testing.assert_array_equal(g, [3, 12])
+
+
+def test_argnums():
+    def f(x, y, z):
+        return np.sum(x * y) * z
+
+    x, y, z = np.array([1.0, 2.0]), np.array([3.0, 4.0]), 5.0
+    np.testing.assert_array_equal(mg.grad(f, 1)(x, y, z), 5 * x)
+    gz, gx = mg.grad(f, (2, 0))(x, y, z)
+    assert gz == 11 and gx.tolist() == (5 * y).tolist()
+    np.testing.assert_array_equal(mg.grad(f, -3)(x, y, z), 5 * y)
+    assert type(mg.grad(f, (0,))(x, y, z)) is tuple
+    with pytest.raises(ValueError, match=r"grad: argnums has 3, but f was called with 3 arguments"):
+        mg.grad(f, 3)(x, y, z)
+
+
+def test_trees_keep_their_form():
+    Layer = namedtuple("Layer", "W b")
+
+    def loss(p):
+        return np.sum(p["layers"][0].W * p["layers"][0].b) + p["scale"] ** 2 + np.sum(p["layers"][1].b)
+
+    p = {"layers": [Layer(np.ones(2), np.array([2.0, 3.0])), Layer(np.ones(3), np.ones(1))], "scale": 4.0}
+    g = mg.grad(loss)(p)
+    assert list(g) == ["layers", "scale"] and type(g["layers"][0]) is Layer and type(g["layers"]) is list
+    assert g["layers"][0].W.tolist() == [2, 3] and g["scale"] == 8
+    assert g["layers"][1].W.tolist() == [0, 0, 0]  # no path: zeros
+    assert mg.grad(lambda p: p[1] * 2.0)((1.0, 3.0)) == (0, 2)
+
+
+def test_other_arguments_may_be_integers_strings_and_functions():
+    def f(x, n, how, g):
+        return np.sum(g(x) ** n) if how == "sum" else 0.0
+
+    assert mg.grad(f)(np.array([2.0]), 3, "sum", np.negative).tolist() == [-12]
+    with pytest.raises(TypeError, match=r"int64: only floating-point data can have a gradient"):
+        mg.grad(f, 1)(np.array([2.0]), 3, "sum", np.negative)
+
+
+def test_a_result_that_does_not_depend_on_the_argument():
+    assert mg.grad(lambda x: 3.0)(2.0) == 0
+    assert mg.value_and_grad(lambda x: np.sum(np.ones(3)))(np.ones(2))[1].tolist() == [0, 0]
+    assert mg.jacobian(lambda x: np.ones(3))(np.ones(2)).tolist() == [[0, 0]] * 3
+    assert mg.hessian(lambda x: np.sum(x))(np.ones(2)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_float32_stays_float32():
+    x = np.float32([1, 2])
+    value, g = mg.value_and_grad(sum_of_cubes)(x)
+    assert value.dtype == g.dtype == np.float32
+    assert mg.hessian(sum_of_cubes)(x).dtype == np.float32
+    assert mg.hvp(sum_of_cubes, (x,), (x,))[0].dtype == np.float32
+    assert mg.jvp(np.sin, (x,), (x,))[1].dtype == np.float32
+    assert mg.vjp(np.sin, x)[1](x)[0].dtype == np.float32
+
+
+def test_results_are_the_callers_own():
+    x = np.ones(3)
+    g = mg.grad(lambda a: np.sum(a))(x)
+    gx, gy = mg.grad(lambda a, b: np.sum(a + b), (0, 1))(x, x)
+    for array in (g, gx, mg.value_and_grad(np.sum)(x)[1], mg.jvp(lambda a: a, (x,), (x,))[1], mg.jacobian(np.sin)(x)):
+        array[...] = 9
+    t = np.ones(3)
+    for array in (mg.vjp(lambda a: a, x)[1](t)[0], mg.vjp(lambda a: a, x)[0], mg.jvp(lambda a: a, (x,), (t,))[0]):
+        array[...] = 9
+    assert x.tolist() == gy.tolist() == t.tolist() == [1, 1, 1]
+
+
+# --- nesting ----------------------------------------------------------------------------------------------------------
+
+
+def test_perturbation_confusion():
+    # d/dx [x · d/dy (x + y)] = 1, and 2 where the two levels are confused
+    assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1
+    # d/dx [x · d/dy (x · y)] = 2x
+    assert mg.grad(lambda x: x * mg.grad(lambda y: x * y)(5.0))(3.0) == 6
+    # the inner variable is the outer one itself: d/dx [d/dy y³ at y = x] = 6x
+    assert mg.grad(lambda x: mg.grad(lambda y: y**3)(x))(2.0) == 12
+    # the inner derivative sees only its own use of x: d/dx [d/dy (x y²) at y = x] = 4x
+    assert mg.grad(lambda x: mg.grad(lambda y: x * y * y)(x))(3.0) == 12
+
+
+def test_a_closure_over_outer_tensors_is_recorded():
+    W = mg.Tensor([1.0, 2.0], name="W")
+    g = mg.grad(lambda x: np.sum(W * x * x))(np.array([3.0, 4.0]))
+    assert isinstance(g, mg.Tensor)
+    np.sum(g).backward()
+    assert W.grad.tolist() == [6, 8]
+    value, _ = mg.value_and_grad(lambda x: np.sum(W * x))(np.ones(2))
+    assert isinstance(value, mg.Tensor) and mg.gradients(value, [W])[0].tolist() == [1, 1]
+
+
+def test_given_tensors_the_answer_is_recorded():
+    x = mg.Tensor([1.0, 2.0])
+    g = mg.grad(sum_of_cubes)(x)
+    np.sum(g).backward()
+    assert x.grad.tolist() == [6, 12]
+
+
+def test_transforms_work_inside_no_grad():
+    with mg.no_grad():
+        assert mg.grad(mg.grad(np.sin))(0.5) == pytest.approx(-np.sin(0.5))
+        assert not (mg.Tensor(1.0) * 2).requires_grad
+        assert mg.hvp(sum_of_cubes, (np.ones(2),), (np.ones(2),))[0].tolist() == [6, 6]
+        assert mg.jvp(np.sin, (0.0,), (1.0,))[1] == 1
+
+
+def rosenbrock(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def test_hessian_hvp_jvp_of_grad_and_jacobian_of_grad_agree(rng):
+    x, v = rng.normal(size=5), rng.normal(size=5)
+    H = mg.hessian(rosenbrock)(x)
+    np.testing.assert_allclose(H, H.T, rtol=1e-12)
+    np.testing.assert_allclose(mg.jacobian(mg.grad(rosenbrock))(x), H)
+    np.testing.assert_allclose(mg.hvp(rosenbrock, (x,), (v,))[0], H @ v)
+    np.testing.assert_allclose(mg.jvp(mg.grad(rosenbrock), (x,), (v,))[1], H @ v)
+    np.testing.assert_allclose(mg.grad(lambda x: mg.grad(rosenbrock)(x) @ v)(x), H @ v)
+    np.testing.assert_allclose(mg.vjp(mg.grad(rosenbrock), x)[1](v)[0], H @ v)
+    (tangent,) = (mg.jvp(lambda x: mg.vjp(rosenbrock, x)[1](1.0)[0], (x,), (v,))[1],)
+    np.testing.assert_allclose(tangent, H @ v)
+
+
+def test_jacobian_by_columns_and_by_rows(rng):
+    def f(x, y):
+        return np.stack([np.sum(x * y), np.prod(x), y[0]])
+
+    x, y = rng.normal(size=(2,)), rng.normal(size=(2,))
+    Jx, Jy = mg.jacobian(f, (0, 1))(x, y)
+    assert Jx.shape == Jy.shape == (3, 2)
+    for i, e in enumerate(np.eye(2)):
+        np.testing.assert_allclose(mg.jvp(f, (x, y), (e, 0 * e))[1], Jx[:, i])
+        np.testing.assert_allclose(mg.jvp(f, (x, y), (0 * e, e))[1], Jy[:, i])
+    _, pullback = mg.vjp(f, x, y)
+    for i, e in enumerate(np.eye(3)):
+        np.testing.assert_allclose(pullback(e), [Jx[i], Jy[i]])
+    assert mg.jacobian(lambda x: x.sum())(x).shape == (2,)
+    assert mg.jacobian(lambda x: x[:0])(x).shape == (0, 2)
+
+
+def test_jvp_where_the_derivative_does_not_depend_on_the_argument():
+    x = np.array([1.0, 2.0])
+    assert mg.jvp(lambda x: 3 * x, (x,), (x,))[1].tolist() == [3, 6]
+    assert mg.jvp(lambda x: np.ones(2), (x,), (x,))[1].tolist() == [0, 0]
+    assert mg.jvp(lambda p: p["a"] * p["b"], ({"a": x, "b": 2.0},), ({"a": x, "b": 1.0},))[1].tolist() == [3, 6]
+
+
+def test_third_derivative_through_three_transforms():
+    assert mg.grad(lambda x: mg.hvp(lambda y: y**4, (x,), (1.0,))[0])(2.0) == 48
+
+
+def test_against_jax(rng):
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+
+    def with_numpy(np):  # NumPy, or JAX's
+        return lambda x: np.max(x) * np.linalg.norm(np.tanh(x @ x.T)) + np.sum(np.where(x > 0, np.log1p(x * x), x**3))
+
+    x, v = rng.normal(size=(3, 2)), rng.normal(size=(3, 2))
+    ours = mg.jvp(mg.grad(with_numpy(np)), (x,), (v,))
+    theirs = jax.jvp(jax.grad(with_numpy(jax.numpy)), (x,), (v,))
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-9)
+
+
+# --- check_grads ------------------------------------------------------------------------------------------------------
+
+
+def test_check_grads_finds_a_wrong_first_derivative_and_names_the_entry():
+    wrong = mg.rule(lambda x: x * x * x, lambda g, y, x: g * 3 * x * x * np.array([1.0, 1.0, 1.01]))
+    with pytest.raises(AssertionError, match=r"worst at argument 0\[2\]: minigrad .*, central differences"):
+        mg.check_grads(wrong, (np.array([1.0, 2.0, 3.0]),), order=1)
+
+
+def test_check_grads_finds_a_derivative_that_is_wrong_only_in_second_order():
+    def cube(g, y, x):
+        return g * 3 * np.square(x.detach() if isinstance(x, mg.Tensor) else x)
+
+    wrong = mg.rule(lambda x: x * x * x, cube)
+    mg.check_grads(wrong, (np.array([1.0, 2.0]),), order=1)
+    with pytest.raises(AssertionError, match="the derivative of the derivative by argument 0"):
+        mg.check_grads(wrong, (np.array([1.0, 2.0]),), order=2)
+
+
+def test_check_grads_finds_nan_and_small_errors_and_passes_trees():
+    nan = mg.rule(lambda x: x * 1.0, lambda g, y, x: g * np.nan)
+    with pytest.raises(AssertionError, match="nan"):
+        mg.check_grads(nan, (1.0,), order=1)
+    slightly = mg.rule(lambda x: x * 1.0, lambda g, y, x: g * 1.0001)
+    with pytest.raises(AssertionError):
+        mg.check_grads(slightly, (1.0,), order=1)
+    mg.check_grads(lambda p: p["a"] * np.sum(p["b"][0]), ({"a": 2.0, "b": [np.ones(2)]},))
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def vector(x):
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "message"),
+    [
+        (
+            lambda: mg.grad(vector)(np.ones(2)),
+            ValueError,
+            r"grad: vector returned unnamed multiply \(2,\).*mg\.jacobian",
+        ),
+        (lambda: mg.value_and_grad(vector)(np.ones(2)), ValueError, r"value_and_grad: vector returned .*no scalar"),
+        (lambda: mg.hvp(vector, (np.ones(2),), (np.ones(2),)), ValueError, r"hvp: vector returned .*no scalar"),
+        (lambda: mg.grad(lambda x: (x, x))(1.0), TypeError, r"grad: <lambda> returned a tuple; it must return one"),
+        (lambda: mg.grad(lambda x: None)(1.0), TypeError, r"grad: <lambda> returned a NoneType"),
+        (
+            lambda: mg.vjp(vector, np.ones(2))[1](np.ones(3)),
+            ValueError,
+            r"vjp: the cotangent has shape \(3,\), .*\(2,\)",
+        ),
+        (lambda: mg.jvp(vector, (np.ones(2),), (np.ones(3),)), ValueError, r"jvp: the tangents have shapes \[\(3,\)\]"),
+        (lambda: mg.jvp(vector, (np.ones(2),), ()), ValueError, r"jvp: the tangents have shapes \[\]"),
+        (lambda: mg.grad(vector)(), ValueError, r"argnums has 0, but vector was called with 0 arguments"),
+        (lambda: mg.grad(sum_of_cubes)("a"), TypeError, r"the data is not real numbers"),
+        (lambda: mg.grad(sum_of_cubes)(mg.constant([1])), TypeError, r"unnamed leaf \(1,\) int64: only floating-point"),
+    ],
+)
+def test_bad_input(act, kind, message):
+    with pytest.raises(kind, match=message):
+        act()
