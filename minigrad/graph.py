@@ -8,6 +8,8 @@ be 0.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -77,8 +79,11 @@ class Graph:
         self.nodes = ancestors(root)
         self.consumers: dict[Tensor, list[Tensor]] = {node: [] for node in self.nodes}
         for node in self.nodes:
-            for x in dict.fromkeys(node.inputs):
-                self.consumers[x].append(node)
+            for operand in node.operands:
+                if operand is not None:
+                    users = self.consumers[operand]
+                    if not users or users[-1] is not node:
+                        users.append(node)
         self.names = self._given_names(names or {})
         self.terms = self._find_terms(terms or {})
         self._name_the_rest()
@@ -106,20 +111,17 @@ class Graph:
             return {}
         called = {x: name for name, x in given.items()}
         coefficients: dict[Tensor, float] = {}
-        stack = [(self.root, self.root, 1.0, 1.0)]
-        while stack:  # node, the summand it stands in, and the coefficients of both
-            node, summand, coefficient, of_summand = stack.pop()
-            stop = node in called or (node is not self.root and node in self.names)
-            parts = None if stop or self.root.size != 1 else _summands(node)
-            if parts is None:
-                if not stop:
-                    node, coefficient = summand, of_summand
-                coefficients[node] = coefficients.get(node, 0.0) + coefficient
-            elif len(parts) == 1:
-                (x, factor), *_ = parts
-                stack.append((x, summand, coefficient * factor, of_summand))
-            else:
-                stack.extend((x, x, coefficient * factor, coefficient * factor) for x, factor in parts)
+        pending, heap = {self.root: 1.0}, [(-self.root.order, self.root)]
+        while heap:  # newest first, so that a summand is split once, when all its uses have been seen
+            summand = heappop(heap)[1]
+            coefficient = pending.pop(summand)
+            node, factor, parts = self._split(summand, called)
+            if not parts:
+                coefficients[node] = coefficients.get(node, 0.0) + coefficient * factor
+            for x, c in parts:
+                if x not in pending:
+                    heappush(heap, (-x.order, x))
+                pending[x] = pending.get(x, 0.0) + coefficient * factor * c
         missing = [name for name, x in given.items() if x not in coefficients]
         if missing:
             raise ValueError(
@@ -128,6 +130,21 @@ class Graph:
             )
         ordered = [*called, *sorted((n for n in coefficients if n not in called), key=attrgetter("order"))]
         return {term.name: term for term in self._named_terms(ordered, called, coefficients)}
+
+    def _split(self, summand: Tensor, called: Mapping[Tensor, str]) -> tuple[Tensor, float, list[tuple[Tensor, float]]]:
+        """The node that a summand is a constant factor times, that factor, and the parts that the node is a sum of.
+
+        Without parts the node is a term: a named one, or the summand as a whole.
+        """
+        node, factor = summand, 1.0
+        while node not in called and (node is self.root or node not in self.names):
+            parts = _summands(node) if self.root.size == 1 else None
+            if parts is None:
+                return summand, 1.0, []
+            if len(parts) > 1:
+                return node, factor, parts
+            node, factor = parts[0][0], factor * parts[0][1]
+        return node, factor, []
 
     def _named_terms(
         self, nodes: list[Tensor], called: dict[Tensor, str], coefficients: dict[Tensor, float]
@@ -152,10 +169,12 @@ class Graph:
         for bit, term in enumerate(self.terms.values()):
             reach[term.node] |= 1 << bit
         for node in reversed(self.nodes):
-            if reach[node]:
-                for x, passes in zip(node.operands, passes_gradient(node), strict=False):
-                    if passes:
-                        reach[x] |= reach[node]  # type: ignore[index]
+            bits = reach[node]
+            if bits:
+                flags = passes_gradient(node) if node.function in GAPS else repeat(True)
+                for x, passes in zip(node.operands, flags, strict=False):
+                    if passes and x is not None and x.requires_grad:
+                        reach[x] |= bits
         return reach
 
     def terms_of(self, bits: int) -> list[str]:
