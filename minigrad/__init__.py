@@ -9,6 +9,7 @@ array([[ 2., -2.]])
 """
 
 from .check import check
+from .compile import compile
 from .derive import derive
 from .rules import rule
 from .tensor import Tensor, constant, no_grad, scope
@@ -18,6 +19,7 @@ __all__ = [
     "Tensor",
     "check",
     "check_grads",
+    "compile",
     "constant",
     "derive",
     "grad",

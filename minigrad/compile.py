@@ -11,7 +11,7 @@ program for each of the latest signatures.
 
 import functools
 import inspect
-import random
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -284,7 +284,7 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str]) 
         nodes = [apply(np.positive if x.requires_grad else detached, (x,)).named(x.name) for x in leaves]
         args, options = _with_leaves(call, iter(nodes))
         tree = f(*args, **options)
-    if _random_states() != before:
+    if before != _random_states()[: len(before)]:
         raise RuntimeError(
             f"{_called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"
@@ -292,9 +292,15 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str]) 
     return _Trace(nodes, tree, [_result(x, f) for x in _leaves(tree)], start)
 
 
-def _random_states() -> Any:
-    kind, keys, *position = np.random.get_state(legacy=True)
-    return kind, np.asarray(keys).tobytes(), position, random.getstate()
+def _random_states() -> list[Any]:
+    """The states of the global generators, of modules that are imported already: a trace alone should import none."""
+    states: list[Any] = []
+    if "random" in sys.modules:
+        states.append(sys.modules["random"].getstate())
+    if "numpy.random" in sys.modules:
+        state = np.random.get_state(legacy=False)
+        states.append({key: np.asarray(part).tobytes() for key, part in state["state"].items()})
+    return states
 
 
 def _result(x: Any, f: Function) -> Tensor:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ from .program import ATOM, Name, Names, Program, Statement, Text, spell, spelled
 from .rules import IMPLEMENTATIONS, cast, concatenate, getitem, scatter, stack
 
 _BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
-_PIECE = 2**16  # bytes of a piece, of which a statement reads two and writes one
+_PIECE = 2**17  # bytes of a piece, of which a statement reads two and writes one
+_RECYCLED = 2**17  # bytes of a result from which on fresh memory would cost page faults
+_KEPT = 2  # memories that a result alternates between: while one is an argument, the other is written
+_UNUSED = 2  # references that getrefcount sees to what one list holds: that one and its own argument
 _ALIGNMENT = 64  # bytes of a cache line
 _LONGEST = 2000  # statements of one Python function; longer programs are split
 
@@ -126,11 +130,11 @@ class _Plan:
             return frozenset((statement.name,))
         return frozenset().union(*(self.shares[a] for a in names_in(statement))) or frozenset((statement.name,))
 
-    def _given(self) -> set[Name]:
-        """The outputs that can be returned as they are; others are copied. No two of them share memory."""
+    def _given(self) -> set[int]:
+        """The places of the outputs that can be returned as they are, so that no two returned arrays share memory."""
         made = {s.name: s for s in self.program.statements}
-        end, taken, given = len(made), set[Name](), set[Name]()
-        for name in self.program.outputs:
+        end, taken, given = len(made), set[Name](), set[int]()
+        for place, name in enumerate(self.program.outputs):
             held = self.shares[name]
             for holder in held:
                 self.last[holder] = end
@@ -140,7 +144,7 @@ class _Plan:
             (holder,) = held
             if holder in made and _is_fresh(made[holder]):
                 taken.add(holder)
-                given.add(name)
+                given.add(place)
         self.returned = taken
         return given
 
@@ -222,17 +226,16 @@ class _Run:
 
 
 def _runs(statements: Sequence[Statement]) -> Iterable[_Run]:
-    def shape_of(pair: tuple[int, Statement]) -> tuple[int, ...] | None:
-        _, s = pair
-        large = math.prod(s.shape) * 8 >= _BLOCKED and elementwise(s.function) and _writes(s)
-        return s.shape if large else None
+    def shape_of(i: int) -> tuple[int, ...] | None:
+        return statements[i].shape if elementwise(statements[i].function) and _writes(statements[i]) else None
 
-    for shape, group in groupby(enumerate(statements), shape_of):
-        indices = [i for i, _ in group]
-        if shape is None or len(indices) < 2:
+    for shape, group in groupby(range(len(statements)), shape_of):
+        indices = list(group)
+        itemsize = max(statements[i].dtype.itemsize for i in indices)
+        if shape is None or len(indices) < 2 or math.prod(shape) * itemsize < _BLOCKED:
             continue
         axis = next(k for k, n in enumerate(shape) if n > 1)
-        step = max(1, _PIECE // (8 * math.prod(shape[axis + 1 :])))
+        step = max(1, _PIECE // (itemsize * math.prod(shape[axis + 1 :])))
         if step < shape[axis]:
             yield _Run(indices[0], indices[-1], shape, axis, step)
 
@@ -264,6 +267,7 @@ class _Writer:
         self.texts = {x: str(x) for x in program.inputs}
         self.locals: set[str] = set(program.inputs)
         self.numbers: dict[Any, Name] = {}
+        self.names.namespace["np"] = np
         self.workspace: list[str] = []
         self.lines: list[_Line] = []
         for name, a in program.constants.items():
@@ -291,7 +295,7 @@ class _Writer:
             else:
                 self._write_run(run)
                 i = run.last + 1
-        result = arranged([self._output(name) for name in self.program.outputs], self.names)
+        result = arranged([self._output(place, name) for place, name in enumerate(self.program.outputs)], self.names)
         self.lines.append(_Line(f"return {result}", self._needed(*self.program.outputs), set()))
         main, workspace = self.names.fresh("run"), self.names.fresh("workspace")
         functions = _functions(main, self.program.inputs, self.lines, self.names)
@@ -346,7 +350,11 @@ class _Writer:
         if not memory.given or memory.first != i:
             return []
         shape, dtype = self.specs[memory.name]
-        return [f"{memory.name} = {self._bound('empty', np.empty)}({shape}, {self._dtype(dtype)})"]
+        if memory.nbytes < _RECYCLED:
+            return [f"{memory.name} = {self._bound('empty', np.empty)}({shape}, {self._dtype(dtype)})"]
+        results = self.names.numbered("results")
+        self.workspace.append(f"{results} = {self._bound('Results', _Results)}({shape}, {self._dtype(dtype)})")
+        return [f"{memory.name} = {results}.fresh()"]
 
     def _define(self, i: int, memory: _Memory) -> None:
         if memory.given and memory.first == i:
@@ -378,8 +386,8 @@ class _Writer:
             return self._call(statement, [self._text(a, statement) for a in arguments], None)
         scalar = elementwise(function) and not statement.shape
         if function in _VIEWS or scalar:
-            self.names.namespace["np"] = np
-            texts = [self._spelled(_plain(a, statement) if scalar else a) for a in arguments]
+            kept = any(self.specs[a].dtype == statement.dtype for a in names_in(statement))
+            texts = [self._spelled(_plain(a, statement) if scalar and kept else a) for a in arguments]
             code = spell(function, texts, statement.options, self.names).code
         else:
             implementation = IMPLEMENTATIONS.get(function, function)
@@ -469,11 +477,11 @@ class _Writer:
                 heads[text] = f"{part} = {run.piece(text, shape, '{i}:{j}')}"
         return heads[text].split(" ", 1)[0]
 
-    def _output(self, name: Name) -> str:
+    def _output(self, place: int, name: Name) -> str:
         text = self.texts[name]
         return (
             text
-            if name in self.plan.given or not self.specs[name].shape
+            if place in self.plan.given or not self.specs[name].shape
             else f"{self._bound('array', np.array)}({text})"
         )
 
@@ -492,6 +500,27 @@ def aligned(nbytes: int) -> Any:
     raw = np.empty(nbytes + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT
     return raw[start : start + nbytes]
+
+
+class _Results:
+    """Arrays for the large results of a run, each the caller's own for as long as anyone refers to it.
+
+    The pages of fresh memory cost more than to fill them. So the memory of a result is kept, and used again once the
+    only reference to it is the one here: every array that shows it, or a part of it, refers to it.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype = shape, dtype
+        self.nbytes = math.prod(shape) * dtype.itemsize
+        self.kept: list[Any] = []
+
+    def fresh(self) -> Any:
+        for i in range(len(self.kept)):
+            if getrefcount(self.kept[i]) == _UNUSED:
+                return np.ndarray(self.shape, self.dtype, self.kept[i])
+        memory = np.empty(self.nbytes, np.uint8)
+        self.kept = [*self.kept, memory][-_KEPT:]
+        return np.ndarray(self.shape, self.dtype, memory)
 
 
 def _functions(run: str, inputs: Sequence[str], lines: Sequence[_Line], names: Names) -> list[str]:

@@ -258,10 +258,10 @@ def _key(a: Any) -> Any:
 
 
 def _factor(a: Any, statement: Statement, other: Any, sweep: _Sweep) -> float | None:
-    """The number ``a`` as a factor of ``other``; None where it is none, or the product would have another dtype."""
-    if isinstance(a, Value) or not isinstance(other, Value) or sweep.specs[other.base].dtype != statement.dtype:
+    """The number ``a`` as a factor of ``other``; None where it is none, or the product has another shape or dtype."""
+    if isinstance(a, Value) or not isinstance(other, Value):
         return None
-    return float(a)
+    return float(a) if sweep.specs[other.base] == (statement.shape, statement.dtype) else None
 
 
 # --- one function's rewriting: (sweep, statement, arguments) -> Value, or None to call it as written ----------------
@@ -400,8 +400,9 @@ _REWRITES: dict[Callable[..., Any], Callable[[_Sweep, Statement, Sequence[Any]],
 def inner(a: Any, b: Any) -> Any:
     """Σ a · b over all entries of two arrays of one shape and dtype, in pieces as long as float32 can add up well."""
     a, b = a.ravel(), b.ravel()
-    pieces = range(0, a.size, _LONGEST_SUM)
-    return a.dtype.type(math.fsum(np.dot(a[i : i + _LONGEST_SUM], b[i : i + _LONGEST_SUM]) for i in pieces))
+    n = a.size - a.size % _LONGEST_SUM
+    pieces = np.vecdot(a[:n].reshape(-1, _LONGEST_SUM), b[:n].reshape(-1, _LONGEST_SUM))
+    return np.add.reduce(pieces) + np.dot(a[n:], b[n:])
 
 
 # --- what is needed, when it is needed ------------------------------------------------------------------------------
