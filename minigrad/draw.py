@@ -35,6 +35,7 @@ _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _NAME = 18  # characters of a name in a node
 _FORMULA = 160  # characters of a formula in a tooltip
+_TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 _PASSING = 3  # edges that may pass rows by before the rows are held together
 _BODY = 'subgraph cluster_rows { graph [style=invis label="" margin=0]'
 _MARGIN = 60.0  # points of a page that rows leave to edges
@@ -158,7 +159,8 @@ def _short(name: str, limit: int = _NAME) -> str:
 
 
 def _tip(lines: Iterable[str]) -> str:
-    return "&#10;".join(_escaped(printable(line, 12_000)) for line in lines)
+    text = "\n".join(printable(line, _TIP) for line in lines)[:_TIP]
+    return _escaped(text).replace("\n", "&#10;")
 
 
 def _size(text: str, points: int = _SMALL, colour: str | None = None, bold: bool = False) -> str:
