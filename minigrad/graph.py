@@ -225,7 +225,7 @@ def _summands(node: Tensor) -> list[tuple[Tensor, float]] | None:
         case np.multiply, [(x, i)]:
             return [(x, _number(node.primals[1 - i]))]
         case np.divide, [(x, 0)]:
-            return [(x, 1.0 / _number(node.primals[1]))]
+            return [(x, float(np.divide(1.0, _number(node.primals[1]))))]
     return None
 
 

@@ -1,0 +1,256 @@
+"""The vocabulary of the readings: terms, names, reach and scopes."""
+
+import time
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.graph import Graph, ancestors, passes_gradient
+from minigrad.reverse import cotangents
+
+
+@pytest.fixture
+def leaves():
+    return mg.Tensor([1.0, 2.0], "a"), mg.Tensor([3.0, 4.0], "b"), mg.Tensor(5.0, "c")
+
+
+def terms(J, **options):
+    return {name: (t.node, t.coefficient) for name, t in Graph(J, **options).terms.items()}
+
+
+# --- terms ------------------------------------------------------------------------------------------------------------
+
+
+def test_named_summands_are_the_terms(leaves):
+    a, b, c = leaves
+    ce = np.sum(a * b).named("ce")
+    l2 = (0.5 * (np.sum(a * a) + np.sum(b * b))).named("L2")
+    assert terms(ce + l2) == {"ce": (ce, 1), "L2": (l2, 1)}  # L2 has a name and is not split
+    assert terms(ce + c) == {"c": (c, 1), "ce": (ce, 1)}  # oldest first
+
+
+def test_signs_and_constant_factors_multiply_along_the_way(leaves):
+    a, b, c = leaves
+    x, y, z = np.sum(a).named("x"), np.sum(b).named("y"), (c * c).named("z")
+    J = -(x - 3 * (y - 0.25 * z) / 2) + 7
+    assert terms(J) == {"x": (x, -1), "y": (y, 1.5), "z": (z, -0.375)}
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_a_summand_divided_by_zero_is_a_term_all_the_same(leaves):
+    a, _, c = leaves
+    x = np.sum(a).named("x")
+    assert terms(c + x / 0.0) == {"c": (c, 1), "x": (x, np.inf)}
+
+
+def test_a_term_that_occurs_twice_is_one(leaves):
+    a, b, _ = leaves
+    x, y = np.sum(a).named("x"), np.sum(b).named("y")
+    assert terms(x + y + x) == {"x": (x, 2), "y": (y, 1)}
+    assert terms(x - x + y) == {"x": (x, 0), "y": (y, 1)}
+
+
+def test_unnamed_summands_are_numbered_whole(leaves):
+    a, b, _ = leaves
+    first, second = 2 * np.sum(a), -np.sum(b)
+    assert terms(first + second) == {"term 1": (first, 1), "term 2": (second, 1)}
+    taken = np.sum(a).named("term 1")
+    assert terms(taken + second) == {"term 2": (second, 1), "term 1": (taken, 1)}
+
+
+def test_one_summand_is_one_term_the_root_itself(leaves):
+    a, _, c = leaves
+    J = np.sum(a * a)
+    assert terms(J) == {"output": (J, 1)}
+    assert list(terms(J.named("J"))) == ["J"]
+    product = c * np.sum(a)  # two differentiable factors are no sum
+    assert terms(product) == {"output": (product, 1)}
+    shifted = np.sum(a) + 3
+    assert terms(shifted) == {"output": (shifted, 1)}
+
+
+def test_a_root_that_is_no_scalar_is_one_term(leaves):
+    a, b, _ = leaves
+    J = a + b
+    assert terms(J) == {"output": (J, 1)}
+
+
+def test_a_root_of_constants_has_no_term():
+    assert terms(mg.constant(2.0) * 3) == {}
+
+
+def test_given_terms_override_names_and_order(leaves):
+    a, b, _ = leaves
+    x, y = np.sum(a), np.sum(b).named("y")
+    assert terms(x + y, terms={"L2": y, "data": x}) == {"L2": (y, 1), "data": (x, 1)}
+    whole = x + y
+    assert terms(whole * 2 + x, terms={"both": whole}) == {"both": (whole, 2), "term 1": (x, 1)}
+    with pytest.raises(ValueError, match="'z' of terms= is no summand of the root"):
+        Graph(x + y, terms={"z": x * 3})
+    with pytest.raises(TypeError, match="term 'z' is a float, not a Tensor"):
+        Graph(x + y, terms={"z": 1.0})
+    with pytest.raises(TypeError, match="the root is a ndarray, not a Tensor"):
+        Graph(np.ones(2))
+
+
+def test_a_sum_of_100_000_summands_and_sixty_doublings():
+    x = mg.Tensor(1.0, "x")
+    J = x * x
+    for _ in range(100_000):
+        J = J + x
+    start = time.perf_counter()
+    graph = Graph(J)
+    assert graph.terms["x"].coefficient == 100_000
+    assert time.perf_counter() - start < 10
+    y = x
+    for _ in range(60):
+        y = y + y
+    assert terms(y) == {"x": (x, 2.0**60)}
+
+
+def test_the_terms_add_up_to_the_gradient(leaves):
+    a, b, c = leaves
+    x, y = np.sum(a * b).named("x"), (np.sum(a) * c).named("y")
+    J = 2 * x - y / 4 + np.prod(b)
+    graph = Graph(J)
+    total = sum(cotangents(graph.seeds(term)).get(a, 0) for term in graph.terms)
+    np.testing.assert_allclose(total, mg.gradients(J, [a])[0])
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_of_its_own_wins_and_the_mapping_names_the_rest():
+    W, b = mg.Tensor([1.0], "W"), mg.Tensor([2.0])
+    Z = W * b
+    J = np.sum(Z)
+    names = Graph(J, names={"V": W, "Z": Z, "n": 3, "other": mg.Tensor(1.0)}).names
+    assert names == {W: "W", Z: "Z", b: "leaf 1", J: "output"}
+
+
+def test_two_nodes_of_one_name_raise_and_say_which():
+    W = mg.Tensor([1.0], "W")
+    Z = (W * 2).named("W")
+    with pytest.raises(
+        ValueError, match=r"two nodes are called 'W': a leaf \(1,\) float64, and the result of multiply"
+    ):
+        Graph(np.sum(Z))
+    A = W * 3
+    with pytest.raises(ValueError, match="two nodes are called 'W'"):
+        Graph(np.sum(A), names={"W": A})
+
+
+def test_two_names_of_one_node_are_no_mistake():
+    W = mg.Tensor([1.0])
+    assert Graph(np.sum(W), names={"first": W, "second": W}).names[W] == "first"
+
+
+# --- reach ------------------------------------------------------------------------------------------------------------
+
+
+def test_reach_is_decided_by_edges_not_by_numbers():
+    W, b = mg.Tensor([[-1.0]], "W"), mg.Tensor([[-1.0]], "b")
+    A = np.maximum(W @ np.ones((1, 1)) + b, 0).named("A")  # closed: every gradient through it is 0
+    ce, l2 = np.sum(A).named("ce"), np.sum(W * W).named("L2")
+    graph = Graph(ce + l2)
+    assert [graph.reaches(x, "ce") for x in (W, b, A)] == [True, True, True]
+    assert [graph.reaches(x, "L2") for x in (W, b, A)] == [True, False, False]
+    assert graph.terms_of(graph.reach[W]) == ["ce", "L2"]
+
+
+def test_a_term_computed_from_another_reaches_it():
+    x = mg.Tensor(2.0, "x")
+    u = (x * x).named("u")
+    v = (u * 3 * u).named("v")
+    graph = Graph(u + v)
+    assert graph.terms_of(graph.reach[u]) == ["u", "v"]
+    assert graph.terms_of(graph.reach[v]) == ["v"]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: np.where(x > 0, y, 0.0),
+        lambda x, y: np.where(mg.Tensor([1.0, 0.0]) * x, y, 0.0),
+        lambda x, y: y * x.detach(),
+        lambda x, y: y[np.argsort(x)],
+        lambda x, y: y * np.sign(x),
+        lambda x, y: np.copysign(y, x),
+        lambda x, y: y + 0 * x.data,
+    ],
+)
+def test_no_gradient_passes_here(f):
+    x, y = mg.Tensor([1.0, 2.0], "x"), mg.Tensor([3.0, 4.0], "y")
+    J = np.sum(f(x, y))
+    graph = Graph(J)
+    assert graph.reach[y] == 1
+    assert graph.reach.get(x, 0) == 0
+    assert mg.gradients(J, [x, y])[0] is None
+
+
+def test_passes_gradient_tells_argument_by_argument():
+    x = mg.Tensor([1.0, 2.0], "x")
+    assert passes_gradient(x * np.ones(2)) == (True, False)
+    assert passes_gradient(np.where(x > 0, x, x)) == (False, True, True)
+    assert passes_gradient(x[1:]) == (True, False)
+    assert passes_gradient(mg.constant(1.0) * 2) == (False, False)
+
+
+def test_reach_agrees_with_gradients_over_random_graphs(rng):
+    for _ in range(20):
+        nodes = [mg.Tensor(rng.normal(), f"x{i}") for i in range(3)] + [mg.constant(1.0, "k")]
+        for _ in range(15):
+            i, j = rng.integers(len(nodes), size=2)
+            f = [np.add, np.multiply, np.maximum, lambda a, b: np.where(a > 0, b, 1.0), lambda a, b: a - b.detach()]
+            nodes.append(f[rng.integers(5)](nodes[i], nodes[j]))
+        x, y = (np.tanh(nodes[-1] + nodes[0]) * 1.0).named("x"), np.exp(nodes[-2] * nodes[1]).named("y")
+        graph = Graph(x + y)
+        for term, t in graph.terms.items():
+            for node, found in zip(graph.nodes, mg.gradients(t.node, graph.nodes), strict=True):
+                assert graph.reaches(node, term) == (found is not None)
+
+
+# --- order and scopes -------------------------------------------------------------------------------------------------
+
+
+def test_ancestors_come_oldest_first_and_once():
+    x = mg.Tensor(1.0)
+    y = x * x
+    z = y + x * y
+    nodes = ancestors(z)
+    assert nodes[0] is x and nodes[-1] is z and len(nodes) == len(set(nodes)) == 4
+    assert all(p.order < n.order for n in nodes for p in n.inputs)
+
+
+def test_consumers():
+    x = mg.Tensor(1.0, "x")
+    y = x * x
+    z = y + x
+    consumers = Graph(z).consumers
+    assert consumers[x] == [y, z] and consumers[z] == []
+
+
+def test_a_learned_leaf_belongs_to_the_scope_of_its_use():
+    W, V, X = mg.Tensor([1.0], "W"), mg.Tensor([1.0], "V"), mg.constant([1.0], "X")
+    with mg.scope("net"), mg.scope("layer 1"):
+        Z = W * X
+    with mg.scope("net"), mg.scope("layer 2"):
+        A = Z * V
+        made_here = mg.Tensor([1.0])
+    with mg.scope("penalty"):
+        J = np.sum(A + made_here) + np.sum(V * V)
+    graph = Graph(J)
+    assert graph.scope(W) == ("net", "layer 1")
+    assert graph.scope(V) == ("net", "layer 2")  # the first of two
+    assert graph.scope(X) == ()  # data belongs nowhere
+    assert graph.scope(made_here) == graph.scope(A) == ("net", "layer 2")
+    assert graph.scope(J) == ("penalty",)
+
+
+def test_a_leaf_that_many_scopes_share_belongs_to_what_they_have_in_common():
+    W, h = mg.Tensor([0.5], "W"), mg.constant([1.0])
+    for step in range(4):
+        with mg.scope("rnn"), mg.scope(f"step {step}"):
+            h = np.tanh(W * h)
+    assert Graph(np.sum(h)).scope(W) == ("rnn",)
