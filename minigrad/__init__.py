@@ -11,6 +11,7 @@ array([[ 2., -2.]])
 from .check import check
 from .compile import compile
 from .derive import derive
+from .draw import draw
 from .rules import rule
 from .tensor import Tensor, constant, no_grad, scope
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -22,6 +23,7 @@ __all__ = [
     "compile",
     "constant",
     "derive",
+    "draw",
     "grad",
     "gradients",
     "hessian",

@@ -1,13 +1,13 @@
 """Draw a graph: which cost term reaches what, in one look.
 
-Arrays are nodes, operations are labels on edges. An edge's colour says which cost term sends gradient along it, parallel
-strokes that several do; the node says it in words too. "No path" is written, never drawn.
+Arrays are nodes, operations are labels on edges. An edge's colour says which cost term sends gradient along it,
+parallel strokes that several do; the node says it in words too. "No path" is written, never drawn.
 
 The picture is DOT text. Its width is what decides whether it can be read where it is shown, so a graph that is too wide
 from left to right is set like text: rows from left to right, one below the other, a scope to a row.
 """
 
-import html
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -55,8 +55,8 @@ def draw(
     operations); unnamed operations are labels on the edges, anonymous constants are hidden, scopes are boxes. ``names``
     maps names to Tensors, usually ``locals()``; ``terms`` maps names to summands of ``J``. ``direction`` is "LR" (left
     to right) or "TB" (top to bottom); ``detail="all"`` makes every operation a node. Above about 150 nodes repeated
-    scopes are drawn once, and the picture says so. With ``check``, a report of ``mg.check`` on the same J and names, each
-    gradient that was checked is marked right, wrong here, or inherited.
+    scopes are drawn once, and the picture says so. With ``check``, a report of ``mg.check`` on the same J and names,
+    each gradient that was checked is marked right, wrong here, or inherited.
 
     For machines: a node's ``id`` is ``node-NAME``, an edge's ``class`` lists ``term-NAME`` for each term that sends
     gradient along it, names slugged.
@@ -67,8 +67,8 @@ def draw(
     >>> import numpy as np, minigrad as mg
     >>> W = mg.Tensor([[1.0, -2.0]], name="W")
     >>> J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(np.square(W)).named("L2")
-    >>> print(*[line.strip() for line in mg.draw(J).source.splitlines() if "->" in line][0].split(" [")[0:1])
-    W -> hinge
+    >>> [name for id, name, node in mg.draw(J).vertices]
+    ['W', 'hinge', 'L2', 'output']
     """
     _check("direction", direction, ("LR", "TB"))
     _check("detail", detail, ("named", "all"))
@@ -99,14 +99,14 @@ _MARKS = {WRONG: "#b3261e", INHERITED: "#5f5f5f", RIGHT: "#146c2e"}
 def _marks(graph: Graph, report: "Check") -> dict[Tensor, tuple[str, str]]:
     """{node: (mark, message)} of the gradients that a report speaks of."""
     said = {
-        **{name: (RIGHT, "") for name in report.right},
-        **{name: (INHERITED, "Wrong only because an earlier step is.") for name in report.inherited},
+        **dict.fromkeys(report.right, (RIGHT, "")),
+        **dict.fromkeys(report.inherited, (INHERITED, "Wrong only because an earlier step is.")),
         **{m.node: (WRONG, "\n".join((m.message, *m.correction))) for m in report.mistakes},
     }
     for name in said:
         if name not in graph.by_name:
             raise ValueError(
-                f"draw: check= speaks of {printable(name)!r}, which is no node of {printable(graph.names[graph.root])}; "
+                f"draw: check= speaks of {printable(name)!r}, no node of {printable(graph.names[graph.root])}; "
                 f"check and draw the same J with the same names="
             )
     return {graph.by_name[name]: mark for name, mark in said.items()}
@@ -149,9 +149,12 @@ def readable(colour: str, background: str = "#ffffff") -> str:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
+_ENTITIES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\"})
+
+
 def _escaped(text: str) -> str:
     """Text for DOT and for its HTML-like labels: nothing in it is a tag, an entity, a quote or an escape."""
-    return html.escape(text).replace("\\", "&#92;")
+    return text.translate(_ENTITIES)
 
 
 def _short(name: str, limit: int = _NAME) -> str:
@@ -251,9 +254,7 @@ def _norm(a: Any) -> float:
 class _Writer:
     """Writes the DOT text of a picture."""
 
-    def __init__(
-        self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]
-    ) -> None:
+    def __init__(self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]) -> None:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
         self.colours = [readable(_PALETTE[k % len(_PALETTE)]) for k in range(len(self.terms))]
@@ -293,7 +294,7 @@ class _Writer:
 
     def _defaults(self, direction: str) -> list[str]:
         font = {"fontname": "Helvetica"}
-        tight = {"nodesep": "0.2", "ranksep": "0.25"} if direction == "TB" else {"nodesep": "0.12", "ranksep": "0.15"}
+        tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15"}
         return [
             "graph "
             + _attributes(
@@ -331,7 +332,9 @@ class _Writer:
         return lines
 
     def _node(self, vertex: Vertex) -> str:
-        return f"{_quoted(vertex.dot)} " + _attributes(id=vertex.id, tooltip=_tip(self._told(vertex)), **self._look(vertex))
+        return f"{_quoted(vertex.dot)} " + _attributes(
+            id=vertex.id, tooltip=_tip(self._told(vertex)), **self._look(vertex)
+        )
 
     def _look(self, vertex: Vertex) -> dict[str, str]:
         node = vertex.node
@@ -341,13 +344,21 @@ class _Writer:
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
         box = {"shape": "box", "margin": "0.08,0.05", "height": "0", "width": "0"}
         if node is self.graph.root:
-            return {**box, "peripheries": "2", "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>"}
+            return {
+                **box,
+                "peripheries": "2",
+                "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>",
+            }
         if node in self.of_term:
             ink = self.colours[self.of_term[node]]
-            look = {"style": "rounded,filled", "color": ink, "fillcolor": _mixed(ink, "#ffffff", 0.86), "penwidth": "1.5"}
+            look = {
+                "style": "rounded,filled",
+                "color": ink,
+                "fillcolor": _mixed(ink, "#ffffff", 0.86),
+                "penwidth": "1.5",
+            }
             return {**box, **look, "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>"}
         if not vertex.named:
-            look = {"style": "rounded", "color": "#888888", "tooltip": _tip(self._told(vertex))}
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
         if not node.requires_grad:
             text = f"{_size(_short(vertex.name), colour=_GREY)} {_size(_shape(node), colour=_GREY)}"
@@ -395,7 +406,11 @@ class _Writer:
             lines.append(f"{printable(vertex.name, _NAME)} = {self.formulas[node]}")
         lines.append(_values(node))
         if node.requires_grad and node is not self.graph.root:
-            lines += [self._share(k, name, node) for k, name in enumerate(self.terms) if node is not self.graph.terms[name].node]
+            lines += [
+                self._share(k, name, node)
+                for k, name in enumerate(self.terms)
+                if node is not self.graph.terms[name].node
+            ]
             lines.append("gradient: not computed yet" if node.grad is None else f"norm of .grad {_norm(node.grad):.3g}")
         if node in self.marks:
             lines += ": ".join(filter(None, self.marks[node])).splitlines()
@@ -445,8 +460,7 @@ class _Writer:
             says = _escaped(self._reach_in_words(k, nodes)).replace("\n", '<BR ALIGN="LEFT"/>')
             rows.append(f'<TR><TD ALIGN="LEFT">{ink}</TD><TD ALIGN="LEFT">{says}</TD></TR>')
         rows += [
-            f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>'
-            for note in self.picture.notes
+            f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self.picture.notes
         ]
         return f'<<TABLE BORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>>'
 
@@ -471,14 +485,15 @@ class _Writer:
             return "reaches no node"
         if len(reached) <= len(missed):
             return f"reaches only {_families(reached)}\nno path from {_families(missed)}"
-        return f"reaches all nodes but {_families(missed)}"
+        return f"reaches every node but {_families(missed)}: no path"
 
     # the layout
 
     def _rows(self) -> list[list[Vertex]]:
-        """The vertices as text is set: rows no wider than a page, a scope begins a new one unless it fits. [] if narrow.
+        """The vertices as text is set: rows no wider than a page, a scope begins a new one unless it fits.
 
-        Terms have a row of their own below the others. The root comes after them, and data where it is used: they float.
+        Terms have a row of their own below the others. The root, after them, and data, where it is used, float. There
+        are no rows where the picture is narrow enough without.
         """
         width = {v: self._width(v) for v in self.picture.vertices}
         if _widest_path(self.picture, width) <= PAGE:
@@ -544,7 +559,7 @@ def _is_data(node: Tensor | None) -> bool:
 
 def _cluster(name: str) -> str:
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
-    return _attributes(label=_short(name, 40), labeljust="l", tooltip=_tip([name]), **look)
+    return _attributes(label=_short(name, 40).replace("&#92;", "&#92;" * 2), labeljust="l", tooltip=_tip([name]), **look)
 
 
 def _blocks(ordered: list[Vertex]) -> list[list[Vertex]]:
@@ -573,6 +588,6 @@ def _row_lines(rows: list[list[Vertex]]) -> list[str]:
     """Rows as ranks, one below the other, each in reading order, their first vertices aligned."""
     lines = [f"{{rank=same; {' '.join(_quoted(v.dot) + ';' for v in row)}}}" for row in rows]
     for row in rows:
-        lines += [f"{_quoted(a.dot)} -> {_quoted(b.dot)} [style=invis]" for a, b in zip(row, row[1:], strict=False)]
-    pairs = zip(rows, rows[1:], strict=False)
+        lines += [f"{_quoted(a.dot)} -> {_quoted(b.dot)} [style=invis]" for a, b in itertools.pairwise(row)]
+    pairs = itertools.pairwise(rows)
     return lines + [f"{_quoted(a[0].dot)} -> {_quoted(b[0].dot)} [style=invis weight=10]" for a, b in pairs]

@@ -1,9 +1,9 @@
 """What a picture shows of a graph: vertices, and between them edges into which the unnamed operations are folded.
 
-An unnamed node is part of the expression of whatever uses it. An edge says, in the notation of a course, what happens to
-its tail on the way to its head, and carries the bits of the terms that send gradient along it: the terms that reach the
-head, where a gradient passes through the expression at all. An unnamed node that several expressions share is folded into
-each while it is short; a long one becomes a vertex, so that no expression is walked twice and folding takes linear time.
+An unnamed node is part of the expression of whatever uses it. An edge says, in the notation of a course, what happens
+to its tail on the way to its head, and carries the bits of the terms that send gradient along it: the terms that reach
+the head, where a gradient passes through the expression at all. An unnamed node that several expressions share is
+folded into each while it is short; a long one becomes a vertex, so that folding takes linear time.
 """
 
 import re
@@ -20,8 +20,9 @@ from .tensor import Tensor
 
 SHORT = 40  # operations of an expression that several vertices may each fold
 CROWD = 150  # vertices in a picture, above which repetitions are drawn once
-_LABEL = 3  # operations on an edge
-_WIDE = 14  # characters on an edge
+_ENDS = 8  # vertices at each end of a graph whose middle is drawn as one box
+_PLACES = 3  # uses deep in an expression that a label tells of
+_WIDE = 9  # characters on an edge
 _DEPTH = 6  # scopes inside each other
 
 
@@ -142,7 +143,7 @@ def _identify(vertices: Iterable[Vertex]) -> None:
     ordered = sorted(vertices, key=lambda vertex: not vertex.named)
     for vertex, unique in zip(ordered, unique_slugs(v.name for v in ordered), strict=True):
         vertex.id = f"node-{unique}"
-        vertex.dot = vertex.name if vertex.named and re.fullmatch(r"\w+", vertex.name) else vertex.id
+        vertex.dot = vertex.name if vertex.named and re.fullmatch(r"\w{1,100}", vertex.name) else vertex.id
 
 
 # --- edges ------------------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[E
                 direct.append((x, [(use, i)], passes))
             else:
                 places, passed = deep.get(x, ([], False))
-                deep[x] = ([*places, (use, i)][:_LABEL], passed or passes)
+                deep[x] = ([*places, (use, i)][:_PLACES], passed or passes)
     spoken = _spoken(uses, vertices)
     found = [*direct, *((x, *rest) for x, rest in deep.items())]
     return [
@@ -242,7 +243,7 @@ def _way(use: _Use, argument: int, spoken: dict[Tensor, str]) -> str:
     quiet: list[str] = []
     place: tuple[_Use, int] | None = (use, argument)
     steps = 0
-    while place is not None and len(words) <= _LABEL and steps < 4 * SHORT:
+    while place is not None and steps < SHORT:
         use, argument = place
         said = spoken[use.node] if use.node in spoken else word(use.node)
         scales = use.node.function in (np.multiply, np.divide) and any([x is None for x in use.node.operands])
@@ -252,11 +253,10 @@ def _way(use: _Use, argument: int, spoken: dict[Tensor, str]) -> str:
             words.append(said)
         place = use.up
         steps += 1
-    if len(words) > _LABEL or place is not None:
-        return ", ".join([*words[: _LABEL - 1], "…"])
-    if len(", ".join(words)) > _WIDE:
-        return f"{words[0]}, …"
-    return ", ".join(words) or next(filter(None, quiet), "")
+    if place is not None:
+        return f"{', '.join(words[:2])}, …"
+    text = ", ".join(words) or next(filter(None, quiet), "")
+    return text if len(text) <= _WIDE or len(words) < 2 else f"{words[0]} … {words[-1]}"
 
 
 def _spoken(uses: dict[Tensor, _Use], vertices: dict[Tensor, Vertex]) -> dict[Tensor, str]:
@@ -287,7 +287,7 @@ def _idioms(node: Tensor) -> Iterable[tuple[str, list[Tensor]]]:
             if exp.function is np.exp and total.function is np.sum and total.operands[0] is exp:
                 yield "softmax", [exp, total]
         case np.log, (Tensor() as total,) if total.function is np.sum:
-            (exp,) = total.operands  # type: ignore[assignment]
+            exp = total.operands[0]
             if exp is not None and exp.function is np.exp:
                 yield "logsumexp", [total, exp]
 
@@ -388,8 +388,7 @@ def _scopes(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
 
 def _middle(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
     """All but the oldest and the newest."""
-    edge = CROWD // 2 - 5
-    middle = [v for v in vertices[edge:-edge] if v.node not in keep]
+    middle = [v for v in vertices[_ENDS:-_ENDS] if v.node not in keep]
     box = Vertex("the middle", None, (), _members(middle))
     return dict.fromkeys(middle, box), "The middle of the graph is drawn as one box."
 

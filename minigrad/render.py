@@ -1,7 +1,7 @@
 """A drawing: DOT text that shows itself in notebooks and renders to files, with whatever Graphviz there is.
 
-``dot`` on PATH is used; else pygraphviz, whose wheels bundle Graphviz. Where neither works the DOT text is saved, so that
-it can be rendered elsewhere, and the error says where it is and what to install.
+``dot`` on PATH is used; else pygraphviz, whose wheels bundle Graphviz. Where neither works the DOT text is saved, so
+that it can be rendered elsewhere, and the error says where it is and what to install.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import graphviz
+import graphviz  # type: ignore[import-untyped]
 
 from .fold import Edge, Vertex
 from .graph import Graph
@@ -33,8 +33,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     Attributes: ``graph``, the Graph that is drawn; ``vertices``, a list of (id, name, node) with the ``id`` that the
     vertex has in DOT and SVG, node None where a box stands for several; ``edge_list``, a list of (id, tail id, head id,
-    terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``marks``, {node: (mark, message)}
-    of a check.
+    terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``marks``, {node: (mark,
+    message)} of a check.
     """
 
     def __init__(
@@ -51,12 +51,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         self.graph = graph
         self.colours, self.formulas, self.marks = colours, formulas, marks
         self.vertices = [(v.id, v.name, v.node) for v in vertices]
-        self.edge_list = [
-            (f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)
-        ]
+        self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
 
-    def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:  # type: ignore[override]
-        """Write the picture to a file, whose suffix decides what is written: svg, png, pdf, dot or html. Returns the path.
+    def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:
+        """Write the picture to a file, whose suffix decides the kind: svg, png, pdf, dot or html. Returns the path.
 
         ``view`` opens it as well. The file appears when it is complete, and not at all where something fails.
 
@@ -79,27 +77,29 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             graphviz.view(str(path))
         return str(filename)
 
-    def view(self, filename: str | os.PathLike[str] = "graph.svg") -> str:  # type: ignore[override]
+    def view(self, filename: str | os.PathLike[str] = "graph.svg") -> str:
         """Render to a file and open it."""
         return self.render(filename, view=True)
 
     def _content(self, kind: str) -> bytes:
         if kind == "dot":
-            return self.source.encode()
+            return str(self.source).encode()
         if kind == "html":
             from .page import page
 
-            return page(self).encode()
-        return self.pipe(kind)  # type: ignore[no-any-return]
+            return bytes(page(self), "utf-8")
+        return bytes(self.pipe(kind))
 
-    def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:  # type: ignore[override]
+    def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:
         """The picture as bytes, or with ``encoding`` as text. Raises RenderError where no Graphviz renders."""
         try:
             content = super().pipe(format=format, quiet=True)
         except graphviz.ExecutableNotFound:
             content = _bundled(self.source, format)
         except graphviz.CalledProcessError as error:
-            raise RenderError(f"dot failed: {(error.stderr or b'').decode(errors='replace').strip() or error}") from None
+            raise RenderError(
+                f"dot failed: {(error.stderr or b'').decode(errors='replace').strip() or error}"
+            ) from None
         return content if encoding is None else content.decode(encoding)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
