@@ -4,48 +4,57 @@
 >>> W = mg.Tensor([[1.0, -2.0]], name="W")
 >>> X = mg.constant([[3.0, 1.0, 2.0], [1.0, 4.0, 3.0]], name="X")
 >>> Z = (W @ X).named("Z")
+>>> squares = (0.5 * np.sum(np.square(Z))).named("squares")
 >>> L2 = (0.5 * np.sum(np.square(W))).named("L2")
->>> J = (0.5 * np.sum(np.square(Z))).named("squares") + L2
+>>> J = squares + L2
 >>> dZ = Z.data
 >>> print(mg.check(J, {"dZ": dZ, "dW": dZ @ X.data.T}))
-1 of 2 gradients is wrong.
+1 of 2 steps is wrong.
 1. dW: the L2 term is missing.
+   dW = dZ @ X.T + W
 Right: dZ.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from .derive import Derivation, derive
 from .graph import Graph, ancestors, printable
-from .mistakes import FACTOR, SIGN, Finding, diagnose, unknown
+from .mistakes import FACTOR, RIGHT, SIGN, Finding, diagnose, unknown
 from .steps import Array, Homework, Step, agrees
 from .tensor import Tensor
+
+_FEW = 4  # lines of a correction
+_NEAR = 1e-4  # a factor fitted to numbers of few digits is a known factor when it is this near
 
 
 @dataclass(frozen=True)
 class Mistake:
     """A wrong step: the node whose gradient it is, the kind of mistake, and what is wrong in words.
 
-    ``also`` lists other kinds of mistake that would give the same numbers.
+    ``also`` lists other kinds of mistake that would give the same numbers; ``correction`` is the right NumPy, a line
+    for each gradient from those given to this one.
     """
 
     node: str
     kind: str
     message: str
     also: tuple[str, ...] = ()
+    correction: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Check:
     """What ``check`` found.
 
-    ``mistakes`` are the wrong steps, in the order of a derivation, the first wrong step first; ``inherited`` the names of
-    nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others; ``notes`` what else
-    is to be said, such as a convention that was recognised. Printed it is a report.
+    ``mistakes`` are the wrong steps, in the order of a derivation, the first wrong step first; ``inherited`` the names
+    of nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others; ``notes``
+    what else is to be said, such as a convention that was recognised. Printed it is a report.
     """
 
     mistakes: list[Mistake]
@@ -60,12 +69,13 @@ class Check:
 
     def __str__(self) -> str:
         total = len(self.mistakes) + len(self.inherited) + len(self.right)
-        wrong = len(self.mistakes)
         if self.ok:
             lines = [f"All {total} gradients are right." if total > 1 else "The gradient is right."]
         else:
-            lines = [f"{wrong} of {total} gradients {'is' if wrong == 1 else 'are'} wrong."]
-        lines += [f"{i}. d{printable(m.node)}: {m.message}" for i, m in enumerate(self.mistakes, 1)]
+            lines = [f"{len(self.mistakes)} of {total} steps {'is' if len(self.mistakes) == 1 else 'are'} wrong."]
+        for i, mistake in enumerate(self.mistakes, 1):
+            lines.append(f"{i}. d{printable(mistake.node)}: {mistake.message}")
+            lines += [f"   {line}" for line in mistake.correction]
         if self.inherited:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
@@ -81,16 +91,19 @@ def check(
 ) -> Check:
     """Find the first wrong step among gradients of J that were derived by hand, and say what is wrong with it.
 
-    ``gradients`` maps names of nodes, with or without a leading d (``"dW3"`` or ``"W3"``), to arrays; any of them may be
-    left out, and the steps between the others are then checked as one. ``names`` and ``terms`` as in the other readings.
+    ``gradients`` maps names of nodes, with or without a leading d (``"dW3"`` or ``"W3"``), to arrays; any of them may
+    be left out, and the steps between the others are then checked as one. ``names`` and ``terms`` as in the other
+    readings.
 
-    Each step is recomputed from the learner's own gradients downstream of it: a step that follows from them is right, even
-    where its numbers are wrong because an earlier step is (``.inherited``). A difference that rounding explains, of the
-    data's own dtype or of a float32 step, is no mistake. A constant factor that goes through all intermediate gradients and
-    is made good in the leaves' (1/m in dW and db, not in dZ and dA) is a convention and no mistake; a note says so.
+    Each step is recomputed from the learner's own gradients downstream of it: a step that follows from them is right,
+    even where its numbers are wrong because an earlier step is (``.inherited``). A difference that rounding explains,
+    of the data's own dtype or of a float32 step, is no mistake. A constant factor that goes through all intermediate
+    gradients and is made good in the leaves' (1/m in dW and db, not in dZ and dA) is a convention and no mistake; a
+    note says so.
 
-    Raises ValueError for a name that no node of J has (with the near ones), for a node given twice, and for a J that is no
-    scalar; TypeError for what is not an array of real numbers. A wrong shape, NaN and inf are reported as mistakes.
+    Raises ValueError for a name that no node of J has (with the near ones), for a node given twice, and for a J that
+    is no scalar; TypeError for what is not an array of real numbers. A wrong shape, NaN and inf are reported as
+    mistakes.
     """
     graph = Graph(J, names, terms)
     if J.size != 1 or not J.requires_grad:
@@ -106,7 +119,8 @@ def check(
         if scaled is not None:
             homework, wrong, note = scaled
             notes.append(note)
-        return _report(homework, wrong, notes)
+    derivation = derive(J, names, terms) if wrong else None
+    return _report(homework, wrong, notes, derivation)
 
 
 def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any]) -> dict[Tensor, Array]:
@@ -157,13 +171,13 @@ def _wrong(homework: Homework) -> dict[Tensor, list[Finding]]:
         if agrees(answer, expected, strict):
             continue
         findings = diagnose(Step(homework, node, strict))
-        if agrees(answer, expected, loose):
-            if findings:
-                found[node] = findings
-            continue
+        rounding = agrees(answer, expected, loose)
         step = Step(homework, node, loose)
-        if homework.blind.isdisjoint(step.sources):
-            found[node] = findings or diagnose(step) or [unknown(step)]
+        if not findings and not rounding:
+            findings = diagnose(step) or [unknown(step)]
+        right = (rounding and not findings) or any(finding.kind == RIGHT for finding in findings)
+        if not right and homework.blind.isdisjoint(step.sources):
+            found[node] = findings
     return found
 
 
@@ -180,65 +194,70 @@ def _convention(
     t = Step(homework, first, homework.loose[first]).multiple(homework.expected[first])
     if not t:
         return None
+    t = next((k for k in (-1.0, *homework.factors) if abs(t - k) < _NEAR * abs(k)), t)
     scaled = {node for node in ancestors(first) if node in homework.answers and node.function is not None}
     mended = Homework(
         homework.graph, {n: (a / t).astype(a.dtype) if n in scaled else a for n, a in homework.as_given.items()}
     )
     left = _wrong(mended)
-    if 2 * len(left) >= len(wrong) or not any(n not in scaled and n not in left for n in wrong):
+    everywhere = all(node in scaled or node.function is None or node.size == 1 for node in homework.answers)
+    consistent = not any(node in scaled and findings[0].kind in (SIGN, FACTOR) for node, findings in left.items())
+    compensated = any(node not in scaled and node not in left for node in wrong)
+    most = 2 * len(left) < len(wrong) and (everywhere or len(wrong) - len(left) > 2)
+    if not (consistent and compensated and most):
         return None
     names = _listed(homework.graph.names[node] for node in mended.answers if node in scaled)
     factor = f"{t:.6g}" if abs(t) >= 1 or t == 0 else f"1/{1 / t:.6g}"
-    return (
-        mended,
-        left,
-        (
-            f"{names} carry the factor {factor} against the true gradients, and the gradients of the leaves make it good: "
-            f"a convention that many courses follow, not a mistake."
-        ),
+    note = (
+        f"{names} carry the factor {factor} against the true gradients, and the gradients of the leaves make it good: "
+        f"a convention that many courses follow, not a mistake."
     )
+    return mended, left, note
 
 
-def _report(homework: Homework, wrong: dict[Tensor, list[Finding]], notes: list[str]) -> Check:
+def _report(
+    homework: Homework, wrong: dict[Tensor, list[Finding]], notes: list[str], derivation: Derivation | None
+) -> Check:
     graph = homework.graph
-    mistakes = [_mistake(homework, node, findings) for node, findings in wrong.items()]
-    tainted = set(wrong)
+    mistakes = [_mistake(homework, node, findings, derivation) for node, findings in wrong.items()]
+    affected = homework.computed_from(wrong)
     inherited: list[str] = []
     right: list[str] = []
-    for node in sorted(homework.answers, key=homework.backward_order):
-        if node in wrong:
-            continue
-        step = Step(homework, node, homework.loose[node])
-        off = not agrees(homework.answers[node], homework.truth[node], homework.loose[node])
-        if not tainted.isdisjoint(step.sources):
-            tainted.add(node)
-            (inherited if off else right).append(graph.names[node])
-        else:
-            right.append(graph.names[node])
-        unknown_entries = int(np.sum(~np.isfinite(homework.expected[node]) & np.isfinite(homework.answers[node])))
-        if unknown_entries:
+    for node in sorted(homework.answers.keys() - wrong.keys(), key=homework.backward_order):
+        answer, expected = homework.answers[node], homework.expected[node]
+        off = node in affected and not agrees(answer, homework.truth[node], homework.loose[node])
+        (inherited if off else right).append(graph.names[node])
+        unknown_entries = int(np.sum(~np.isfinite(expected))) - int(np.sum(~np.isfinite(answer)))
+        if unknown_entries > 0:
             notes.append(
-                f"d{homework.name(node)}: {unknown_entries} entries could not be checked, the recomputed step is not finite"
+                f"d{homework.name(node)}: {unknown_entries} of {answer.size} entries could not be checked, "
+                f"because the recomputed step is not finite there"
             )
     return Check(mistakes, inherited, right, notes)
 
 
-def _mistake(homework: Homework, node: Tensor, findings: list[Finding]) -> Mistake:
+def _mistake(homework: Homework, node: Tensor, findings: list[Finding], derivation: Derivation | None) -> Mistake:
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
     if others:
         message += f" (The same numbers come about if {'; or if '.join(f.text for f in others)}.)"
     if step.between:
-        missing = _listed(homework.graph.names[x] for x in step.between)
-        ends = (
-            _listed(homework.graph.names[y] for y in step.sources)
-            if step.sources
-            else f"d{homework.name(step.graph.root)}"
-        )
-        verb = "is" if len(step.between) == 1 else "are"
+        missing, verb = _listed(map(homework.name, step.between)), "is" if len(step.between) == 1 else "are"
+        ends = _listed(map(homework.name, step.sources or [step.graph.root]))
         message += f" It lies between {ends} and d{homework.name(node)}; {missing} {verb} not given."
-    return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others))
+    lines = _corrected(homework, [*step.between, node], derivation)
+    return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines)
+
+
+def _corrected(homework: Homework, nodes: list[Tensor], derivation: Derivation | None) -> tuple[str, ...]:
+    """The lines of the derivation that lead to the last of the nodes; none for a constant, which has no line."""
+    lines = []
+    for node in nodes[-_FEW:]:
+        with suppress(KeyError):
+            if derivation is not None:
+                lines.append(derivation.line("d" + homework.graph.names[node]))
+    return tuple(lines)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,11 +1,12 @@
 """The kinds of mistake that are made in derivations by hand, each a question to one wrong step.
 
-A kind is recognised by making it: the step is recomputed with the mistake in it, from the recorded graph and the table of
-rules, and where that gives the learner's numbers the mistake has a name. No kind knows a network. Two kinds of question occur:
+A kind is recognised by making it: the step is recomputed with the mistake in it, from the recorded graph and the table
+of rules, and where that gives the learner's numbers the mistake has a name. No kind knows a network. Two kinds of
+question occur:
 
 - is the answer this array? (a mask of another layer, a matrix not transposed, a sum not taken);
-- is the answer ``base + t · direction``, and what is t? (a term left out is t = 0, doubled t = 2, a sign t = -1; a stale
-  weight ``W - t · dW`` shows its own step size).
+- is the answer ``base + t · direction``, and what is t? (a term left out is t = 0, doubled t = 2, a sign t = -1; a
+  stale weight ``W - t · dW`` shows its own step size).
 
 Every question is asked, and all that fit are told: different mistakes can give the same numbers.
 """
@@ -45,9 +46,10 @@ STALE = "stale value"
 SUMMAND = "extra summand"
 NOT_FINITE = "not finite"
 UNKNOWN = "unknown"
+RIGHT = "right"  # in another form, whose rounding is larger: no mistake
 
-_ROUNDED = 1e-6  # a factor nearer to 1 is a constant rounded to float32
-_MANY = 200  # edges; a step over more than these is asked only what concerns it as a whole
+_ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
+_MANY = 60  # edges; a step over more than these is asked only what concerns it as a whole
 
 
 class Finding(NamedTuple):
@@ -70,7 +72,7 @@ def diagnose(step: Step) -> list[Finding]:
     return list(found.values())
 
 
-# --- the step as a whole -------------------------------------------------------------------------------------------------
+# --- the step as a whole ----------------------------------------------------------------------------------------------
 
 
 def _shape(step: Step) -> Iterator[Finding]:
@@ -125,17 +127,27 @@ def _terms(step: Step) -> Iterator[Finding]:
 
 
 def _no_path(step: Step) -> Iterator[Finding]:
-    """Something of a cost term added where no path leads to the term, here or at a node between here and the answers."""
+    """Something of a cost term added where no path leads to it, here or at a node between here and the answers."""
     for x in dict.fromkeys((step.node, *step.between)):
         for term in step.graph.terms:
             if step.graph.reaches(x, term) and x is not step.node:
                 continue
-            for words, q, certain in _borrowed(step, x, term):
-                t = step.multiple(step.carried({x: q}), step.expected)
+            for words, q in _borrowed(step, x, term):
+                t = _multiple_added(step, x, q)
                 if t is None or _is(t, 0, step, q):
                     continue
-                if certain and (_simple(t) or step.telling(q)):
+                if _simple(t) or step.telling(q):
                     yield _added(step, x, term, words if _is(t, 1, step, q) else f"{t:.4g} times {words}")
+
+
+def _multiple_added(step: Step, x: Tensor, q: Array) -> float | None:
+    """How many times q is added at x; where x is the node itself, q may have broadcast the answer to another shape."""
+    if _broadcasts(q.shape, x.shape):
+        return step.multiple(step.carried({x: np.broadcast_to(q, x.shape)}), step.expected)
+    shape = step.answer.shape
+    if x is not step.node or not (_broadcasts(q.shape, shape) and _broadcasts(x.shape, shape)):
+        return None
+    return step.multiple(np.broadcast_to(q, shape), np.broadcast_to(step.expected, shape))
 
 
 def _added(step: Step, x: Tensor, term: str, words: str) -> Finding:
@@ -152,8 +164,8 @@ def _added(step: Step, x: Tensor, term: str, words: str) -> Finding:
     )
 
 
-def _borrowed(step: Step, x: Tensor, term: str) -> Iterator[tuple[str, Array, bool]]:
-    """What of a term could be added at x by mistake: its gradient at another node, its own form at x, the term itself."""
+def _borrowed(step: Step, x: Tensor, term: str) -> Iterator[tuple[str, Array]]:
+    """What of a term could be added at x by mistake: its gradient elsewhere, its own form at x, the term itself."""
     own, t = printable(term), step.graph.terms[term]
     reached = step.graph.reaches(x, term)
     for w, g in _term_gradients(step, term).items():
@@ -162,15 +174,13 @@ def _borrowed(step: Step, x: Tensor, term: str) -> Iterator[tuple[str, Array, bo
         for axis in range(g.ndim if forms else 0):
             forms[f"{called}, summed over axis {axis},"] = np.sum(g, axis=axis, keepdims=True)
             forms[f"{called}, summed over axis {axis} and transposed,"] = np.sum(g, axis=axis, keepdims=True).T
-        for words, q in forms.items():
-            if q.ndim <= x.ndim and _broadcasts(q.shape, x.shape):
-                yield words, np.broadcast_to(q, x.shape), True
+        yield from forms.items()
         value = _value(step, w)
         ratio = float(np.vdot(value, g) / (np.vdot(value, value) or 1.0))
         if not reached and ratio and np.allclose(g, ratio * value):
-            yield f"{ratio:.4g} · {step.name(x)}, as if {step.name(x)} were in {own},", ratio * _value(step, x), True
-    if not reached:
-        yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node.value)):.4g})", np.ones(x.shape), True
+            yield f"{ratio:.4g} · {step.name(x)}, as if {step.name(x)} were in {own},", ratio * _value(step, x)
+    if not reached and x.size > 1:
+        yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node.value)):.4g})", np.ones(x.shape)
 
 
 def _term_gradients(step: Step, term: str) -> dict[Tensor, Array]:
@@ -184,12 +194,13 @@ def _term_gradients(step: Step, term: str) -> dict[Tensor, Array]:
                 if x is not None and x.requires_grad and step.graph.reaches(x, term):
                     c = unbroadcast(step.values.pull(y, i, found[y]), x.shape)
                     found[x] = found[x] + c if x in found else c
-        cache[term] = {x: g for x, g in found.items() if x in step.graph.names and x.function is None}
+        leaves = (x for x in step.graph.names if x.function is None and x in found)
+        cache[term] = {x: found[x] for x in sorted(leaves, key=lambda x: x.order)}
     return cache[term]
 
 
 def _term_gradient(step: Step) -> Iterator[Finding]:
-    """The gradient of another penalty than the one that was recorded: of a sum, of absolute values, of another weight."""
+    """The gradient of another penalty than the one that was recorded: of a sum, of absolute values."""
     x = _value(step, step.node)
     for term in step.graph.terms:
         part = step.parts.get(printable(term))
@@ -208,7 +219,7 @@ def _term_gradient(step: Step) -> Iterator[Finding]:
                 yield Finding(TERM_GRADIENT, f"what is added for {printable(term)} is {words.format(t)}")
 
 
-# --- the parts of a step ---------------------------------------------------------------------------------------------------
+# --- the parts of a step ----------------------------------------------------------------------------------------------
 
 
 def _paths(step: Step) -> Iterator[Finding]:
@@ -231,8 +242,8 @@ def _paths(step: Step) -> Iterator[Finding]:
 def _sums(step: Step) -> Iterator[Finding]:
     """What broadcasting repeated is to be summed: not done, averaged, or done over other axes."""
     shape = step.node.shape
-    for (_, _, x), raw, _ in step.shares:
-        if x is not step.node or raw.shape == shape:
+    for raw in step.last:
+        if raw.shape == shape:
             continue
         total = unbroadcast(raw, shape)
         rest = step.expected - total
@@ -260,7 +271,7 @@ def _sums(step: Step) -> Iterator[Finding]:
 
 
 def _activations(step: Step) -> Iterator[Finding]:
-    """The factor of an elementwise function between two nodes of one shape: left out, of another node, of another form."""
+    """The factor of an elementwise function between two nodes of one shape: left out, or another's."""
     for u in dict.fromkeys((step.node, *step.between, *(e.x for e in step.edges if _ends(e.y)))):
         ahead = [y for y in dict.fromkeys(e.y for e in step.edges) if y.shape == u.shape and y.order > u.order]
         arrives = _at(step, u)
@@ -270,7 +281,7 @@ def _activations(step: Step) -> Iterator[Finding]:
             share = step.carried({x: g}, to=u)
             elementwise = np.allclose(d * g, share) and u.ndim > 0 and bool(np.any(g))
             for finding, factor in _other_factors(step, u, x, d, elementwise):
-                if step.matches(step.expected + step.carried({u: factor * g - share})):
+                if _replaces(step, u, share, factor * g):
                     yield finding
             if np.allclose(share, arrives) and step.matches(step.expected + step.carried({u: g * (g > 0) - share})):
                 yield Finding(WRONG_MASK, f"the mask is of the gradient, d{step.name(x)} > 0, not of {step.name(u)}")
@@ -286,16 +297,21 @@ def _other_factors(step: Step, u: Tensor, x: Tensor, d: Array, elementwise: bool
         return
     if not mask:
         yield Finding(WRONG_FACTOR, f"{own} is applied twice"), d * d
-    right = {form for form, f in _FORMS.items() if any(np.allclose(f(_value(step, m)), d) for m in (u, x))}
-    for m, name in _of_shape(step, u.shape):
+    right = {form for form, f in _FORMS.items() if any(np.allclose(f(_value(step, m)), d, 1e-5, 1e-6) for m in (u, x))}
+    for m, name in sorted(_named_arrays(step), key=lambda named: named[0].shape != u.shape):
+        if not _broadcasts_together(m.shape, u.shape):
+            continue
         for form, f in (*_FORMS.items(), ("the derivative taken at {}", lambda a: step.derivative_at(u, x, a))):
             factor = f(_value(step, m))
-            if factor is None or np.array_equal(factor, d) or np.all(factor == 1):
+            if factor is None or np.array_equal(factor, d):
+                continue
+            if np.allclose(factor, d, 1e-5, 8 * step.homework.epsilon):
+                yield Finding(RIGHT, f"{form.format(name)} is {own}"), factor
                 continue
             kind = WRONG_MASK if mask else PRE_POST if m is u or m is x else OPERAND
             if not mask and form in _FORMS and form not in right:
                 kind = WRONG_FACTOR
-            yield Finding(kind, f"{own} is not {form.format(name)}"), factor
+            yield Finding(kind, f"{form.format(name)} stands where {own} belongs"), factor
 
 
 _FORMS: dict[str, Callable[[Any], Any]] = {
@@ -343,35 +359,30 @@ def _products(step: Step) -> Iterator[Finding]:
 
 
 def _operands(step: Step) -> Iterator[Finding]:
-    """Another value in the place of one that a step multiplies with: of another layer, of before the activation, after an update."""
-    named = [(m, _value(step, m), name) for m, name in _of_shape(step, None)]
-    for (y, i, x), raw, _ in step.shares:
+    """Another value where a rule takes one: of another layer, of before the activation, transposed."""
+    named = [(m, _value(step, m), name) for m, name in _named_arrays(step)]
+    for edge, raw, _ in step.shares:
+        y, i, x = edge
         result, args = step.values.of(y)
-        if x in step.inside and len(args) + 1 > 8:
-            continue
-        for j, a in enumerate((result, *args)):
-            is_product = y.function is np.matmul
-            owner = y if j == 0 else y.operands[j - 1]
+        for j, (owner, a) in enumerate(zip((y, *y.operands), (result, *args), strict=True)):
+            factor = y.function is np.matmul and j == 2 - i  # the other factor, of whatever shape fits
             for m, value, name in named:
-                if m is owner or not np.ndim(a) or (np.shape(a) != value.shape and not is_product):
+                if m is owner or not np.ndim(a) or (np.shape(a) != value.shape and not factor):
                     continue
-                for q, called in (
-                    ((value, name), (value.T, f"{name}.T")) if is_product and j == 2 - i else ((value, name),)
-                ):
+                for q, called in ((value, name), (value.T, f"{name}.T"))[: 1 + factor]:
                     seen = (q, args) if j == 0 else (result, (*args[: j - 1], q, *args[j:]))
-                    if (candidate := _tried(step, (y, i, x), step.homework.sent(y), seen)) is not None:
-                        if _replaces(step, x, raw, candidate):
-                            right = (
-                                step.name(owner)
-                                if owner is not None and owner in step.graph.names
-                                else "the right value"
-                            )
-                            yield Finding(_kind_of_operand(step, owner, m), f"{called} stands where {right} belongs")
+                    candidate = _tried(step, edge, step.homework.sent(y), seen)
+                    if candidate is None or np.array_equal(candidate, raw, equal_nan=True):
+                        continue
+                    if _replaces(step, x, raw, candidate):
+                        known = owner is not None and owner in step.graph.names
+                        right = step.name(owner) if known and owner is not None else "another value"
+                        yield Finding(_kind_of_operand(step, owner, m), f"{called} stands where {right} belongs")
 
 
 def _kind_of_operand(step: Step, owner: Tensor | None, m: Tensor) -> str:
     """A value before its activation for the one after it, or the other way round, is a mistake of its own."""
-    if owner is None or m.shape != owner.shape or m.function is None and owner.function is None:
+    if owner is None or m.shape != owner.shape or (m.function is None and owner.function is None):
         return OPERAND
     late, early = (m, owner) if m.order > owner.order else (owner, m)
     return PRE_POST if _elementwise_of(late, early) else OPERAND
@@ -397,27 +408,26 @@ def _elementwise_of(late: Tensor, early: Tensor) -> bool:
 
 def _upstream(step: Step) -> Iterator[Finding]:
     """The gradient of another node sent on in place of the right one."""
+    named = {x: step.homework.sent(x) for x in step.graph.names if x in step.homework.edges}
     for source in step.sources:
-        mine = [(edge, raw) for edge, raw, _ in step.shares if edge.y is source]
-        for other, g in step.homework.answers.items():
+        edges = [edge for edge in step.edges if edge.y is source]
+        rest = step.expected - step.parts["d" + step.name(source)]
+        for other, g in named.items():
             if other is source or other is step.node:
                 continue
-            candidate: Any = 0.0
-            for edge, raw in mine:
-                tried = _tried(step, edge, g, step.values.of(source))
-                if tried is None:
-                    break
-                if edge.x is not step.node:
-                    tried = step.carried({edge.x: unbroadcast(tried, edge.x.shape)}) if _fits(tried, edge.x) else None
-                elif _fits(tried, edge.x):
-                    tried = unbroadcast(tried, edge.x.shape)
-                if tried is None:
-                    break
-                candidate = candidate + tried
-            else:
-                rest = step.expected - step.parts["d" + step.name(source)]
-                if np.shape(candidate) == step.answer.shape and _matches_sum(step, candidate, rest):
-                    yield Finding(UPSTREAM, f"d{step.name(other)} stands where d{step.name(source)} belongs")
+            shares = [_sent_instead(step, edge, g) for edge in edges]
+            if all(share is not None for share in shares) and _matches_sum(step, sum(shares), rest):
+                yield Finding(UPSTREAM, f"d{step.name(other)} stands where d{step.name(source)} belongs")
+
+
+def _sent_instead(step: Step, edge: Edge, g: Any) -> Any:
+    """What arrives at the node along an edge from a source with another gradient there; None where it does not fit."""
+    c = _tried(step, edge, g, step.values.of(edge.y))
+    if c is None or (edge.x is step.node and not _fits(c, edge.x)):
+        return c
+    if not _fits(c, edge.x):
+        return step.carried({edge.x: np.broadcast_to(c, edge.x.shape)}) if _broadcasts(c.shape, edge.x.shape) else None
+    return step.carried({edge.x: unbroadcast(c, edge.x.shape)})
 
 
 def _stale(step: Step) -> Iterator[Finding]:
@@ -436,6 +446,8 @@ def _stale(step: Step) -> Iterator[Finding]:
                 if moved is None or moved.shape != raw.shape:
                     continue
                 direction = step.carried({x: unbroadcast(moved - raw, x.shape)})
+                if _parallel(direction, step.expected):  # a factor looks the same
+                    continue
                 t = step.multiple(direction, step.expected)
                 if t is not None and step.telling(direction):
                     name = step.name(w)
@@ -445,7 +457,7 @@ def _stale(step: Step) -> Iterator[Finding]:
                     )
 
 
-# --- what the kinds share --------------------------------------------------------------------------------------------------
+# --- what the kinds share ---------------------------------------------------------------------------------------------
 
 
 def _tried(step: Step, edge: tuple[Tensor, int, Tensor], g: Any, seen: Any) -> Any:
@@ -458,10 +470,10 @@ def _tried(step: Step, edge: tuple[Tensor, int, Tensor], g: Any, seen: Any) -> A
 
 def _replaces(step: Step, x: Tensor, raw: Any, candidate: Any) -> bool:
     """Whether the answer has the candidate in place of what passes along an edge to x."""
-    if not _fits(candidate, x):
-        return x is step.node and step.matches(candidate)
-    change = unbroadcast(candidate, x.shape) - unbroadcast(raw, x.shape)
-    return step.matches(step.expected + step.carried({x: change}))
+    share = unbroadcast(raw, x.shape)
+    if _fits(candidate, x) and not (x is step.node and step.answer.shape != x.shape):
+        return step.matches(step.expected + step.carried({x: unbroadcast(candidate, x.shape) - share}))
+    return x is step.node and _matches_sum(step, candidate, step.expected - share)
 
 
 def _fits(a: Any, x: Tensor) -> bool:
@@ -469,7 +481,18 @@ def _fits(a: Any, x: Tensor) -> bool:
 
 
 def _matches_sum(step: Step, candidate: Any, rest: Any) -> bool:
-    return step.matches(candidate + rest) if np.shape(candidate) == rest.shape else step.matches(candidate)
+    """Whether the answer is the sum as NumPy would have made it, or the candidate alone where there is no rest."""
+    if np.any(rest):
+        return _broadcasts_together(np.shape(candidate), rest.shape) and step.matches(candidate + rest)
+    return step.matches(candidate)
+
+
+def _broadcasts_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -490,10 +513,8 @@ def _value(step: Step, node: Tensor) -> Any:
     return step.values.of(node)[0]
 
 
-def _of_shape(step: Step, shape: tuple[int, ...] | None) -> list[tuple[Tensor, str]]:
-    """The named nodes of a shape, or all that are arrays."""
-    nodes = (m for m in step.graph.names if m.ndim and m.shape == (m.shape if shape is None else shape))
-    return [(m, step.name(m)) for m in nodes]
+def _named_arrays(step: Step) -> list[tuple[Tensor, str]]:
+    return [(m, step.name(m)) for m in step.graph.names if m.ndim]
 
 
 def _ends(y: Tensor) -> bool:

@@ -1,8 +1,8 @@
 """The single steps of a hand-made derivation: each recomputed from the learner's own gradients downstream of it.
 
-A comparison with the true gradients flags everything that lies upstream of a mistake. A step alone does not: the cotangents
-that the learner gave for the nearest nodes downstream are taken as they are, the walk goes on from them, and what arrives at
-the next given node is what the learner should have found there. One walk serves all the steps.
+A comparison with the true gradients flags everything that lies upstream of a mistake. A step alone does not: the
+cotangents that the learner gave for the nearest nodes downstream are taken as they are, the walk goes on from them,
+and what arrives at the next given node is what the learner should have found there. One walk serves all the steps.
 
 The walk computes in double precision, whatever the data are, so that what it finds is exact to the learner's rounding.
 """
@@ -47,8 +47,8 @@ def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
 class Values:
     """What the rules see of each node, result and arguments: as recorded, or with noise.
 
-    With noise each named value is off by a rounding error, and what has no name is computed from the values that are off,
-    so that how far a gradient moves says how far rounding may move it.
+    With noise each named value is off by a rounding error, and what has no name is computed from the values that are
+    off, so that how far a gradient moves says how far rounding may move it.
     """
 
     def __init__(self, graph: Graph, noise: Callable[[Any], Any] | None = None) -> None:
@@ -64,11 +64,9 @@ class Values:
                 if x is not None and x not in values:
                     values[x] = noise(double(a))
                 args.append(double(a) if x is None else values[x])
-            if node in graph.names:
-                values[node] = noise(double(node.primal))
-            else:
-                values[node] = recomputed(node, args)
-            self._noisy[node] = values[node], tuple(args)
+            result = recomputed(node, args)
+            self._noisy[node] = result, tuple(args)
+            values[node] = noise(result) if node in graph.names else result
 
     def of(self, node: Tensor) -> tuple[Any, tuple[Any, ...]]:
         """The result and the arguments of a node."""
@@ -96,9 +94,10 @@ class Edge(NamedTuple):
 class Homework:
     """The gradients that a learner gave, and what each should be given the others.
 
-    ``answers`` are ``as_given``, in double precision; ``expected`` is what each step gives from the answers downstream of it,
-    ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have a shape that nothing can be
-    computed from, so that ``expected`` stands in for them.
+    ``answers`` are ``as_given``, in double precision; ``edges`` lists for each node on a path from an answer to the
+    root the edges along which a gradient passes toward an answer; ``expected`` is what each step gives from the
+    answers downstream of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have
+    a shape that nothing can be computed from, so that ``expected`` stands in for them.
     """
 
     def __init__(self, graph: Graph, answers: Mapping[Tensor, Array]) -> None:
@@ -108,7 +107,7 @@ class Homework:
         self.values = Values(graph)
         self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
         self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
-        self.on_path = self._leading_to(answers)
+        self.edges = self._find_edges()
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
         self.blind = {node for node, answer in usable.items() if answer is None}
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
@@ -116,30 +115,36 @@ class Homework:
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
         self.term_gradients: dict[str, dict[Tensor, Array]] = {}
 
-    def _leading_to(self, answers: Iterable[Tensor]) -> set[Tensor]:
-        found = set(answers)
-        for node in self.graph.nodes:
-            pairs = zip(node.operands, derivatives(node), strict=False)
-            if any(d is not None and x in found for x, d in pairs):
-                found.add(node)
+    def _find_edges(self) -> dict[Tensor, list[Edge]]:
+        """The edges from each node that lead, along which a gradient passes, to an answer; none from other nodes."""
+        found: dict[Tensor, list[Edge]] = {node: [] for node in self.answers}
+        for y in self.graph.nodes:
+            pairs = enumerate(zip(y.operands, derivatives(y), strict=False))
+            edges = [Edge(y, i, x) for i, (x, d) in pairs if x is not None and d is not None and x in found]
+            if edges:
+                found[y] = edges
         return found
-
-    def edges(self, y: Tensor) -> list[Edge]:
-        """The arguments of a node along which a gradient passes toward an answer."""
-        pairs = enumerate(zip(y.operands, derivatives(y), strict=False))
-        return [Edge(y, i, x) for i, (x, d) in pairs if x is not None and d is not None and x in self.on_path]
 
     def walk(self, values: Values, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
         """What arrives at each node from the root, where what is given is sent on in place of what arrived."""
         arrived: dict[Tensor, Any] = {self.graph.root: np.ones(self.graph.root.shape)}
         for node in reversed(self.graph.nodes):
             g = given.get(node, arrived.get(node))
-            if g is None or node not in self.on_path:
+            if g is None or node not in self.edges:
                 continue
-            for y, i, x in self.edges(node):
-                c = unbroadcast(values.pull(y, i, g), x.shape)
+            for y, i, x in self.edges[node]:
+                c = values.pull(y, i, g)
+                c = c if c.shape == x.shape else unbroadcast(c, x.shape)
                 arrived[x] = arrived[x] + c if x in arrived else c
         return arrived
+
+    def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
+        """The nodes whose gradients are computed from these answers."""
+        marked, found = set(answers), set[Tensor]()
+        for y in reversed(self.graph.nodes):
+            if y in self.edges and (y in marked or y in found):
+                found.update(edge.x for edge in self.edges[y])
+        return found
 
     def sent(self, node: Tensor) -> Any:
         """The cotangent that a node sends on: the learner's, where there is one."""
@@ -167,9 +172,8 @@ class Homework:
     def factors(self) -> dict[float, str]:
         """The constant factors by which derivations go wrong, with what to say of each."""
         lengths = sorted({n for node in self.graph.nodes for n in node.shape if n > 2}, reverse=True)
-        numbers = {
-            abs(float(a)) for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0 and np.isfinite(a)
-        }
+        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
+        numbers = {abs(float(a)) for a in primals if isinstance(a, int | float | np.number) and np.isfinite(a)}
         found = {2.0: "2 times too large", 0.5: "half of what it should be"}
         for n in lengths:
             found |= {
@@ -225,7 +229,7 @@ class Homework:
 
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
         """Sorts nodes as a derivation by hand goes through them: by when the last share of their gradient arrives."""
-        oldest = next((y for y in self.graph.consumers[node] if y in self.on_path), node)
+        oldest = next((y for y in self.graph.consumers[node] if y in self.edges), node)
         return -oldest.order, node.function is not None, -node.order
 
 
@@ -242,7 +246,7 @@ class Step:
         inside, stack, downstream = {node}, [node], set()
         while stack:
             for y in self.graph.consumers[stack.pop()]:
-                if y in homework.on_path and y not in downstream:
+                if y in homework.edges and y not in downstream:
                     downstream.add(y)
                     if y not in homework.answers:
                         inside.add(y)
@@ -250,7 +254,7 @@ class Step:
         self.inside = inside
         self.sources = sorted((y for y in downstream if y in homework.answers), key=lambda y: -y.order)
         order = sorted(downstream, key=lambda y: -y.order)
-        self.edges = [edge for y in order for edge in homework.edges(y) if edge.x in inside]
+        self.edges = [edge for y in order for edge in homework.edges[y] if edge.x in inside]
         ends = {self.graph.root, *(term.node for term in self.graph.terms.values())}
         self.between = [x for x in order if x in self.graph.names and x in inside and x not in ends]
 
@@ -265,7 +269,7 @@ class Step:
         return np.asarray(found[to]) if to in found else np.zeros(to.shape)
 
     def derivative_at(self, u: Tensor, x: Tensor, a: Any) -> Any:
-        """The derivative by u of the sum of x, a node inside or at the end of the step, taken at another value a of u."""
+        """The derivative by u of the sum of x, a node inside or at the end of the step, at another value a of u."""
         between = sorted({e.y for e in self.edges if u.order < e.y.order <= x.order}, key=lambda y: y.order)
         seen: dict[Tensor, tuple[Any, tuple[Any, ...]]] = {u: (a, ())}
         for y in between:
@@ -278,6 +282,12 @@ class Step:
                 c = unbroadcast(self.values.pull(y, i, rates[y], seen[y]), o.shape)
                 rates[o] = rates[o] + c if o in rates else c
         return rates.get(u)
+
+    @cached_property
+    def last(self) -> list[Any]:
+        """What passes along each edge into the node itself, before broadcasting is undone."""
+        edges = (edge for edge in self.edges if edge.x is self.node)
+        return [self.values.pull(y, i, self.homework.sent(y)) for y, i, _ in edges]
 
     @cached_property
     def shares(self) -> list[tuple[Edge, Any, Array]]:
@@ -306,7 +316,10 @@ class Step:
 
     def matches(self, candidate: Any) -> bool:
         """Whether the answer is the candidate, to rounding."""
-        return agrees(self.answer, np.asarray(candidate), self.slack)
+        a = np.asarray(candidate)
+        if a.shape == self.expected.shape and not np.all(np.isfinite(a) | ~np.isfinite(self.expected)):
+            return False
+        return agrees(self.answer, a, self.slack)
 
     def multiple(self, direction: Any, base: Any = 0.0) -> float | None:
         """The t for which the answer is base + t · direction, None where there is no such t or it cannot be told."""
