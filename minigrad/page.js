@@ -250,12 +250,12 @@ if (marked.length) {
 
 const nodeAt = (event) => {
   const group = event.target.closest(".node");
-  return nodes.find((node) => node.group === group) ?? null;
+  return (group && nodes.find((node) => node.group === group)) ?? null;
 };
 
 picture.addEventListener("pointerover", (event) => {
   light(nodeAt(event) ?? chosen);
-  const edge = edges.find((edge) => edge.group !== null && edge.group === event.target.closest(".edge"));
+  const edge = edges.find((edge) => edge.group && edge.group === event.target.closest(".edge"));
   if (edge) status.textContent = edgeInWords(edge);
 });
 picture.addEventListener("pointerleave", () => light(chosen));

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad.check import check
 from minigrad.draw import contrast, draw
 from minigrad.graph import Graph, printable
-from minigrad.page import _heat, _json, _statistics
+from minigrad.page import _heat, _json, _statistics, _svg
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -335,6 +335,8 @@ def test_hostile_names_are_text_and_run_nowhere(view):
         shown = opened.page.inner_text("#panel h2")
         assert shown == printable(name, 200) and shown in opened.panel()
     opened.page.get_by_role("switch").first.click()
+    drawn = opened.page.text_content("#picture")
+    assert all(printable(name, 40) in drawn for name in HOSTILE), "as the labels of scopes"
     assert opened.page.locator("script").count() == 2 and opened.page.locator("style").count() == 1
     assert opened.page.locator("img, a, iframe, foreignObject, image, use, [onload], [onerror]").count() == 0
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", opened.page.content())
@@ -354,6 +356,16 @@ def test_the_policy_stops_a_script_that_should_ever_get_in(view):
     assert not ran
     assert all("Content Security Policy" in text for text in opened.page.complaints)
     opened.page.complaints.clear()  # the browser says what it stopped
+
+
+def test_only_drawing_elements_come_through():
+    svg = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" onload="alert(1)">
+        <!-- a comment --><script>alert(1)</script><style>@import "http://x"</style>
+        <g id="node-w"><title>tooltip</title><a xlink:href="javascript:alert(1)" href="http://x"><text>W</text></a></g>
+        <foreignObject><b>alert</b></foreignObject><image href="http://x"/><polygon points=""/></svg>"""
+    text = _svg(svg, [{"id": "node-w", "name": "W", "kind": "learned"}])
+    assert ">W</text>" in text and 'aria-label="W, learned"' in text
+    assert not re.search("alert|http://x|tooltip|script|style|image|foreign|polygon|comment|xlink", text)
 
 
 def test_json_holds_nothing_that_html_or_a_script_takes_for_syntax():
@@ -417,8 +429,9 @@ def turned(colour):
 
 
 def test_who_wants_less_motion_gets_none(view):
-    opened = view(draw(two_heads()), motion="reduce")
-    assert opened.node("W").evaluate("g => getComputedStyle(g).transitionDuration") == "0s"
+    for motion, duration in {"no-preference": "0.15s", "reduce": "0s"}.items():
+        opened = view(draw(two_heads()), motion=motion)
+        assert opened.node("W").evaluate("g => getComputedStyle(g).transitionDuration") == duration
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
