@@ -28,13 +28,13 @@ def upstream(roots: Iterable["Tensor"], wrt: Collection["Tensor"] | None = None)
     With ``wrt`` only those with a path to one of ``wrt``.
     """
     seen = {root for root in roots if root.requires_grad}
-    stack = list(seen)
-    while stack:
-        for x in stack.pop().operands:
+    nodes = list(seen)
+    for node in nodes:  # which grows as it is read
+        for x in node.operands:
             if x is not None and x.requires_grad and x not in seen:
                 seen.add(x)
-                stack.append(x)
-    nodes = sorted(seen, key=attrgetter("order"), reverse=True)
+                nodes.append(x)
+    nodes.sort(key=attrgetter("order"), reverse=True)
     if wrt is None:
         return nodes
     on_path = set(wrt)
@@ -57,8 +57,8 @@ def cotangents(
     value of a leaf that was updated after the recording.
     """
     nodes = upstream(seeds, wrt)
-    on_path = None if wrt is None else set(nodes)
-    found = {node: seeds[node] for node in nodes if node in seeds}
+    on_path = set(nodes)
+    found = {node: g for node, g in seeds.items() if node in on_path}
     get = found.get
     for node in nodes:
         function = node.function
@@ -70,17 +70,28 @@ def cotangents(
         if wrt is not None and node not in wrt:
             del found[node]
         operands, primals, options = node.operands, node.primals, node.options
-        y, arguments = (node, _recorded_arguments(node)) if recorded else (node.primal, primals)
+        if recorded:
+            y, arguments = node, _recorded_arguments(node)
+        else:
+            y, arguments = node.primal, primals
         derivatives = RULES[function]
         if not isinstance(derivatives, tuple):
             derivatives = derivatives(operands)  # type: ignore[misc]
+        plain = 0 if options else len(arguments)
         i = -1
-        for derivative in derivatives:  # counted by hand, which is faster than zip
-            i += 1
+        for derivative in derivatives:
+            i += 1  # zip would cost more, and so would unpacking the arguments of nearly every call
             x = operands[i]
-            if x is None or derivative is None or not x.requires_grad or (on_path is not None and x not in on_path):
+            if x is None or derivative is None or not x.requires_grad or (wrt is not None and x not in on_path):
                 continue
-            c = g if derivative is same else derivative(g, y, *arguments, **options)
+            if derivative is same:
+                c = g
+            elif plain == 2:
+                c = derivative(g, y, arguments[0], arguments[1])
+            elif plain == 1:
+                c = derivative(g, y, arguments[0])
+            else:
+                c = derivative(g, y, *arguments, **options)
             a = primals[i]
             if c.shape != a.shape:
                 c = _undone(c, a.shape, node)

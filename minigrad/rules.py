@@ -50,7 +50,8 @@ def rule(function: Callable[..., Any], *derivatives: Derivative | None) -> Calla
     ``function`` is a ufunc (NumPy's or SciPy's), a NumPy function that dispatches on its arguments, or your own
     function from arrays to one array. ``derivatives[i](g, y, *args, **options)`` is the vector-Jacobian product for
     argument ``i``: ``g`` is the cotangent of the result ``y`` (same shape), and it returns an array of ``args[i]``'s
-    shape, or of a shape that broadcasting made of it. Write it in NumPy, and it works for second derivatives too.
+    shape, or of a shape that broadcasting made of it. Write it in NumPy, and it works for second derivatives too; what
+    it is given it must not write to.
     ``None`` says that no gradient passes through that argument; a rule without derivatives says the function has none,
     and gives plain arrays.
 
@@ -243,7 +244,7 @@ for _power in (np.power, np.float_power):
     rule(_power, _power_base, _power_exponent)
 
 
-def _extremum(function: Callable[..., Any], wins: Callable[[Any, Any], Any]) -> None:
+def _extremum(function: Callable[..., Any], wins: Derivative) -> None:
     """maximum and its kin: the winner takes the gradient; at a tie two differentiable operands take half each."""
 
     def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
