@@ -12,6 +12,7 @@ from .check import check
 from .compile import compile
 from .derive import derive
 from .draw import draw
+from .explain import explain
 from .rules import rule
 from .tensor import Tensor, constant, no_grad, scope
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -24,6 +25,7 @@ __all__ = [
     "constant",
     "derive",
     "draw",
+    "explain",
     "grad",
     "gradients",
     "hessian",
