@@ -224,6 +224,7 @@ function choose(node) {
   } else {
     node.group.classList.add("chosen");
     node.group.setAttribute("aria-expanded", "true");
+    node.group.scrollIntoView({ block: "nearest", inline: "nearest" });
     panel.scrollTop = 0;
     panel.querySelector("h2").focus({ preventScroll: true });
     panel.scrollIntoView({ block: "nearest" });

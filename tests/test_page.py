@@ -298,6 +298,7 @@ def test_a_checked_derivation_is_marked(view):
     assert opened.page.inner_text("#checked").startswith("Checked gradients: ✗ 1 wrong, ↳ 1 inherited, ✓ 3 right.")
     assert "✗ wrong here" in opened.node("A1").get_attribute("aria-label")
     opened.page.get_by_role("button", name="✗ dA1", exact=True).click()
+    assert opened.node("A1").bounding_box()["x"] >= 0, "it is scrolled to"
     assert f"dA1: {report.mistakes[0].message}" in opened.panel() and "✗ wrong here" in opened.panel()
 
 
