@@ -17,7 +17,6 @@ tie, so that ``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min)
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +33,7 @@ RULES: dict[Callable[..., Any], Derivatives | Callable[[tuple[Any, ...]], Deriva
 # The functions with a rule through some of whose arguments no gradient passes.
 GAPS: set[Callable[..., Any]] = set()
 
-# function -> plain NumPy in terms of other functions, for what needs no rule of its own.
+# function -> plain NumPy in terms of other functions, for what needs no rule of its own (see composed.py).
 COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 # ufunc -> how it is recorded, made at its first call on a Tensor and forgotten where its rule changes.
@@ -144,7 +143,7 @@ def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return spread
 
 
-def _axes(a: Any, axis: Any) -> tuple[int, ...]:
+def axes_of(a: Any, axis: Any) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(a.ndim))
     return tuple(int(i) % a.ndim for i in (axis if isinstance(axis, tuple | list) else (axis,)))
@@ -152,12 +151,12 @@ def _axes(a: Any, axis: Any) -> tuple[int, ...]:
 
 def _kept_shape(a: Any, axis: Any) -> tuple[int, ...]:
     """Shape of a reduction of ``a`` over ``axis`` with keepdims=True."""
-    reduced = _axes(a, axis)
+    reduced = axes_of(a, axis)
     return tuple(1 if i in reduced else n for i, n in enumerate(a.shape))
 
 
 def _count(a: Any, axis: Any) -> int:
-    return math.prod(a.shape[i] for i in _axes(a, axis))
+    return math.prod(a.shape[i] for i in axes_of(a, axis))
 
 
 def _nonzero(a: Any) -> Any:
@@ -293,7 +292,7 @@ def _product_of_others(a: Any) -> Any:
 
 
 def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    reduced = _axes(a, axis)
+    reduced = axes_of(a, axis)
     order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
     moved = np.transpose(a, order)
     rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], _count(a, axis)))
@@ -415,17 +414,17 @@ def stack(*arrays: Any, axis: int = 0) -> Any:
     return np.stack(arrays, axis)
 
 
-def _slab(g: Any, axis: int, part: Any) -> Any:
+def slab(g: Any, axis: int, part: Any) -> Any:
     return g[(slice(None),) * (axis % g.ndim) + (part,)]
 
 
 def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
     start = sum(a.shape[axis] for a in arrays[:i])
-    return _slab(g, axis, slice(start, start + arrays[i].shape[axis]))
+    return slab(g, axis, slice(start, start + arrays[i].shape[axis]))
 
 
 RULES[concatenate] = _each(_concatenate_part)
-RULES[stack] = _each(lambda i, g, y, *arrays, axis=0: _slab(g, axis, i))
+RULES[stack] = _each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i))
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -496,7 +495,7 @@ def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize
     wanted: list[str] = []
     for letter, n in zip(letters[i], arrays[i].shape, strict=True):
         if letter in wanted:
-            fresh = next(c for c in _LETTERS if c not in subscripts and c not in wanted)
+            fresh = next(c for c in LETTERS if c not in subscripts and c not in wanted)
             terms.append(letter + fresh)
             operands.append(np.eye(n, dtype=arrays[i].dtype))
             wanted.append(fresh)
@@ -508,32 +507,7 @@ def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize
     return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", optimize=optimize)
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
-    """Write the subscripts out, as NumPy's documentation of einsum defines them."""
-    if not isinstance(subscripts, str):
-        raise TypeError('np.einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
-    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
-    terms = inputs.split(",")
-    if len(terms) != len(arrays):
-        raise ValueError(
-            f"np.einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array"
-        )
-    if "..." in subscripts:
-        dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
-        spare = "".join([c for c in _LETTERS if c not in subscripts][: max(dots)])
-        terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
-        output = output.replace("...", spare)
-    else:
-        spare = ""
-    if not arrow:
-        used = "".join(terms)
-        output = spare + "".join(sorted(c for c in set(used) if used.count(c) == 1 and c not in spare))
-    written = f"{','.join(terms)}->{output}"
-    return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
-
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 rule(np.matmul, _matmul_left, _matmul_right)
 rule(np.tensordot, _tensordot_left, _tensordot_right)
@@ -545,87 +519,7 @@ rule(
 RULES[einsum] = _each(_einsum_part)
 
 
-# --- functions that are others in disguise ----------------------------------------------------------------------------
-
-
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    a = a if low is None else np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
-
-
-def _dot(a: Any, b: Any) -> Any:
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return a * b
-    return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, axes=(-1, -2))
-
-
-def _inner(a: Any, b: Any) -> Any:
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return a * b
-    return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
-
-
-def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    return concatenate(*(map(np.ravel, arrays) if axis is None else arrays), axis=axis or 0)
-
-
-def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
-        raise ValueError(
-            f"np.split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
-            f"np.array_split takes unequal ones"
-        )
-    return _array_split(a, indices_or_sections, axis)
-
-
-def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    if isinstance(indices_or_sections, int | np.integer):
-        size, larger = divmod(a.shape[axis], int(indices_or_sections))
-        edges = [i * size + min(i, larger) for i in range(int(indices_or_sections) + 1)]
-    else:
-        edges = [0, *map(int, indices_or_sections), a.shape[axis]]
-    return [_slab(a, axis, slice(i, j)) for i, j in itertools.pairwise(edges)]
-
-
-def _flip(a: Any, axis: Any = None) -> Any:
-    flipped = _axes(a, axis)
-    return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
-
-
-def _vecdot(a: Any, b: Any) -> Any:
-    return np.sum(a * b, axis=-1)
-
-
-COMPOSED |= {
-    np.clip: _clip,
-    np.dot: _dot,
-    np.inner: _inner,
-    np.einsum: _einsum,
-    np.concatenate: _concatenate,
-    np.stack: lambda arrays, axis=0: stack(*arrays, axis=axis),
-    np.vstack: lambda tup: _concatenate([a.reshape(1, -1) if np.ndim(a) < 2 else a for a in tup]),
-    np.hstack: lambda tup: _concatenate(tup, axis=0 if np.ndim(tup[0]) == 1 else 1),
-    np.split: _split,
-    np.array_split: _array_split,
-    np.flip: _flip,
-    np.copy: lambda a: +a,
-    np.reshape: lambda a, shape: a.reshape(shape),
-    np.divmod: lambda a, b: (a // b, a % b),
-    np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
-    np.vecdot: _vecdot,
-    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
-    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
-    np.full_like: lambda a, fill_value, dtype=None: np.full(a.shape, fill_value, dtype or a.dtype),
-    np.shape: lambda a: a.shape,
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a: a.size,
-}
-if hasattr(np, "matvec"):  # NumPy 2.2
-    COMPOSED |= {
-        np.matvec: lambda a, b: (a @ b[..., None])[..., 0],
-        np.vecmat: lambda a, b: (a[..., None, :] @ b)[..., 0, :],
-    }
+# --- flat functions ---------------------------------------------------------------------------------------------------
 
 # Flat wherever they have a derivative: the result says nothing about a gradient, and is a plain array.
 for _flat in (

@@ -24,9 +24,10 @@ import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like, operand, private, read_only
 from .calls import arrays_and_options, call_composed, called, described, failed, frozen_options, no_rule
+from .composed import COMPOSED
 from .context import no_grad, recording, scope, scopes, traced, tracing
 from .reverse import cotangents
-from .rules import COMPOSED, GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, detached, getitem
+from .rules import GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, detached, getitem
 
 __all__ = ["Tensor", "apply", "constant", "no_grad", "recording", "scope", "tracing"]
 

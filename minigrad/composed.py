@@ -1,0 +1,117 @@
+"""Functions that are others in disguise: np.clip is a maximum and a minimum, np.dot is a product or a tensordot.
+
+They need no derivative of their own: called on Tensors they run these lines of plain NumPy, which record.
+"""
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from .rules import COMPOSED, LETTERS, axes_of, concatenate, einsum, slab, stack
+
+__all__ = ["COMPOSED"]
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    a = a if low is None else np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+def _dot(a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, axes=(-1, -2))
+
+
+def _inner(a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
+
+
+def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    return concatenate(*(map(np.ravel, arrays) if axis is None else arrays), axis=axis or 0)
+
+
+def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
+        raise ValueError(
+            f"np.split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
+            f"np.array_split takes unequal ones"
+        )
+    return _array_split(a, indices_or_sections, axis)
+
+
+def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    if isinstance(indices_or_sections, int | np.integer):
+        size, larger = divmod(a.shape[axis], int(indices_or_sections))
+        edges = [i * size + min(i, larger) for i in range(int(indices_or_sections) + 1)]
+    else:
+        edges = [0, *map(int, indices_or_sections), a.shape[axis]]
+    return [slab(a, axis, slice(i, j)) for i, j in itertools.pairwise(edges)]
+
+
+def _flip(a: Any, axis: Any = None) -> Any:
+    flipped = axes_of(a, axis)
+    return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
+
+
+def _vecdot(a: Any, b: Any) -> Any:
+    return np.sum(a * b, axis=-1)
+
+
+def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
+    """Write the subscripts out, as NumPy's documentation of einsum defines them."""
+    if not isinstance(subscripts, str):
+        raise TypeError('np.einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(arrays):
+        raise ValueError(
+            f"np.einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array"
+        )
+    if "..." in subscripts:
+        dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
+        spare = "".join([c for c in LETTERS if c not in subscripts][: max(dots)])
+        terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
+        output = output.replace("...", spare)
+    else:
+        spare = ""
+    if not arrow:
+        used = "".join(terms)
+        output = spare + "".join(sorted(c for c in set(used) if used.count(c) == 1 and c not in spare))
+    written = f"{','.join(terms)}->{output}"
+    return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
+
+
+COMPOSED |= {
+    np.clip: _clip,
+    np.dot: _dot,
+    np.inner: _inner,
+    np.einsum: _einsum,
+    np.concatenate: _concatenate,
+    np.stack: lambda arrays, axis=0: stack(*arrays, axis=axis),
+    np.vstack: lambda tup: _concatenate([a.reshape(1, -1) if np.ndim(a) < 2 else a for a in tup]),
+    np.hstack: lambda tup: _concatenate(tup, axis=0 if np.ndim(tup[0]) == 1 else 1),
+    np.split: _split,
+    np.array_split: _array_split,
+    np.flip: _flip,
+    np.copy: lambda a: +a,
+    np.reshape: lambda a, shape: a.reshape(shape),
+    np.divmod: lambda a, b: (a // b, a % b),
+    np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
+    np.vecdot: _vecdot,
+    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
+    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
+    np.full_like: lambda a, fill_value, dtype=None: np.full(a.shape, fill_value, dtype or a.dtype),
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a: a.size,
+}
+if hasattr(np, "matvec"):  # NumPy 2.2
+    COMPOSED |= {
+        np.matvec: lambda a, b: (a @ b[..., None])[..., 0],
+        np.vecmat: lambda a, b: (a[..., None, :] @ b)[..., 0, :],
+    }
