@@ -8,11 +8,9 @@ term is a function of other leaves, whatever their values. *Numeric*: a path is 
 these values, as at a closed ReLU. The first is read off the edges, the second off the numbers.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,8 +54,7 @@ def explain(
     return Explanation(graph, names or {}, idle)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What the table says of one node.
 
     ``kind`` is "learned", "intermediate", "constant", or "outside" for a learned leaf that the root is not computed
@@ -185,7 +182,8 @@ class Explanation:
             c = term.coefficient
             factor = "" if abs(c) == 1 else f"{abs(c):.4g}·"
             sums.append(f"{'-' if c < 0 else '+'} {factor}{printable(name)}")
-        sums += [f"+ {printable(name)} (a constant)" for name in self._idle]
+        if self._idle:
+            sums.append(f"+ constant{'s' * (len(self._idle) > 1)} ({listed([*map(printable, self._idle)])})")
         root = self._reasons.called(self.graph.root)
         whole = " ".join(sums).removeprefix("+ ")
         value = f"{self.graph.root.value.item():.6g}"
@@ -288,7 +286,9 @@ def _aligned(cells: list[list[str]]) -> list[str]:
 
 
 def _unknown(what: str, name: Any, known: Iterable[str]) -> Any:
+    from difflib import get_close_matches
+
     wanted = str(name)[:100]
-    near = difflib.get_close_matches(wanted, {k[:100]: k for k in known}, n=3, cutoff=0.4)
+    near = get_close_matches(wanted, {k[:100]: k for k in known}, n=3, cutoff=0.4)
     hint = f"near: {', '.join(printable(k) for k in near)}" if near else f"known: {listed([*map(printable, known)])}"
     raise ValueError(f"explain knows no {what} called {printable(wanted)!r}; {hint}")
