@@ -314,8 +314,9 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, rtol: float = 
     _check(of_arrays, flat, order, rtol, atol, np.random.default_rng(0), f"of {_called(f)}")
 
 
+# A quoted annotation, so that importing minigrad does not import numpy.random.
 def _check(
-    f: Function, args: list[Any], order: int, rtol: float, atol: float, rng: np.random.Generator, what: str
+    f: Function, args: list[Any], order: int, rtol: float, atol: float, rng: "np.random.Generator", what: str
 ) -> None:
     def plain(*arrays: Any) -> Any:
         y = f(*arrays)
