@@ -559,7 +559,8 @@ def _is_data(node: Tensor | None) -> bool:
 
 def _cluster(name: str) -> str:
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
-    return _attributes(label=_short(name, 40).replace("&#92;", "&#92;" * 2), labeljust="l", tooltip=_tip([name]), **look)
+    label = _short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
+    return _attributes(label=label, labeljust="l", tooltip=_tip([name]), **look)
 
 
 def _blocks(ordered: list[Vertex]) -> list[list[Vertex]]:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.check import check
-from minigrad.draw import contrast, draw
+from minigrad import check, draw
+from minigrad.draw import contrast
 from minigrad.graph import Graph, printable
 from minigrad.page import _heat, _json, _statistics, _svg
 
