@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -75,8 +76,9 @@ def l2_regularization(tmp_path_factory):
     pytest.importorskip("sklearn")
     folder = tmp_path_factory.mktemp("l2")
     command = [sys.executable, str(EXAMPLES / "l2_regularization.py"), str(folder)]
-    story = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
-    return story, folder / "l2_regularization.svg"
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8", env=environment)
+    return run.stdout, folder / "l2_regularization.svg"
 
 
 def test_the_two_answers_are_those_of_the_graph(l2_regularization):

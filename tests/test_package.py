@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 
 # A room may import from those before it, and from no other.
 ROOMS = (
-    *("rules", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program"),
+    *("rules", "composed", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program"),
     *("algebra", "notation", "derive"),
     *("why", "explain", "steps", "mistakes", "check"),
     *("fold", "page", "render", "draw"),
