@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -53,7 +54,7 @@ class Expr:
 
 LITERAL, PRODUCT, SUM = "literal", "product", "sum"
 _LARGE = 10**6
-_LONGEST_SUM = 32  # summands; a longer sum is not looked into, which bounds the work
+_LONGEST = 16  # parts; a longer sum or product is not looked into, which bounds the work
 
 _ADDITIVE: dict[Any, tuple[int, ...]] = {
     np.add: (1, 1),
@@ -83,6 +84,9 @@ class Algebra:
     monomials: dict[Expr, list[tuple[Factors, Expr]]] = field(default_factory=dict)  # first factor -> definitions
     complements: dict[Expr, Expr] = field(default_factory=dict)  # e -> y where y = 1 / (1 + e), so that e·y = 1 - y
     sources: dict[Expr, Expr] = field(default_factory=dict)  # normal form -> how the user wrote it
+    shares: set[tuple[Expr, Any]] = field(
+        default_factory=set
+    )  # (P, axis) where P = E / ΣE along the axis, so that ΣP = 1
 
     # --- making -------------------------------------------------------------------------------------------------------
 
@@ -95,7 +99,9 @@ class Algebra:
         return self._made(key, LITERAL, (), {}, (), np.dtype(type(value)) if _is_number(value) else None, value=value)
 
     def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
-        """A call, as it is."""
+        """A call, as it is; but 0 + x, with which Python's sum begins, is x."""
+        if function is np.add and args[0].function is LITERAL and args[0].value == 0 and args[1].shape == shape:
+            return args[1]
         key = (function, *(a.order for a in args), repr(sorted(options.items())) if options else "", shape)
         return self._made(key, function, tuple(args), options, shape, dtype)
 
@@ -136,6 +142,14 @@ class Algebra:
         e = _one_plus(first)
         if e is not None and factors == {first: -1}:
             self.complements[e] = symbol
+        for whole in factors:
+            if (
+                whole.function is np.sum
+                and len(factors) == 2
+                and factors[whole] == -1
+                and factors.get(whole.args[0]) == 1
+            ):
+                self.shares.add((symbol, whole.options.get("axis")))
 
     # --- normal form --------------------------------------------------------------------------------------------------
 
@@ -200,7 +214,7 @@ class Algebra:
     def _normal_form(self, kind: str, terms: list[tuple[Coefficient, Factors]], dtype: Any) -> Expr:
         key = (kind, frozenset((c, frozenset(f.items())) for c, f in terms), str(dtype))
         bases = tuple(dict.fromkeys(base for _, f in terms for base in f))
-        shape = np.broadcast_shapes(*(base.shape for base in bases))
+        shape = _broadcast(tuple([base.shape for base in bases]))
         held = tuple((c, tuple(f.items())) for c, f in terms)
         return self._made(key, kind, bases, {}, shape, dtype, terms=held)
 
@@ -235,7 +249,7 @@ class Algebra:
         terms: dict[frozenset[tuple[Expr, int]], tuple[Coefficient, Factors]] = {}
         for sign, part in parts:
             e = _unbroadcast(part)
-            inside = e.function is SUM and len(e.terms) <= _LONGEST_SUM
+            inside = e.function is SUM and len(e.terms) <= _LONGEST
             for c, factors in [(c, dict(f)) for c, f in e.terms] if inside else [_monomial(e)]:
                 key = frozenset(factors.items())
                 earlier = terms[key][0] if key in terms else Fraction(0)
@@ -289,7 +303,7 @@ class Algebra:
             outer.insert(0, (self._product_of(coefficient, {}, e.dtype), 1))
         return outer, self._broadcast(self._product_of(Fraction(1), self._renamed(inner), e.dtype), e.shape, e.dtype)
 
-    def _summed(self, a: Expr, options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+    def _summed(self, a: Expr, options: Mapping[str, Any], shape: Shape, dtype: Any, nested: bool = False) -> Expr:
         """A sum over axes: an axis along which nothing varies is a factor, and so is what does not vary along any."""
         axis, keepdims = options.get("axis"), options.get("keepdims", False)
         axes = range(len(a.shape)) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
@@ -309,6 +323,10 @@ class Algebra:
             summed, rest = (set(), bare) if bare.shape == () else (summed - repeated, bare)
         if all(rest.shape[i] == 1 for i in summed) and (keepdims or not summed):
             inner = rest
+        elif keepdims and (rest, _axis(summed)) in self.shares:
+            inner = self.literal(1)
+        elif keepdims and not nested and self._cancels(rest, options, shape, dtype):
+            inner = self.literal(0)
         else:
             how: dict[str, Any] = {} if len(summed) == len(rest.shape) and not keepdims else {"axis": _axis(summed)}
             inner_shape = tuple(1 if i in summed else n for i, n in enumerate(rest.shape)) if keepdims else shape
@@ -316,6 +334,19 @@ class Algebra:
         if not outer and count == 1:
             return self._broadcast(inner, shape, dtype)
         return self.product([*outer, (self.literal(count), 1), (inner, 1)], shape, dtype)
+
+    def _cancels(self, a: Expr, options: Mapping[str, Any], shape: Shape, dtype: Any) -> bool:
+        """Whether the sums of the parts of a short sum, or of a product with one, add up to 0."""
+        _, factors = _monomial(a)
+        inner = next((base for base in factors if base.function is SUM and len(base.terms) == 2), None)
+        if inner is None or factors[inner] != 1:
+            return False
+        others = list(_less(factors, {inner: 1}).items())
+        parts = []
+        for c, f in inner.terms:
+            part = self.product([*others, *f], a.shape, dtype)
+            parts.append((c, self._summed(part, options, shape, dtype, nested=True)))
+        return self.total(parts, shape, dtype) is self.number(Fraction(0), shape, dtype)
 
     def _arranged(
         self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any
@@ -327,8 +358,11 @@ class Algebra:
             return self._broadcast(bare, shape, dtype)
         if bare.shape == () and function in _RESHAPING:
             return self._broadcast(bare, shape, dtype)
-        if function is np.transpose and not options:
+        of_matrix = function is np.swapaxes and len(shape) == 2 and {i % 2 for i in options.values()} == {0, 1}
+        if of_matrix or (function is np.transpose and not options):
             return self._transposed(a, shape, dtype)
+        if function is getitem:
+            return self._indexed(args, options, shape, dtype)
         if function in _RESHAPING and function is not np.transpose and a.shape == shape and a.size <= 1:
             return a
         if function is np.reshape:
@@ -347,6 +381,19 @@ class Algebra:
                 return self.call(np.matmul, turned, {}, shape, dtype)
         return self.call(np.transpose, (a,), {}, shape, dtype)
 
+    def _indexed(self, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+        """``(A @ b[..., None])[..., 0]`` is ``A @ b`` for a vector b, and so on its left."""
+        a, *index = args
+        parts = [part.value for part in index]
+        if a.function is np.matmul and parts in ([..., 0], [..., 0, slice(None)]):
+            left, right = a.args
+            side = right if len(parts) == 2 else left
+            added = [..., None] if len(parts) == 2 else [..., None, slice(None)]
+            if side.function is getitem and [p.value for p in side.args[1:]] == added and len(side.args[0].shape) == 1:
+                vector = side.args[0]
+                return self.call(np.matmul, (left, vector) if len(parts) == 2 else (vector, right), {}, shape, dtype)
+        return self.call(getitem, args, options, shape, dtype)
+
     def _reshaped(self, a: Expr, shape: Shape, dtype: Any) -> Expr:
         while a.function is np.reshape:
             a = a.args[0]
@@ -362,7 +409,7 @@ class Algebra:
 
     def _without_broadcasts(self, args: Sequence[Expr], shape: Shape) -> Sequence[Expr]:
         bare = [_unbroadcast(a) for a in args]
-        return bare if np.broadcast_shapes(*(a.shape for a in bare)) == shape else args
+        return bare if _broadcast(tuple([a.shape for a in bare])) == shape else args
 
     # --- back to calls ------------------------------------------------------------------------------------------------
 
@@ -406,7 +453,7 @@ class Algebra:
         written = self._written_product(c, dict(factors), e.dtype, done)
         for c, factors in terms:
             summand = self._written_product(c if c > 0 else -c, dict(factors), e.dtype, done)
-            shape = np.broadcast_shapes(written.shape, summand.shape)
+            shape = _broadcast((written.shape, summand.shape))
             written = self.call(np.add if c > 0 else np.subtract, (written, summand), {}, shape, e.dtype)
         return written
 
@@ -414,6 +461,9 @@ class Algebra:
         self, coefficient: Coefficient, factors: Factors, dtype: Any, done: Mapping[Expr, Expr]
     ) -> Expr:
         """A product as one writes it: ``(lam / m) * W``, ``X / m``, ``Y / (m * A)``."""
+        leading = next((base for base, p in factors.items() if p > 0 and base.shape != ()), None)
+        if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
+            factors = {**_less(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
         sign, coefficient = (-1, -coefficient) if coefficient < 0 else (1, coefficient)
         above, below = self._numbers(coefficient, factors, dtype)
         above_arrays: list[Expr] = []
@@ -452,12 +502,12 @@ class Algebra:
         else:
             written = first if sign > 0 else self.call(np.negative, (first,), {}, first.shape, dtype)
         for factor in rest:
-            shape = np.broadcast_shapes(written.shape, factor.shape)
+            shape = _broadcast((written.shape, factor.shape))
             written = self.call(np.multiply, (written, factor), {}, shape, dtype)
         return written
 
     def _quotient(self, above: Expr, below: Expr, dtype: Any) -> Expr:
-        return self.call(np.divide, (above, below), {}, np.broadcast_shapes(above.shape, below.shape), dtype)
+        return self.call(np.divide, (above, below), {}, _broadcast((above.shape, below.shape)), dtype)
 
 
 # --- views of an expression -------------------------------------------------------------------------------------------
@@ -474,6 +524,11 @@ def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: Fa
                 if not known(part):
                     stack.append(part)
     return sorted(seen, key=attrgetter("order"))
+
+
+@lru_cache(maxsize=4096)
+def _broadcast(shapes: tuple[Shape, ...]) -> Shape:
+    return np.broadcast_shapes(*shapes)
 
 
 def _is_number(value: Any) -> bool:
@@ -496,7 +551,7 @@ def _monomial(e: Expr) -> tuple[Coefficient, Factors]:
     e = _unbroadcast(e)
     if e.function is LITERAL and _is_number(e.value):
         return _exact(e.value), {}
-    if e.function is PRODUCT:
+    if e.function is PRODUCT and len(e.args) <= _LONGEST:
         return e.terms[0][0], dict(e.terms[0][1])
     return Fraction(1), {e: 1}
 

@@ -308,6 +308,7 @@ def _cut(graph: Graph) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, T
 
 _LONG = 120  # characters of an expression, from where on a part of it gets a name
 _WIDE = 100  # characters of a statement in one line
+_MANY = 4  # names of terms in a list
 _PER_STATEMENT = 50  # summands; more are added in several statements
 _INLINE = 60  # operations of a line on its own, which uses no temporaries up to there
 
@@ -453,10 +454,7 @@ class Derivation:
         titles = {("d" if gradient else "") + title: key for key, (title, gradient) in self._titles.items()}
         line = lines.get(titles.get(name, name))
         if line is None:
-            near = (
-                get_close_matches(name, [title for title, key in titles.items() if key in lines]) or sorted(lines)[:9]
-            )
-            raise KeyError(f"no line for {printable(name)!r}; there are {', '.join(map(printable, near))}")
+            raise KeyError(_no_line(name, [title for title, key in titles.items() if key in lines]))
         short = {} if sum(e.size for e in line.summands) <= _INLINE else self._short
         return f"{line.symbol.value} = {_added([t.code for t in self._summands(line, self._numpy, short)])}"
 
@@ -476,15 +474,23 @@ class Derivation:
 
     def _comment(self, line: Line) -> str:
         """The terms that the gradient comes from, where there are several, and those that have no path."""
-        terms = [" + ".join(map(printable, self._graph.terms_of(bits))) for bits in dict.fromkeys(line.terms)]
-        parts = [" + ".join(dict.fromkeys(terms))] if len(terms) > 1 else []
+        bits = 0
+        for part in line.terms:
+            bits |= part
+        parts = [self._listed(bits, " + ")] if bits & (bits - 1) else []
         if line.missing:
             title, _ = self._titles[line.symbol.value]
             parts.append(f"{self._missing(line)}: no path to {printable(title)}")
         return "; ".join(parts)
 
     def _missing(self, line: Line) -> str:
-        return ", ".join(map(printable, self._graph.terms_of(line.missing)))
+        return self._listed(line.missing)
+
+    def _listed(self, bits: int, between: str = ", ") -> str:
+        """The names of some terms; of many the first."""
+        terms = self._graph.terms_of(bits)
+        rest = [f"{len(terms) - _MANY} more"] if len(terms) > _MANY + 1 else []
+        return between.join([*map(printable, terms[: _MANY if rest else None]), *rest])
 
     # --- mathematics --------------------------------------------------------------------------------------------------
 
@@ -532,9 +538,16 @@ class Derivation:
             colour = COLOURS[(bits.bit_length() - 1) % len(COLOURS)]
             code = rf"{{\color{{{colour}}} {code}}}"
         if named:
-            terms = Latex().words(" + ".join(self._graph.terms_of(bits)))
+            terms = Latex().words(self._listed(bits, " + "))
             code = rf"\underbrace{{{code}}}_{{{terms}}}"
         return sign + code
+
+
+def _no_line(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # for this message alone
+
+    near = get_close_matches(name, known) or known[:9]
+    return f"no line for {printable(name)!r}; there are {', '.join(map(printable, near))}"
 
 
 def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
