@@ -53,7 +53,8 @@ class Check:
     """What ``check`` found.
 
     ``mistakes`` are the wrong steps, in the order of a derivation, the first wrong step first; ``inherited`` the names
-    of nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others; ``notes``
+    of nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others
+    that can be recomputed; ``notes``
     what else is to be said, such as a convention that was recognised. Printed it is a report.
     """
 
@@ -225,14 +226,20 @@ def _report(
     right: list[str] = []
     for node in sorted(homework.answers.keys() - wrong.keys(), key=homework.backward_order):
         answer, expected = homework.answers[node], homework.expected[node]
-        off = node in affected and not agrees(answer, homework.truth[node], homework.loose[node])
-        (inherited if off else right).append(graph.names[node])
         unknown_entries = int(np.sum(~np.isfinite(expected))) - int(np.sum(~np.isfinite(answer)))
         if unknown_entries > 0:
             notes.append(
                 f"d{homework.name(node)}: {unknown_entries} of {answer.size} entries could not be checked, "
                 f"because the recomputed step is not finite there"
             )
+        if node in affected and not agrees(answer, homework.truth[node], homework.loose[node]):
+            inherited.append(graph.names[node])
+        elif not unknown_entries or unknown_entries < answer.size:
+            right.append(graph.names[node])
+    after_blind = homework.computed_from(homework.blind)
+    if unjudged := [name for name in inherited if graph.by_name[name] in after_blind]:
+        blind = _listed(map(homework.name, homework.blind))
+        notes.append(f"{_listed(unjudged)} can be judged once {blind} has its shape.")
     return Check(mistakes, inherited, right, notes)
 
 

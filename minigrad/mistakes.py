@@ -12,14 +12,14 @@ Every question is asked, and all that fit are told: different mistakes can give 
 """
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .graph import printable
 from .rules import unbroadcast
-from .steps import Array, Edge, Step
+from .steps import Array, Edge, Step, broadcast_together, broadcasts, fits
 from .tensor import Tensor
 
 SIGN = "sign"
@@ -63,7 +63,8 @@ def diagnose(step: Step) -> list[Finding]:
     """All that gives the learner's numbers, the likeliest first, one finding per kind; nothing where no kind does."""
     if not np.all(np.isfinite(step.answer)):
         return [_first_not_finite(step)]
-    questions = _OF_THE_WHOLE if len(step.edges) > _MANY else (*_OF_THE_WHOLE, *_OF_THE_PARTS)
+    parts = _OF_THE_PARTS if len(step.edges) <= _MANY else ()
+    questions = (*_OF_THE_WHOLE, *parts, _any_factor)
     found: dict[str, Finding] = {}
     with np.errstate(all="ignore"):
         for question in questions:
@@ -86,16 +87,21 @@ def _shape(step: Step) -> Iterator[Finding]:
 
 def _factor(step: Step) -> Iterator[Finding]:
     t = step.multiple(step.expected)
-    if t is None or abs(t - 1) < _ROUNDED:
+    if t is None:
         return
     if _is(t, -1, step, step.expected):
         yield Finding(SIGN, "the sign is wrong: multiply by -1")
     elif _is(t, 0, step, step.expected):
         yield Finding(MISSING_PATH, "it is zero, but a gradient does arrive here")
-    else:
-        words = _factor_in_words(step, t, step.expected)
-        if words or step.telling(step.expected):
-            yield Finding(FACTOR, f"it is {words or f'{t:.6g} times what it should be'}")
+    elif words := _factor_in_words(step, t, step.expected):
+        yield Finding(FACTOR, f"it is {words}")
+
+
+def _any_factor(step: Step) -> Iterator[Finding]:
+    """A factor that is no known number: said last, where nothing else explains it."""
+    t = step.multiple(step.expected)
+    if t is not None and abs(t - 1) > _ROUNDED and step.telling(step.expected):
+        yield Finding(FACTOR, f"it is {t:.6g} times what it should be")
 
 
 def _transposed(step: Step) -> Iterator[Finding]:
@@ -140,12 +146,32 @@ def _no_path(step: Step) -> Iterator[Finding]:
                     yield _added(step, x, term, words if _is(t, 1, step, q) else f"{t:.4g} times {words}")
 
 
+def _chained(step: Step) -> Iterator[Finding]:
+    """The chain rule through a weight: the gradient of a cost term by it, in its place in a product, carried on."""
+    for edge, raw, _ in step.shares:
+        y, _, x = edge
+        result, args = step.values.of(y)
+        for term in step.graph.terms:
+            if step.graph.reaches(step.node, term):
+                continue
+            for w, g in _term_gradients(step, term).items():
+                for j in (j for j, o in enumerate(y.operands) if o is w and x is not w):
+                    c = step.tried(edge, step.homework.sent(y), (result, (*args[:j], g, *args[j + 1 :])))
+                    if c is None or c.shape != raw.shape:
+                        continue
+                    direction = step.carried({x: unbroadcast(c, x.shape)})
+                    t = step.multiple(direction, step.expected)
+                    if t is not None and _is(abs(t), 1, step, direction):
+                        words = f"the gradient of {printable(term)} by {step.name(w)}, times d{step.name(y)},"
+                        yield _added(step, step.node, term, words)
+
+
 def _multiple_added(step: Step, x: Tensor, q: Array) -> float | None:
     """How many times q is added at x; where x is the node itself, q may have broadcast the answer to another shape."""
-    if _broadcasts(q.shape, x.shape):
+    if broadcasts(q.shape, x.shape):
         return step.multiple(step.carried({x: np.broadcast_to(q, x.shape)}), step.expected)
     shape = step.answer.shape
-    if x is not step.node or not (_broadcasts(q.shape, shape) and _broadcasts(x.shape, shape)):
+    if x is not step.node or not (broadcasts(q.shape, shape) and broadcasts(x.shape, shape)):
         return None
     return step.multiple(np.broadcast_to(q, shape), np.broadcast_to(step.expected, shape))
 
@@ -175,10 +201,10 @@ def _borrowed(step: Step, x: Tensor, term: str) -> Iterator[tuple[str, Array]]:
             forms[f"{called}, summed over axis {axis},"] = np.sum(g, axis=axis, keepdims=True)
             forms[f"{called}, summed over axis {axis} and transposed,"] = np.sum(g, axis=axis, keepdims=True).T
         yield from forms.items()
-        value = _value(step, w)
+        value = step.homework.value(w)
         ratio = float(np.vdot(value, g) / (np.vdot(value, value) or 1.0))
         if not reached and ratio and np.allclose(g, ratio * value):
-            yield f"{ratio:.4g} · {step.name(x)}, as if {step.name(x)} were in {own},", ratio * _value(step, x)
+            yield f"{ratio:.4g} · {step.name(x)}, as if {step.name(x)} were in {own},", ratio * step.homework.value(x)
     if not reached and x.size > 1:
         yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node.value)):.4g})", np.ones(x.shape)
 
@@ -201,22 +227,22 @@ def _term_gradients(step: Step, term: str) -> dict[Tensor, Array]:
 
 def _term_gradient(step: Step) -> Iterator[Finding]:
     """The gradient of another penalty than the one that was recorded: of a sum, of absolute values."""
-    x = _value(step, step.node)
+    x = step.homework.value(step.node)
     for term in step.graph.terms:
         part = step.parts.get(printable(term))
         if part is None:
             continue
         name = step.name(step.node)
         directions = {
-            f"{{:.4g}}, the gradient of a sum of {name}": np.ones(x.shape),
-            f"{{:.4g}} * sign({name}), the gradient of a sum of absolute values": np.sign(x),
-            f"{{:.4g}} * {name}, the gradient of a sum of squares": x,
-            f"{{:.4g}} * {name}**2, the squares themselves": x * x,
+            f", the gradient of a sum of {name}": np.ones(x.shape),
+            f" * sign({name}), the gradient of a sum of absolute values": np.sign(x),
+            f" * {name}, the gradient of a sum of squares": x,
+            f" * {name}**2, the squares themselves": x * x,
         }
         for words, q in directions.items():
             t = step.multiple(q, step.expected - part)
             if t is not None and not _is(t, 0, step, q) and step.telling(q) and not _parallel(q, part):
-                yield Finding(TERM_GRADIENT, f"what is added for {printable(term)} is {words.format(t)}")
+                yield Finding(TERM_GRADIENT, f"what is added for {printable(term)} is {t:.4g}{words}")
 
 
 # --- the parts of a step ----------------------------------------------------------------------------------------------
@@ -250,11 +276,8 @@ def _sums(step: Step) -> Iterator[Finding]:
         count = raw.size // max(total.size, 1)
         if step.answer.shape == raw.shape and step.matches(raw + rest):
             yield Finding(NOT_SUMMED, f"it has one entry for each use; sum {raw.shape} to {shape}")
-        if (
-            count > 1
-            and step.answer.size == total.size
-            and step.matches((rest + total / count).reshape(step.answer.shape))
-        ):
+        mean = rest + total / max(count, 1)
+        if count > 1 and step.answer.size == total.size and step.matches(mean.reshape(step.answer.shape)):
             yield Finding(AVERAGED, f"the {count} shares are averaged; they are to be summed (np.sum for np.mean)")
         if np.any(rest):
             continue
@@ -263,7 +286,7 @@ def _sums(step: Step) -> Iterator[Finding]:
             if wrong.size == total.size and np.array_equal(wrong.reshape(shape), total):
                 continue
             kept = np.sum(raw, axis=axes, keepdims=True)
-            forms = [wrong, kept, kept.T, *([np.broadcast_to(kept, shape)] if _broadcasts(kept.shape, shape) else [])]
+            forms = [wrong, kept, kept.T, *([np.broadcast_to(kept, shape)] if broadcasts(kept.shape, shape) else [])]
             if any(map(step.matches, forms)):
                 yield Finding(
                     WRONG_AXIS, f"it is summed over axis {_listed(axes)} of {raw.shape}; the result has shape {shape}"
@@ -281,7 +304,7 @@ def _activations(step: Step) -> Iterator[Finding]:
             share = step.carried({x: g}, to=u)
             elementwise = np.allclose(d * g, share) and u.ndim > 0 and bool(np.any(g))
             for finding, factor in _other_factors(step, u, x, d, elementwise):
-                if _replaces(step, u, share, factor * g):
+                if step.replaces(u, share, factor * g):
                     yield finding
             if np.allclose(share, arrives) and step.matches(step.expected + step.carried({u: g * (g > 0) - share})):
                 yield Finding(WRONG_MASK, f"the mask is of the gradient, d{step.name(x)} > 0, not of {step.name(u)}")
@@ -297,12 +320,14 @@ def _other_factors(step: Step, u: Tensor, x: Tensor, d: Array, elementwise: bool
         return
     if not mask:
         yield Finding(WRONG_FACTOR, f"{own} is applied twice"), d * d
-    right = {form for form, f in _FORMS.items() if any(np.allclose(f(_value(step, m)), d, 1e-5, 1e-6) for m in (u, x))}
-    for m, name in sorted(_named_arrays(step), key=lambda named: named[0].shape != u.shape):
-        if not _broadcasts_together(m.shape, u.shape):
+    right = {
+        form for form, f in _FORMS.items() if any(np.allclose(f(step.homework.value(m)), d, 1e-5, 1e-6) for m in (u, x))
+    }
+    for m, name in sorted(step.homework.arrays, key=lambda named: named[0].shape != u.shape):
+        if not broadcast_together(m.shape, u.shape):
             continue
         for form, f in (*_FORMS.items(), ("the derivative taken at {}", lambda a: step.derivative_at(u, x, a))):
-            factor = f(_value(step, m))
+            factor = f(step.homework.value(m))
             if factor is None or np.array_equal(factor, d):
                 continue
             if np.allclose(factor, d, 1e-5, 8 * step.homework.epsilon):
@@ -334,33 +359,26 @@ def _products(step: Step) -> Iterator[Finding]:
         if g.ndim != 2 or np.ndim(other) != 2:
             continue
         name = _argument(step, y, 1 - i)
-        right = (g, other.T) if i == 0 else (other.T, g)
-        for a, p in ((a, p) for a in (g, g.T) for p in (other, other.T)):
-            for left, after in ((a, p), (p, a)):
-                if left.shape[1] == after.shape[0] and not (
-                    np.array_equal(left, right[0]) and np.array_equal(after, right[1])
-                ):
-                    swapped = (left is a) != (i == 0)
-                    ways = [*(["transposed"] if a is not g else []), *(["not transposed"] if p is other else [])]
-                    kind = ORDER if swapped else TRANSPOSED
-                    text = f"d{step.name(y)} is transposed" if a is not g else f"{name} is not transposed"
-                    text = (
-                        f"the factors are exchanged: d{step.name(y)} comes {'first' if i == 0 else 'second'}"
-                        if swapped
-                        else text
-                    )
-                    if ways == ["transposed", "not transposed"] and swapped:
-                        kind, text = TRANSPOSED, "the product is the transpose of what it should be"
-                    if _replaces(step, x, raw, left @ after):
-                        yield Finding(kind, text)
+        for turned_g, as_it_is, exchanged in product((False, True), repeat=3):
+            factors = (g.T if turned_g else g), (other if as_it_is else other.T)
+            left, right = factors if (i == 0) != exchanged else factors[::-1]
+            if left.shape[1] != right.shape[0] or not step.replaces(x, raw, left @ right):
+                continue
+            if exchanged and turned_g and as_it_is:
+                yield Finding(TRANSPOSED, "the product is the transpose of what it should be")
+            elif exchanged:
+                place = "first" if i == 0 else "second"
+                yield Finding(ORDER, f"the factors are exchanged: d{step.name(y)} comes {place}")
+            else:
+                yield Finding(TRANSPOSED, f"d{step.name(y)} is transposed" if turned_g else f"{name} is not transposed")
         for p in (other, other.T):
-            if _broadcasts(p.shape, g.shape) and _replaces(step, x, raw, g * p):
+            if broadcasts(p.shape, g.shape) and step.replaces(x, raw, g * p):
                 yield Finding(ORDER, f"{name} is multiplied elementwise (*); a matrix product (@) belongs here")
 
 
 def _operands(step: Step) -> Iterator[Finding]:
     """Another value where a rule takes one: of another layer, of before the activation, transposed."""
-    named = [(m, _value(step, m), name) for m, name in _named_arrays(step)]
+    named = [(m, step.homework.value(m), name) for m, name in step.homework.arrays]
     for edge, raw, _ in step.shares:
         y, i, x = edge
         result, args = step.values.of(y)
@@ -371,10 +389,10 @@ def _operands(step: Step) -> Iterator[Finding]:
                     continue
                 for q, called in ((value, name), (value.T, f"{name}.T"))[: 1 + factor]:
                     seen = (q, args) if j == 0 else (result, (*args[: j - 1], q, *args[j:]))
-                    candidate = _tried(step, edge, step.homework.sent(y), seen)
+                    candidate = step.tried(edge, step.homework.sent(y), seen)
                     if candidate is None or np.array_equal(candidate, raw, equal_nan=True):
                         continue
-                    if _replaces(step, x, raw, candidate):
+                    if step.replaces(x, raw, candidate):
                         known = owner is not None and owner in step.graph.names
                         right = step.name(owner) if known and owner is not None else "another value"
                         yield Finding(_kind_of_operand(step, owner, m), f"{called} stands where {right} belongs")
@@ -416,105 +434,46 @@ def _upstream(step: Step) -> Iterator[Finding]:
             if other is source or other is step.node:
                 continue
             shares = [_sent_instead(step, edge, g) for edge in edges]
-            if all(share is not None for share in shares) and _matches_sum(step, sum(shares), rest):
+            if all(share is not None for share in shares) and step.matches_sum(sum(shares), rest):
                 yield Finding(UPSTREAM, f"d{step.name(other)} stands where d{step.name(source)} belongs")
 
 
 def _sent_instead(step: Step, edge: Edge, g: Any) -> Any:
     """What arrives at the node along an edge from a source with another gradient there; None where it does not fit."""
-    c = _tried(step, edge, g, step.values.of(edge.y))
-    if c is None or (edge.x is step.node and not _fits(c, edge.x)):
+    c = step.tried(edge, g, step.values.of(edge.y))
+    if c is None or (edge.x is step.node and not fits(c, edge.x)):
         return c
-    if not _fits(c, edge.x):
-        return step.carried({edge.x: np.broadcast_to(c, edge.x.shape)}) if _broadcasts(c.shape, edge.x.shape) else None
+    if not fits(c, edge.x):
+        return step.carried({edge.x: np.broadcast_to(c, edge.x.shape)}) if broadcasts(c.shape, edge.x.shape) else None
     return step.carried({edge.x: unbroadcast(c, edge.x.shape)})
 
 
 def _stale(step: Step) -> Iterator[Finding]:
     """A leaf after its update: the answer is linear in the step size, and the fit gives it."""
     homework = step.homework
-    for (y, i, x), raw, _ in step.shares:
-        result, args = step.values.of(y)
-        for j, w in enumerate(y.operands):
+    for edge, raw, _ in step.shares:
+        result, args = step.values.of(edge.y)
+        for j, w in enumerate(edge.y.operands):
             if w is None or w.function is not None or not w.requires_grad:
                 continue
             for d in (homework.given.get(w), homework.truth_of(w)):
                 if d is None or not np.any(d):
                     continue
-                seen = result, (*args[:j], args[j] - d, *args[j + 1 :])
-                moved = _tried(step, (y, i, x), homework.sent(y), seen)
+                moved = step.tried(edge, homework.sent(edge.y), (result, (*args[:j], args[j] - d, *args[j + 1 :])))
                 if moved is None or moved.shape != raw.shape:
                     continue
-                direction = step.carried({x: unbroadcast(moved - raw, x.shape)})
-                if _parallel(direction, step.expected):  # a factor looks the same
-                    continue
-                t = step.multiple(direction, step.expected)
-                if t is not None and step.telling(direction):
-                    name = step.name(w)
-                    yield Finding(
-                        STALE,
-                        f"{name} was updated before it was used: {name} {'-' if t > 0 else '+'} {abs(t):.4g} * d{name}",
-                    )
+                direction = step.carried({edge.x: unbroadcast(moved - raw, edge.x.shape)})
+                t = None if _parallel(direction, step.expected) else step.multiple(direction, step.expected)
+                if t is not None and step.telling(direction):  # parallel to all of it, a factor would look the same
+                    updated = f"{step.name(w)} {'-' if t > 0 else '+'} {abs(t):.4g} * d{step.name(w)}"
+                    yield Finding(STALE, f"{step.name(w)} was updated before it was used: {updated}")
 
 
 # --- what the kinds share ---------------------------------------------------------------------------------------------
 
 
-def _tried(step: Step, edge: tuple[Tensor, int, Tensor], g: Any, seen: Any) -> Any:
-    """A rule with other values in it; None where their shapes do not fit."""
-    try:
-        return np.asarray(step.values.pull(edge[0], edge[1], g, seen))
-    except (ValueError, IndexError, TypeError):
-        return None
-
-
-def _replaces(step: Step, x: Tensor, raw: Any, candidate: Any) -> bool:
-    """Whether the answer has the candidate in place of what passes along an edge to x."""
-    share = unbroadcast(raw, x.shape)
-    if _fits(candidate, x) and not (x is step.node and step.answer.shape != x.shape):
-        return step.matches(step.expected + step.carried({x: unbroadcast(candidate, x.shape) - share}))
-    return x is step.node and _matches_sum(step, candidate, step.expected - share)
-
-
-def _fits(a: Any, x: Tensor) -> bool:
-    return _broadcasts(x.shape, a.shape)
-
-
-def _matches_sum(step: Step, candidate: Any, rest: Any) -> bool:
-    """Whether the answer is the sum as NumPy would have made it, or the candidate alone where there is no rest."""
-    if np.any(rest):
-        return _broadcasts_together(np.shape(candidate), rest.shape) and step.matches(candidate + rest)
-    return step.matches(candidate)
-
-
-def _broadcasts_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    try:
-        np.broadcast_shapes(a, b)
-    except ValueError:
-        return False
-    return True
-
-
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, to) == to
-    except ValueError:
-        return False
-
-
 def _at(step: Step, u: Tensor) -> Any:
     return step.expected if u is step.node else step.homework.sent(u)
-
-
-def _value(step: Step, node: Tensor) -> Any:
-    """The value that a node had when it was recorded."""
-    for y in step.graph.consumers[node]:
-        return step.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
-    return step.values.of(node)[0]
-
-
-def _named_arrays(step: Step) -> list[tuple[Tensor, str]]:
-    return [(m, step.name(m)) for m in step.graph.names if m.ndim]
 
 
 def _ends(y: Tensor) -> bool:
@@ -596,5 +555,5 @@ Question = Callable[[Step], Iterator[Finding]]
 _OF_THE_WHOLE: tuple[Question, ...] = (_shape, _sums, _factor, _terms, _transposed)
 _OF_THE_PARTS: tuple[Question, ...] = (
     *(_activations, _products, _operands, _upstream, _stale),
-    *(_no_path, _term_gradient, _paths),
+    *(_no_path, _chained, _term_gradient, _paths),
 )

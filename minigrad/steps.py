@@ -227,6 +227,17 @@ class Homework:
         """What a node is called in a report; one without a name by its operation."""
         return printable(self.graph.names.get(node) or f"the result of {node.op}")
 
+    def value(self, node: Tensor) -> Any:
+        """The value that a node had when it was recorded."""
+        for y in self.graph.consumers[node]:
+            return self.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
+        return self.values.of(node)[0]
+
+    @cached_property
+    def arrays(self) -> list[tuple[Tensor, str]]:
+        """The named nodes that are no numbers, with what they are called."""
+        return [(node, self.name(node)) for node in self.graph.names if node.ndim]
+
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
         """Sorts nodes as a derivation by hand goes through them: by when the last share of their gradient arrives."""
         oldest = next((y for y in self.graph.consumers[node] if y in self.edges), node)
@@ -334,6 +345,26 @@ class Step:
         t = float(np.vdot(unit, rest) / np.vdot(unit, unit)) / size
         return t if agrees(rest, t * direction, self.slack * max(1.0, abs(t))) else None
 
+    def tried(self, edge: Edge, g: Any, seen: tuple[Any, tuple[Any, ...]]) -> Any:
+        """What passes along an edge with other values in its rule; None where their shapes do not fit."""
+        try:
+            return np.asarray(self.values.pull(edge.y, edge.i, g, seen))
+        except (ValueError, IndexError, TypeError):
+            return None
+
+    def replaces(self, x: Tensor, raw: Any, candidate: Any) -> bool:
+        """Whether the answer has the candidate in place of what passes along an edge to x."""
+        share = unbroadcast(raw, x.shape)
+        if fits(candidate, x) and not (x is self.node and self.answer.shape != x.shape):
+            return self.matches(self.expected + self.carried({x: unbroadcast(candidate, x.shape) - share}))
+        return x is self.node and self.matches_sum(candidate, self.expected - share)
+
+    def matches_sum(self, candidate: Any, rest: Any) -> bool:
+        """Whether the answer is the sum as NumPy would have made it, or the candidate alone where there is no rest."""
+        if np.any(rest):
+            return broadcast_together(np.shape(candidate), rest.shape) and self.matches(candidate + rest)
+        return self.matches(candidate)
+
     def telling(self, direction: Any) -> bool:
         """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
         return int(np.sum(np.abs(direction) > 1e-3 * _largest(direction))) > 2
@@ -345,6 +376,25 @@ def agrees(answer: Array, expected: Array, slack: float) -> bool:
         return False
     known = np.isfinite(expected)
     return bool(np.all(np.abs(answer[known] - expected[known]) <= slack))
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes one shape of another."""
+    return broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to
+
+
+def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes broadcast."""
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True
+
+
+def fits(a: Any, x: Tensor) -> bool:
+    """Whether an array can be summed to the shape of a node."""
+    return broadcasts(x.shape, a.shape)
 
 
 def _largest(a: Any) -> float:

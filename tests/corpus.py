@@ -7,6 +7,7 @@ step, and named right.
 
 import ast
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -370,6 +371,8 @@ def _mistakes_in(r: Recorded, target: str, code: str) -> Iterator[tuple[str, str
     for symbol, c in coefficient.items():
         if symbol in r.network.data and not penalties and np.ndim(r.values.get(node, 0)):
             yield mistakes.NO_PATH, f"{code} + {c} * {node}"
+            if re.fullmatch(r"W\d?\.T @ d\w+", code):
+                yield mistakes.NO_PATH, f"{code} + {c} * ({code})"
             for w in r.network.leaves:
                 if w.startswith("W") and node[0] != "b":
                     yield mistakes.NO_PATH, f"{code} + {c} * {w}.T"

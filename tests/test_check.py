@@ -268,6 +268,23 @@ def test_a_wrong_shape_is_a_mistake_and_what_follows_is_no_other(shape):
     assert report.mistakes[0].node == "A2"
 
 
+def test_what_a_wrong_shape_makes_impossible_to_judge_is_said():
+    r = question()
+    report = check(r.J, r.derive() | {"dZ1": np.ones((2, 7)), "dW1": np.ones((5, 3))}, names=r.tensors)
+    assert [m.node for m in report.mistakes] == ["Z1"]
+    assert report.notes == ["dW1 can be judged once dZ1 has its shape."]
+
+
+def test_weights_updated_after_the_recording_change_nothing():
+    r = question()
+    gradients = r.derive()
+    for name in r.network.leaves:
+        r.tensors[name].data -= 0.5 * gradients["d" + name]
+    assert check(r.J, gradients, names=r.tensors).ok
+    report = check(r.J, r.derive({"dW2": "dZ2 @ A1.T"}), names=r.tensors)
+    assert [(m.node, m.kind) for m in report.mistakes] == [("W2", mistakes.MISSING_TERM)]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_named_with_its_first_place(bad):
     r = question()
@@ -289,19 +306,25 @@ HOSTILE = ["</script><script>alert(1)</script>", "W\n2\x1b[31m", "\u202eW", "%s{
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_come_out_as_harmless_text(name):
-    W = mg.Tensor([[1.0, 2.0]], name=name)
+    W = mg.Tensor([[1.0, 2.0, -3.0]], name=name)
     Z = (W * 3.0).named("Z" + name)
     J = np.sum(np.square(Z)).named(f"cost {name}") + np.sum(np.square(W)).named(f"L2 {name}")
-    report = check(J, {"d" + name: 18 * W.data, "dZ" + name: np.full((1, 2), np.nan)})
+    right = {"d" + name: 20 * W.data, "dZ" + name: 6 * W.data}
+    wrong = [right | {"d" + name: 18 * W.data + k} for k in (2, 2 * np.sign(W.data), W.data)]
+    for gradients in (*wrong, right | {"dZ" + name: np.full((1, 3), np.nan)}, {"d" + name: W.data**3}):
+        assert_harmless(check(J, gradients))
+    with pytest.raises(ValueError) as error:
+        check(J, {name + "?": W.data})
+    assert str(error.value).isprintable() and len(str(error.value)) < 2_000
+
+
+def assert_harmless(report):
     text = str(report)
     assert report.mistakes
     assert all(c.isprintable() for line in text.splitlines() for c in line) and len(text) < 5_000
     corrections = sum(len(m.correction) for m in report.mistakes)
     others = bool(report.inherited) + bool(report.right) + len(report.notes)
     assert text.count("\n") == len(report.mistakes) + corrections + others
-    with pytest.raises(ValueError) as error:
-        check(J, {name + "?": W.data})
-    assert str(error.value).isprintable() and len(str(error.value)) < 2_000
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
