@@ -53,9 +53,8 @@ class Check:
     """What ``check`` found.
 
     ``mistakes`` are the wrong steps, in the order of a derivation, the first wrong step first; ``inherited`` the names
-    of nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others
-    that can be recomputed; ``notes``
-    what else is to be said, such as a convention that was recognised. Printed it is a report.
+    of nodes whose gradients are wrong only because an earlier step is; ``right`` the names of all others that can be
+    recomputed; ``notes`` what else is to be said, such as a convention that was recognised. Printed it is a report.
     """
 
     mistakes: list[Mistake]
