@@ -274,14 +274,16 @@ class _Trace:
         return list(found)
 
 
-def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str]) -> _Trace:
-    """Run f on Tensors in place of the arrays; ``call`` is the tree of its arguments."""
+def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], guarded: bool = True) -> _Trace:
+    """Run f on Tensors in place of the arrays; ``call`` is the tree of its arguments.
+
+    Where ``guarded``, an argument is the result of a function, which unlike a leaf gives no value out while traced.
+    """
     before = _random_states()
     with recording(), tracing():
         leaves = [Tensor(x, path, requires_grad=x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
         start = Tensor(0.0).order
-        # A result of a function, unlike a leaf, gives no value out while traced.
-        nodes = [apply(np.positive if x.requires_grad else detached, (x,)).named(x.name) for x in leaves]
+        nodes = [_guarded(x) for x in leaves] if guarded else leaves
         args, options = _with_leaves(call, iter(nodes))
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
@@ -290,6 +292,11 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str]) 
             f"them outside, and pass them as arguments"
         )
     return _Trace(nodes, tree, [_result(x, f) for x in _leaves(tree)], start)
+
+
+def _guarded(x: Tensor) -> Tensor:
+    node: Tensor = apply(np.positive if x.requires_grad else detached, (x,))
+    return node.named(x.name) if x.name else node
 
 
 def _random_states() -> list[Any]:
@@ -347,7 +354,7 @@ class _Runner:
         exec(self.source.text, self.namespace)
         self.workspaces: list[Function] = []
         ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) for x in arrays]
-        self.retraced = functools.partial(_trace, f, _with_leaves((args, options), iter(ones)), ones, paths)
+        self.retraced = functools.partial(_trace, f, _with_leaves((args, options), iter(ones)), ones, paths, False)
 
     def __call__(self, leaves: list[Any]) -> Any:
         if not self.plain:

@@ -83,6 +83,11 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
         if derivatives is None:
             if not traced.get():
                 return value
+            if not isinstance(value, _ARRAYS):
+                raise TypeError(
+                    f"it gives a {type(value).__name__}, which differs from call to call, while a program is traced; "
+                    f"np.where chooses entries by value, and np.all(a == b) compares arrays"
+                )
             requires = False
         else:
             if not isinstance(value, _ARRAYS):

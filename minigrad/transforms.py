@@ -5,6 +5,7 @@ their own; outside, arrays come back, and zeros where the result does not depend
 transform is at work, or the caller's graph) the answer is recorded by the same rules, so transforms nest.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -160,6 +161,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     (10.0, array([2., 6.]))
     """
 
+    @functools.wraps(f)
     def value_and_gradient(*args: Any) -> tuple[Any, Any]:
         call = _Call(f, args, argnums, "value_and_grad")
         return call.value(), call.arranged(call.pull(_scalar_seed(call, f, "value_and_grad"), call.recorded))
@@ -175,6 +177,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     (1.0, -0.479425538604203)
     """
 
+    @functools.wraps(f)
     def gradient(*args: Any) -> Any:
         call = _Call(f, args, argnums, "grad")
         return call.arranged(call.pull(_scalar_seed(call, f, "grad"), call.recorded))

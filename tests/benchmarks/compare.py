@@ -234,9 +234,7 @@ def _print_nodes(options):
     tracemalloc.stop()
     print("| a recorded node | |")
     print("|---|---|")
-    print(
-        f"| forward and backward | {time_per_node * 1e6:.2f} µs, {time_per_node * n / plain:.1f} x the operation alone |"
-    )
+    print(f"| forward and backward | {time_per_node * 1e6:.2f} µs, {time_per_node * n / plain:.1f} x the plain one |")
     print(f"| memory, recorded | {recorded_bytes / n:.0f} bytes |")
     print(f"| memory, at the peak of backward | {peak / n:.0f} bytes |\n")
 
