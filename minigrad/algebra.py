@@ -205,7 +205,7 @@ class Algebra:
             return self.literal(coefficient.numerator)
         if len(factors) == 1 and coefficient in (1, -1):
             ((base, power),) = factors.items()
-            if power == 1 and coefficient == 1 and not (base.dtype is not None and base.dtype.kind == "b"):
+            if power == 1 and coefficient == 1 and not _is_bool(base):
                 return base
             if power == 1 and base.function is SUM:
                 return self._sum_of([(-c, dict(f)) for c, f in base.terms], dtype)
@@ -481,10 +481,10 @@ class Algebra:
         return self._quotient(numerator, self._chain(under, 1, dtype), dtype) if under else numerator
 
     def _numbers(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> tuple[list[Expr], list[Expr]]:
-        """The numbers above and below the line. Booleans alone make no float, so they get a factor 1.0."""
+        """The numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
         if not isinstance(coefficient, Fraction):
             return [self.literal(coefficient)], []
-        flat = bool(factors) and all(base.dtype is not None and base.dtype.kind == "b" for base in factors)
+        flat = coefficient.denominator == 1 and factors and all(_is_bool(base) for base in factors)
         above: list[Expr] = []
         if flat:
             above = [self.literal(float(coefficient.numerator))]
@@ -540,6 +540,10 @@ def _exact(value: float) -> Coefficient:
     if type(value) is int or (float(value).is_integer() and abs(value) < 2**53):
         return Fraction(value)
     return value
+
+
+def _is_bool(e: Expr) -> bool:
+    return e.dtype is not None and e.dtype.kind == "b"
 
 
 def _unbroadcast(e: Expr) -> Expr:

@@ -434,16 +434,9 @@ class Derivation:
         return "\n\n".join(section for section in sections if section) + "\n"
 
     def _header(self) -> str:
-        shapes = {name: np.shape(a) for name, a in (self.inputs | self.constants).items()}
-        listed = {
-            "inputs": [f"{name} {shapes[name]}" if shapes[name] else name for name in self.inputs],
-            "constants": [name if callable(a) else f"{name} {shapes[name]}" for name, a in self.constants.items()],
-        }
-        return "\n".join(
-            textwrap.fill(f"{kind}: {', '.join(items)}", _WIDE, initial_indent="# ", subsequent_indent="#     ")
-            for kind, items in listed.items()
-            if items
-        )
+        """What the program needs to be given."""
+        given = {"inputs": self.inputs, "constants": self.constants}
+        return "\n".join(_listing(kind, arrays) for kind, arrays in given.items() if arrays)
 
     def line(self, name: str) -> str:
         """The statement of one node, such as ``line("Z3")``, or of its gradient, ``line("dZ3")``, in NumPy.
@@ -541,6 +534,14 @@ class Derivation:
             terms = Latex().words(self._listed(bits, " + "))
             code = rf"\underbrace{{{code}}}_{{{terms}}}"
         return sign + code
+
+
+def _listing(kind: str, arrays: Mapping[str, Any]) -> str:
+    """A comment that lists names and shapes."""
+    shapes = {name: () if callable(a) else np.shape(a) for name, a in arrays.items()}
+    items = [f"{name} {shape}".replace(" ", "\xa0") if shape else name for name, shape in shapes.items()]  # unbroken
+    wrapped = textwrap.fill(f"{kind}: {', '.join(items)}", _WIDE, initial_indent="# ", subsequent_indent="#     ")
+    return wrapped.replace("\xa0", " ")
 
 
 def _no_line(name: str, known: Sequence[str]) -> str:

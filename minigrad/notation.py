@@ -133,6 +133,7 @@ class Latex(Notation):
 
     def words(self, text: str) -> str:
         escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        escapes |= {"<": r"\textless{}", ">": r"\textgreater{}"}  # so that it is safe inside a page too
         plain = printable(text, _LONGEST)
         return r"\text{" + "".join(escapes.get(c, "\\" + c if c in "{}$&#_%" else c) for c in plain) + "}"
 
