@@ -8,6 +8,7 @@ from left to right is set like text: rows from left to right, one below the othe
 """
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -263,6 +264,7 @@ class _Writer:
         self.formulas = _formulas(graph, picture.vertices)
         self.parts = self._parts()
         self.clusters = 0
+        self.place: dict[Vertex, int] = {}  # of the vertices in rows
 
     def _parts(self) -> list[dict[Tensor, Any]] | None:
         """Per term the cotangents of the vertices; None before backward."""
@@ -274,6 +276,7 @@ class _Writer:
     def lines(self) -> list[str]:
         rows = self._rows() if self.direction == "LR" else []
         body = self._body(rows)
+        self.place = {v: k for k, v in enumerate(itertools.chain.from_iterable(rows))}
         return [
             *self._defaults("TB" if rows else self.direction),
             *self._boxes([v for v in self.picture.vertices if v not in body]),
@@ -443,6 +446,7 @@ class _Writer:
             color=":white:".join(colours),
             penwidth="1.8" if dashed is None else None,
             style=dashed,
+            constraint="false" if self.place.get(edge.head, math.inf) < self.place.get(edge.tail, -1) else None,
             label=_escaped(f" {edge.label} ") if edge.label and edge.summand is None else None,
             tooltip=_tip([told]),
         )
@@ -451,10 +455,9 @@ class _Writer:
 
     def _legend(self) -> str:
         """What the root is, what each colour is, and in words what each term reaches."""
-        root = self.graph.root
         rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{self._sum()}</B></TD></TR>']
-        nodes = [v for v in self.picture.vertices if v.node is not None and v.named and v.node.requires_grad]
-        nodes = [v for v in nodes if v.node is not root and v.node not in self.of_term]
+        ends = {self.graph.root, *self.of_term}
+        nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms):
             ink = _size(f"━━ <B>{_short(name)}</B>", _FONT, self.colours[k])
             says = _escaped(self._reach_in_words(k, nodes)).replace("\n", '<BR ALIGN="LEFT"/>')
@@ -476,9 +479,9 @@ class _Writer:
             parts.append(f"{sign}{factor}{_short(term.name)}")
         return f"{name} = {' '.join(parts)}"
 
-    def _reach_in_words(self, k: int, nodes: list[Vertex]) -> str:
-        reached = [v.name for v in nodes if v.node is not None and self.graph.reach[v.node] >> k & 1]
-        missed = [v.name for v in nodes if v.node is not None and not self.graph.reach[v.node] >> k & 1]
+    def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
+        reached = [self.graph.names[x] for x in nodes if self.graph.reach[x] >> k & 1]
+        missed = [self.graph.names[x] for x in nodes if not self.graph.reach[x] >> k & 1]
         if not missed:
             return "reaches every node"
         if not reached:

@@ -415,6 +415,28 @@ def test_other_crowds_become_boxes_too():
     assert "Scopes are drawn as one box each" in drawing.source
 
 
+def test_the_legend_counts_nodes_that_are_not_drawn():
+    x = y = mg.Tensor([1.0], name="x")
+    for k in range(400):
+        y = np.sin(y + (mg.Tensor([1.0], name="hidden") if k == 200 else 0)).named(f"y{k}")
+    J = np.sum(y).named("fit") + np.sum(x * x).named("size")
+    text = mg.draw(J).source
+    assert "hidden" not in [name for _, name, _ in mg.draw(J).vertices]
+    assert "reaches only x" in text and "no path from" in text and "hidden" in text
+
+
+@needs_dot
+def test_boxes_that_depend_on_each_other_are_laid_out():
+    y = mg.Tensor([1.0], name="x")
+    for k in range(210):
+        with mg.scope("abcdefg"[k % 7]):
+            y = np.sin(y).named(f"{'pqrs'[k * k % 4]}{k}")
+    source = mg.draw(y).source
+    assert 'constraint="false"' in source
+    dot = subprocess.run(["dot", "-Tsvg"], input=source.encode(), capture_output=True)
+    assert dot.returncode == 0 and not dot.stderr
+
+
 # --- bad input and odd graphs -----------------------------------------------------------------------------------------
 
 
