@@ -64,13 +64,12 @@ def diagnose(step: Step) -> list[Finding]:
     if not np.all(np.isfinite(step.answer)):
         return [_first_not_finite(step)]
     parts = _OF_THE_PARTS if len(step.edges) <= _MANY else ()
-    questions = (*_OF_THE_WHOLE, *parts, _any_factor)
     found: dict[str, Finding] = {}
     with np.errstate(all="ignore"):
-        for question in questions:
+        for question in (*_OF_THE_WHOLE, *parts):
             for finding in question(step):
                 found.setdefault(finding.kind, finding)
-    return list(found.values())
+        return list(found.values() or _any_factor(step))
 
 
 # --- the step as a whole ----------------------------------------------------------------------------------------------
@@ -98,7 +97,7 @@ def _factor(step: Step) -> Iterator[Finding]:
 
 
 def _any_factor(step: Step) -> Iterator[Finding]:
-    """A factor that is no known number: said last, where nothing else explains it."""
+    """A factor that is no known number: said where nothing else explains it."""
     t = step.multiple(step.expected)
     if t is not None and abs(t - 1) > _ROUNDED and step.telling(step.expected):
         yield Finding(FACTOR, f"it is {t:.6g} times what it should be")
