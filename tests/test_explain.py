@@ -25,7 +25,7 @@ def leaf(name, *shape):
 def question():
     """The learner's network: relu, relu, sigmoid; cross-entropy + λ/(2m) Σ Wl²; named by ``names=`` alone."""
     r = rng()
-    X, Y = mg.constant(r.normal(size=(2, M)), name="X"), (r.random((1, M)) > 0.5) * 1.0
+    X, Y = mg.constant(r.normal(size=(2, M)), name="X"), mg.constant(r.random((1, M)) > 0.5, name="Y")
     W1, W2, W3 = (mg.Tensor(r.normal(size=shape)) for shape in ((5, 2), (3, 5), (1, 3)))
     b1, b2, b3 = (mg.Tensor(np.full((n, 1), 0.1)) for n in (5, 3, 1))
     Z1 = W1 @ X + b1
@@ -239,16 +239,20 @@ def test_a_path_is_listed_with_its_factors():
     assert f"open at {np.count_nonzero(names['A1'].data)} of {5 * M} units" in text
 
 
-def test_the_factors_are_the_gradient():
+@pytest.mark.parametrize(
+    ("node", "term"),
+    [("W1", "L2"), ("W3", "L2"), *((node, "cross-entropy") for node in ("W1", "b2", "A2", "A3", "W3"))],
+)
+def test_the_factors_are_the_gradient(node, term):
     """What ``why`` prints is run, step by step, against the reverse walk."""
     J, names = question()
     e = mg.explain(J, names)
     values = {name: x.data for name, x in names.items() if isinstance(x, mg.Tensor)} | {"np": np}
-    for line in e.why("W1", "L2").splitlines():
+    for line in e.why(node, term).splitlines():
         if line.startswith("    d"):
-            target, _, formula = line.partition(" = ")
-            values[target.strip()] = eval(formula.partition("    (")[0], values)
-    np.testing.assert_allclose(values["dW1"], e.gradient("W1", term="L2"), rtol=1e-5)
+            target, _, formula = line.strip().partition(" = ")
+            values[target] = eval(formula.partition("    (")[0], values)
+    np.testing.assert_allclose(values[f"d{node}"], e.gradient(node, term=term), rtol=1e-5)
 
 
 def test_paths_are_counted_not_listed():
