@@ -182,9 +182,9 @@ class _Plan:
         for memory in self.memories:
             if not memory.planned or memory.name in skipped:
                 continue
-            first, last = (self.run_of.get(i) for i in (memory.first, memory.last))
-            start, end = first.first if first else memory.first, last.last if last else memory.last
-            free = [k for k, busy in enumerate(until) if busy < start]
+            run = self.run_of.get(memory.last)
+            end = run.last if run else memory.last
+            free = [k for k, busy in enumerate(until) if busy < memory.first]
             fitting = [k for k in free if sizes[k] >= memory.nbytes]
             if fitting:
                 slot = min(fitting, key=sizes.__getitem__)

@@ -117,6 +117,9 @@ def test_transforms(f):
         lambda x: (x.T * 2, (x * 2).T, (x * 2)[0]),
         lambda x: x.T.reshape(-1) + 1,
         lambda x: (x + x.T) * x.T,
+        lambda x: np.sum(np.sin(np.exp(x).T.reshape(-1))),
+        lambda x: np.sum(np.sin(np.exp(x)[np.array([0, 2, 2])])),
+        lambda x: np.max(((x + 1) @ (x + 2)) @ np.sin(x), axis=0),
         lambda x: np.argmax(x, axis=1),
         lambda x: x > 0,
         lambda x: np.sum(x, axis=0, keepdims=True) - np.sum(x, axis=1, keepdims=True) - x.sum(-1),
@@ -172,6 +175,23 @@ def test_large_arrays_in_pieces():
         return y.T * y + y, np.exp(y) - y.T
 
     assert_same(compile(g)(square), g(square))
+
+
+def test_pieces_leave_what_later_pieces_read():
+    x, c, w = arrays((700, 500), (700, 1), (500, 2))
+
+    def of_a_column(x, c, w):
+        u = x * np.sin(c)
+        v = np.cos(x) + u
+        return np.sum(u @ w) + np.sum(v @ w)
+
+    def of_its_own_transpose(x, w):
+        y = x * 2
+        return np.sum(np.sin(y + y.T) @ w)
+
+    assert_same(compile(of_a_column)(x, c, w), of_a_column(x, c, w))
+    square = x[:500]
+    assert_same(compile(of_its_own_transpose)(square, w), of_its_own_transpose(square, w))
 
 
 def test_large_results_are_the_callers_until_dropped():
