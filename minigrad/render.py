@@ -5,6 +5,7 @@ that it can be rendered elsewhere, and the error says where it is and what to in
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from .graph import Graph
 from .tensor import Tensor
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
+
+_HOOK = re.compile(rb'(?<= )(?:id|class)="[^"]*"')
 
 _INSTALL = (
     'pip install "minigrad[render]" brings Graphviz along; or install it for the whole machine: '
@@ -100,6 +103,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             raise RenderError(
                 f"dot failed: {(error.stderr or b'').decode(errors='replace').strip() or error}"
             ) from None
+        if format == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
+            content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
         return content if encoding is None else content.decode(encoding)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:

@@ -223,6 +223,12 @@ def test_tooltips_tell_a_path_with_gradient_zero_from_no_path():
 
 
 @needs_dot
+def test_hooks_are_found_by_a_plain_search_of_the_text():
+    text = mg.draw(question()).pipe("svg", encoding="utf-8")
+    assert text.count("term-l2") == 3 and 'id="node-w1"' in text
+
+
+@needs_dot
 @pytest.mark.parametrize("direction", ["LR", "TB"])
 def test_the_edges_of_a_term_leave_exactly_what_it_reaches(direction):
     picture = svg(question(), direction=direction)
