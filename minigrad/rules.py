@@ -144,7 +144,7 @@ def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def axes_of(a: Any, axis: Any) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or a.ndim == 0:  # NumPy takes the axes 0 and -1 of a number for none
         return tuple(range(a.ndim))
     return tuple(int(i) % a.ndim for i in (axis if isinstance(axis, tuple | list) else (axis,)))
 

@@ -468,3 +468,11 @@ def test_a_new_rule_takes_the_place_of_the_old_one():
         assert mg.gradients(np.sum(np.sinh(x)), [x]) == [5]
     finally:
         mg.rule(np.sinh, *old)
+
+
+@pytest.mark.parametrize("reduce", [np.sum, np.prod, np.max, np.min])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_reductions_of_a_number_along_an_axis(reduce, axis):
+    x = mg.Tensor(2.0)
+    assert reduce(x, axis=axis).data == 2
+    assert mg.gradients(reduce(x, axis=axis), [x]) == [1]
