@@ -417,7 +417,7 @@ class Tensor:
 
     def _escapes(self, how: str) -> None:
         """Refuse to give a value out of a traced program, where it would be taken for a constant."""
-        if traced.get() and self.function is not None:
+        if traced.get():
             raise TypeError(
                 f"{how} of {self.describe()} while a program is traced: its value differs from call to call; "
                 f"choose by value with np.where, and return what is wanted outside"

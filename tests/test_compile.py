@@ -312,6 +312,8 @@ def test_threads_share_a_compiled_function():
     assert not wrong
 
 
+OUTSIDE = mg.Tensor(2.0, name="outside")
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +324,8 @@ def test_threads_share_a_compiled_function():
         (lambda x: x[0] if x.sum() else x, "np.where"),
         (lambda x: float(x[0]) * x, "while a program is traced"),
         (lambda x: x + x.data, "while a program is traced"),
+        (lambda x: x * OUTSIDE.item(), "while a program is traced"),
+        (lambda x: x * OUTSIDE.data, "while a program is traced"),
         (lambda x: x[x > 0], "shape"),
         (lambda x: np.flatnonzero(x), "shape"),
         (lambda x: np.unique(x), "shape"),
