@@ -312,9 +312,17 @@ def _print_peaks(options):
     print()
 
 
-def _peak_of_this_process(name, index):
+def _high_water():
+    """The most memory that this process has had, in MB. (Linux's ru_maxrss starts with that of the parent process.)"""
     import resource
 
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
+
+def _peak_of_this_process(name, index):
     import numpy as np
     from candidates import CANDIDATES
     from workloads import WORKLOADS
@@ -326,12 +334,12 @@ def _peak_of_this_process(name, index):
         candidate(small, parameters, data)()  # what the library allocates once
         parameters, data = workload.arguments(np.float64)
         run = candidate(workload, parameters, data)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _high_water()
         for _ in range(3):
             run()
     except (NotImplementedError, ImportError):
         return "-"
-    return f"{(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:.0f}"
+    return f"{_high_water() - before:.1f}"
 
 
 if __name__ == "__main__":
