@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from .optimize import BLAS, Spec, elementwise, inner, names_in
+from .optimize import Spec, elementwise, inner, names_in
 from .program import ATOM, Name, Names, Program, Statement, Text, spell, spelled
-from .rules import IMPLEMENTATIONS, cast, concatenate, getitem, scatter, stack
+from .rules import BLAS, IMPLEMENTATIONS, cast, concatenate, getitem, scatter, stack
 
 _BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
 _PIECE = 2**17  # bytes of a piece, of which a statement reads two and writes one

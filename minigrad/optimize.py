@@ -21,12 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .program import Name, Program, Statement
-from .rules import IMPLEMENTATIONS, RULES, cast, detached, getitem
+from .rules import BLAS, IMPLEMENTATIONS, LONGEST_SUM, RULES, cast, detached, getitem
 from .tensor import Tensor
 
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
-_LONGEST_SUM = 2**14  # terms that BLAS may add up in float32: it does not add in pairs, as NumPy does
-BLAS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 # Functions that jump where they have a derivative; those whose derivative is 0 throughout are known by the table.
 _JUMPING = frozenset({np.remainder, np.fmod, np.heaviside, np.copysign})
@@ -343,11 +341,11 @@ def _sum(sweep: _Sweep, statement: Statement, arguments: Sequence[Any]) -> Value
     if axis is None and not keepdims:
         factors = _factors(sweep, a.base)
         if factors is not None and all(sweep.specs[x].shape == shape for x in factors):
-            short = dtype == np.float64 or sweep.specs[a.base].size <= _LONGEST_SUM
+            short = dtype == np.float64 or sweep.specs[a.base].size <= LONGEST_SUM
             return Value(sweep.result(np.vdot if short else inner, factors, Spec((), dtype)), a.factor)
     if isinstance(axis, tuple) and len(axis) == 1:
         (axis,) = axis
-    if len(shape) == 2 and isinstance(axis, int) and 0 < shape[axis] <= _LONGEST_SUM and _is_stored(sweep, a.base):
+    if len(shape) == 2 and isinstance(axis, int) and 0 < shape[axis] <= LONGEST_SUM and _is_stored(sweep, a.base):
         n, spec = shape[axis], Spec(statement.shape, dtype)
         if axis % 2:
             operands = [a.base, sweep.ones((n, 1) if keepdims else (n,), dtype)]
@@ -400,8 +398,8 @@ _REWRITES: dict[Callable[..., Any], Callable[[_Sweep, Statement, Sequence[Any]],
 def inner(a: Any, b: Any) -> Any:
     """Σ a · b over all entries of two arrays of one shape and dtype, in pieces as long as float32 can add up well."""
     a, b = a.ravel(), b.ravel()
-    n = a.size - a.size % _LONGEST_SUM
-    pieces = np.vecdot(a[:n].reshape(-1, _LONGEST_SUM), b[:n].reshape(-1, _LONGEST_SUM))
+    n = a.size - a.size % LONGEST_SUM
+    pieces = np.vecdot(a[:n].reshape(-1, LONGEST_SUM), b[:n].reshape(-1, LONGEST_SUM))
     return np.add.reduce(pieces) + np.dot(a[n:], b[n:])
 
 

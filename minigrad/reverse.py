@@ -12,14 +12,18 @@ The walk knows no function: it asks the table of rules, undoes broadcasting and 
 
 from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .rules import RULES, cast, same, unbroadcast
+from .rules import POINTWISE, RULES, SHARES, cast, same, unbroadcast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
+
+# References that getrefcount sees to a cotangent that the walk alone holds: two of the walk's, two of the functions'.
+_OURS = 4
 
 
 def upstream(roots: Iterable["Tensor"], wrt: Collection["Tensor"] | None = None) -> list["Tensor"]:
@@ -56,10 +60,26 @@ def cotangents(
     Raises RuntimeError where a rule returns another shape than its argument's, or where a recorded walk needs the
     value of a leaf that was updated after the recording.
     """
+    found = walk(seeds, wrt, recorded)
+    for x, g in found.items():
+        if g.shape != x.shape:
+            found[x] = np.broadcast_to(g, x.shape)
+    return found
+
+
+def walk(
+    seeds: Mapping["Tensor", Any], wrt: Collection["Tensor"] | None = None, recorded: bool = False
+) -> dict["Tensor", Any]:
+    """``cotangents``, where an array that repeats itself may be left as what it repeats, to be broadcast when needed.
+
+    The cotangent of the terms of a sum is such an array, and what a pointwise function makes of it may still be one.
+    """
+    shares = {} if recorded else SHARES
     nodes = upstream(seeds, wrt)
-    on_path = set(nodes)
-    found = {node: g for node, g in seeds.items() if node in on_path}
+    on_path = seeds if wrt is None else set(nodes)
+    found = {node: g for node, g in seeds.items() if node.requires_grad and node in on_path}
     get = found.get
+    narrow: set[Tensor] = set()  # nodes that got a share as it is
     for node in nodes:
         function = node.function
         if function is None:
@@ -74,9 +94,12 @@ def cotangents(
             y, arguments = node, _recorded_arguments(node)
         else:
             y, arguments = node.primal, primals
+        repeats = node in narrow
+        if repeats and not _takes_a_share(node):
+            g, repeats = np.broadcast_to(g, y.shape), False
         derivatives = RULES[function]
-        if not isinstance(derivatives, tuple):
-            derivatives = derivatives(operands)  # type: ignore[misc]
+        if type(derivatives) is not tuple:
+            derivatives = derivatives(operands)  # type: ignore[operator]
         plain = 0 if options else len(arguments)
         i = -1
         for derivative in derivatives:
@@ -88,18 +111,48 @@ def cotangents(
                 c = g
             elif plain == 2:
                 c = derivative(g, y, arguments[0], arguments[1])
+            elif derivative in shares:
+                c = shares[derivative](g, arguments[0], **options)
             elif plain == 1:
                 c = derivative(g, y, arguments[0])
             else:
                 c = derivative(g, y, *arguments, **options)
             a = primals[i]
             if c.shape != a.shape:
-                c = _undone(c, a.shape, node)
+                if repeats or derivative in shares:
+                    narrow.add(x)
+                else:
+                    c = _undone(c, a.shape, node)
             if c.dtype is not a.dtype and c.dtype != a.dtype:
                 c = cast(c, a.dtype)
             earlier = get(x)
-            found[x] = c if earlier is None else earlier + c
+            found[x] = c if earlier is None else _sum(earlier, c)
     return found
+
+
+def _takes_a_share(node: "Tensor") -> bool:
+    """Whether the derivatives take a share for the whole cotangent: it stands for as many entries of every operand."""
+    if node.function not in POINTWISE:
+        return False
+    if len(node.primals) == 1:
+        return True
+    shape = node.primal.shape
+    return all(
+        [
+            a.shape == shape
+            for x, a in zip(node.operands, node.primals, strict=True)
+            if x is not None and x.requires_grad
+        ]
+    )
+
+
+def _sum(earlier: Any, c: Any) -> Any:
+    """earlier + c, in the memory of ``earlier`` where nobody else sees it."""
+    ours = type(earlier) is np.ndarray and getrefcount(earlier) == _OURS and earlier.base is None
+    if ours and earlier.shape == c.shape:
+        earlier += c
+        return earlier
+    return earlier + c
 
 
 def _undone(c: Any, shape: tuple[int, ...], node: "Tensor") -> Any:

@@ -33,6 +33,11 @@ RULES: dict[Callable[..., Any], Derivatives | Callable[[tuple[Any, ...]], Deriva
 # The functions with a rule through some of whose arguments no gradient passes.
 GAPS: set[Callable[..., Any]] = set()
 
+# A cotangent that repeats itself can stay what it repeats (see reverse.walk). Derivative of a reduction -> the share
+# that it repeats, ``share(g, a, **options)``; and the functions whose derivatives take such a share as it is.
+SHARES: dict[Derivative, Derivative] = {}
+POINTWISE: set[Callable[..., Any]] = set()
+
 # function -> plain NumPy in terms of other functions, for what needs no rule of its own (see composed.py).
 COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -72,6 +77,7 @@ def rule(function: Callable[..., Any], *derivatives: Derivative | None) -> Calla
     RULES[function] = derivatives or None
     COMPOSED.pop(function, None)
     RECORDERS.pop(function, None)  # type: ignore[call-overload]
+    POINTWISE.discard(function)
     if None in derivatives:
         GAPS.add(function)
     return function
@@ -106,6 +112,9 @@ def same(g: Any, y: Any, *args: Any) -> Any:
 
 
 _add_reduce: Callable[..., Any] = np.add.reduce  # np.sum of an array, without the conveniences
+BLAS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+LONGEST_SUM = 2**14  # terms that BLAS may add up in float32: it does not add in pairs, as NumPy does
+_ONES = {dtype: np.ones((LONGEST_SUM, 1), dtype) for dtype in BLAS}
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -113,34 +122,33 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
     Raises ValueError where broadcasting could not have made ``g``'s shape of ``shape``.
     """
-    axes = _repeated_axes(shape, g.shape)
-    total = _add_reduce(g, axes, None, None, True) if type(g) is np.ndarray else np.sum(g, axis=axes, keepdims=True)
+    axes, ones = _repeated(shape, g.shape, g.dtype)
+    if type(g) is not np.ndarray:
+        total = np.sum(g, axis=axes, keepdims=True)
+    else:
+        total = g.dot(ones) if ones is not None else _add_reduce(g, axes, None, None, True)
     return total.reshape(shape) if g.ndim > len(shape) else total
 
 
 @functools.lru_cache(maxsize=4096)
-def _repeated_axes(shape: tuple[int, ...], broadcast: tuple[int, ...]) -> tuple[int, ...]:
+def _repeated(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """The axes along which broadcasting repeated, and the ones that a matrix with repeated columns is summed by."""
     lead = len(broadcast) - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, broadcast[lead:], strict=True)):
         raise ValueError(f"broadcasting does not make {broadcast} of {shape}")
-    return (*range(lead), *(i for i, n in enumerate(shape, lead) if n != broadcast[i]))
+    axes = (*range(lead), *(i for i, n in enumerate(shape, lead) if n != broadcast[i]))
+    by_product = len(broadcast) == 2 and axes == (1,) and dtype in BLAS and broadcast[1] <= LONGEST_SUM
+    return axes, _ONES[dtype][: broadcast[1]] if by_product else None
 
 
-_ARRAYS = (np.ndarray, np.generic)
+def _kept(g: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The cotangent of a reduction of ``a`` in the shape that it has with keepdims=True, which broadcasts to a's."""
+    return g if axis is None or keepdims else g.reshape(_kept_shape(a, axis))
 
 
 def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
-    if axis is not None and not keepdims:
-        g = g.reshape(_kept_shape(a, axis))
-    if not isinstance(g, _ARRAYS):
-        return np.broadcast_to(g, a.shape)
-    spread = np.empty(a.shape, g.dtype)
-    if g.ndim:
-        spread[...] = g
-    else:
-        spread.fill(g)
-    return spread
+    return np.broadcast_to(_kept(g, a, axis, keepdims), a.shape)
 
 
 def axes_of(a: Any, axis: Any) -> tuple[int, ...]:
@@ -271,8 +279,24 @@ rule(
     lambda g, y, condition, a, b: np.where(condition, _zero(g), g),
 )
 
+POINTWISE.update(RULES)
+
 
 # --- reductions -------------------------------------------------------------------------------------------------------
+
+
+def _evenly(function: Callable[..., Any], share: Derivative) -> None:
+    """Rule of a reduction that gives every entry the same share of the cotangent of what it went into."""
+
+    def derivative(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.broadcast_to(share(g, a, axis, keepdims), a.shape)
+
+    SHARES[derivative] = share
+    rule(function, derivative)
+
+
+def _kept_mean(g: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _kept(g / max(_count(a, axis), 1), a, axis, keepdims)
 
 
 def _product_of_others(a: Any) -> Any:
@@ -322,10 +346,6 @@ def _freedom(a: Any, axis: Any, ddof: float) -> float:
     return max(_count(a, axis) - ddof, 0) or math.nan
 
 
-def _mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return _spread(g / max(_count(a, axis), 1), a, axis, keepdims)
-
-
 def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
     return _spread(g / _nonzero(y), a, axis, keepdims) * a
@@ -336,8 +356,8 @@ def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
     return np.flip(np.cumsum(np.flip(g, along), axis=along), along).reshape(a.shape)
 
 
-rule(np.sum, lambda g, y, a, axis=None, keepdims=False: _spread(g, a, axis, keepdims))
-rule(np.mean, _mean)
+_evenly(np.sum, _kept)
+_evenly(np.mean, _kept_mean)
 rule(np.prod, _prod)
 for _reduction in (np.max, np.min, np.amax, np.amin):
     rule(_reduction, _max)
@@ -430,9 +450,14 @@ RULES[stack] = _each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i))
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+def _matmul(a: Any, b: Any) -> Any:
+    """a @ b; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
+    return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b
+
+
 def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2:
-        return g @ b.T
+        return _matmul(g, b.T)
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
     if a.ndim == 1:
@@ -442,7 +467,7 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2:
-        return a.T @ g
+        return _matmul(a.T, g)
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
     if b.ndim == 1:
@@ -517,6 +542,8 @@ rule(
     lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
 )
 RULES[einsum] = _each(_einsum_part)
+
+IMPLEMENTATIONS[np.matmul] = _matmul
 
 
 # --- flat functions ---------------------------------------------------------------------------------------------------

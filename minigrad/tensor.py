@@ -26,7 +26,7 @@ from .arrays import Array, frozen, leaf_array, like, operand, private, read_only
 from .calls import arrays_and_options, call_composed, called, described, failed, frozen_options, no_rule
 from .composed import COMPOSED
 from .context import no_grad, recording, scope, scopes, traced, tracing
-from .reverse import cotangents
+from .reverse import walk
 from .rules import GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, detached, getitem
 
 __all__ = ["Tensor", "apply", "constant", "no_grad", "recording", "scope", "tracing"]
@@ -313,10 +313,14 @@ class Tensor:
     @property
     def grad(self) -> Array | None:
         """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
-        if self._cotangent is not None:
-            arrived = np.array(self._cotangent)  # a copy: cotangents may share memory
-            self._grad = arrived if self._grad is None else self._grad + arrived
+        g = self._cotangent
+        if g is not None:
             self._cotangent = None
+            if g.shape != self.value.shape:
+                g = np.broadcast_to(g, self.shape)
+            if getrefcount(g) > _SOLE_OWNER or type(g) is not np.ndarray or g.base is not None:
+                g = np.array(g)  # cotangents may share memory
+            self._grad = g if self._grad is None else self._grad + g
         return self._grad
 
     @grad.setter
@@ -468,7 +472,7 @@ class Tensor:
         """
         if traced.get():
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
-        for node, g in cotangents({self: self.seed(gradient)}).items():
+        for node, g in walk({self: self.seed(gradient)}).items():
             earlier = node._cotangent
             node._cotangent = g if earlier is None else earlier + g
 
@@ -549,7 +553,7 @@ class Tensor:
     __sub__, __rsub__ = _operator(np.subtract, operator.sub)
     __mul__, __rmul__ = _operator(np.multiply, operator.mul)
     __truediv__, __rtruediv__ = _operator(np.divide, operator.truediv)
-    __matmul__, __rmatmul__ = _operator(np.matmul, operator.matmul)
+    __matmul__, __rmatmul__ = _operator(np.matmul, IMPLEMENTATIONS[np.matmul])
     __mod__, __rmod__ = _operator(np.remainder, operator.mod)
     _power, __rpow__ = _operator(np.power, operator.pow)
     __neg__: _Unary = _recorder(np.negative, operator.neg)

@@ -1,10 +1,14 @@
 """The reverse walk: backward and gradients, by exact algebra."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import reverse, rules
 from minigrad.reverse import cotangents, upstream
+from minigrad.rules import POINTWISE, RULES
 
 
 @pytest.fixture
@@ -118,3 +122,74 @@ def test_gradients_says_what_is_no_tensor():
         mg.gradients(x, [np.ones(1)])
     with pytest.raises(TypeError, match="takes Tensors, not float"):
         mg.gradients(1.0, [x])
+
+
+def test_the_cotangent_of_a_sum_is_whole_where_it_is_read_and_where_a_rule_needs_it():
+    x, b, w = mg.Tensor(np.ones((3, 4))), mg.Tensor(np.ones((1, 4))), mg.Tensor(np.ones((4, 2)))
+    whole = x + b  # b is repeated: the sum counts every copy
+    total = np.sum(np.square(whole)) + np.sum(whole @ w) + np.sum(np.sum(np.exp(x), axis=1)) + np.mean(12 * x)
+    total.backward()
+    assert np.array_equal(whole.grad, np.full((3, 4), 6.0))
+    assert np.array_equal(b.grad, np.full((1, 4), 18.0))
+    assert np.array_equal(w.grad, np.full((4, 2), 6.0))
+    assert np.allclose(x.grad, 7 + np.e)
+    assert all(node.grad.shape == node.shape for node in (whole, x, b, w))
+
+
+def test_a_rule_of_the_users_own_gets_the_whole_cotangent():
+    shapes = []
+
+    def doubled(g, y, a):
+        shapes.append(g.shape)
+        return 2 * g
+
+    twice = mg.rule(lambda a: 2 * a, doubled)
+    x = mg.Tensor(np.ones(3))
+    np.sum(twice(x)).backward()
+    assert shapes == [(3,)]
+    assert np.array_equal(x.grad, [2.0, 2.0, 2.0])
+
+
+def test_a_pointwise_rule_that_the_user_replaces_gets_the_whole_cotangent(monkeypatch):
+    monkeypatch.setitem(RULES, np.square, RULES[np.square])
+    pointwise = set(POINTWISE)
+    for module in (reverse, rules):
+        monkeypatch.setattr(module, "POINTWISE", pointwise)
+    mg.rule(np.square, lambda g, y, a: 2 * a * g.reshape(3))
+    x = mg.Tensor(np.ones(3))
+    np.sum(np.square(x)).backward()
+    assert np.array_equal(x.grad, [2.0, 2.0, 2.0])
+
+
+def test_gradients_share_no_memory_with_each_other_or_the_graph():
+    a, b = mg.Tensor(np.ones((2, 3))), mg.Tensor(np.ones((2, 3)))
+    c = a + b  # a, b and c have the same cotangent
+    d = np.exp(c)
+    J = np.sum(d)  # d's cotangent repeats J's
+    J.backward()
+    nodes = [a, b, c, d, J]
+    grads = [node.grad for node in nodes]
+    assert all(type(g) is np.ndarray for g in grads)
+    assert not any(np.shares_memory(g, h) for g, h in combinations(grads, 2))
+    assert not any(np.shares_memory(g, np.asarray(node.value)) for g in grads for node in nodes)
+
+
+@pytest.mark.parametrize("slope", [lambda a: a, lambda a: a[:]])
+def test_a_gradient_can_be_written_where_a_rule_returned_its_argument(slope):
+    half_square = mg.rule(lambda a: np.sum(a * a) / 2, lambda g, y, a: slope(a))
+    x = mg.Tensor(np.ones(3))
+    y = x * 2.0
+    half_square(y).backward()
+    y.grad[...] = 7
+    assert np.array_equal(y.data, [2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "join", [lambda a, b: a + b, lambda a, b: a.T + b.T, lambda a, b: np.mean(a, axis=0, keepdims=True) * b]
+)
+def test_adding_a_share_changes_no_other_cotangent(join):
+    a, b = mg.Tensor(np.ones((2, 3))), mg.Tensor(np.ones((2, 3)))
+    older = np.square(a)
+    J = np.sum(older) + np.sum(np.exp(join(a, b)))
+    plain, recorded = cotangents({J: np.float64(1)}), cotangents({J: mg.constant(1.0)}, recorded=True)
+    assert all(np.array_equal(plain[node], recorded[node].value) for node in upstream([J]))
