@@ -9,6 +9,11 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# glibc gives arrays from 128 kB on back to the system when they are freed, and to fetch their pages again costs more
+# than to compute what stands in them. Once it has seen a larger one freed, it keeps what is no larger. This one, as
+# large as counts, is never touched, and so costs nothing (mallopt(3), M_MMAP_THRESHOLD).
+np.empty(2**25 - 2**16, np.uint8)
+
 
 def is_tensor(a: Any) -> bool:
     """Whether ``a`` is a Tensor, for the rooms below ``tensor.py``."""

@@ -99,7 +99,7 @@ def walk(
             g, repeats = np.broadcast_to(g, y.shape), False
         derivatives = RULES[function]
         if type(derivatives) is not tuple:
-            derivatives = derivatives(operands)  # type: ignore[operator]
+            derivatives = derivatives(operands)  # type: ignore[misc, operator]
         plain = 0 if options else len(arguments)
         i = -1
         for derivative in derivatives:

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -112,6 +113,20 @@ def test_the_readme_s_code_prints_what_the_readme_says(tmp_path, monkeypatch):
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "README.md", "exec"), names)
         assert printed.getvalue().split() == (output or "").split()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's malloc")
+def test_the_memory_of_large_arrays_is_used_again():
+    """To fetch a page costs more than to fill it."""
+    faults = python(
+        "import resource, numpy as np, minigrad\n"
+        "def step(): return [np.ones(200_000) for _ in range(4)] and None\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "step(); step(); before = faults()\n"
+        "for _ in range(10): step()\n"
+        "print(faults() - before)"
+    )
+    assert int(faults) < 1000  # of 15,640
 
 
 @pytest.mark.parametrize("heading", ["Run it", "Test it"])
