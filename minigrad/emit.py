@@ -26,6 +26,7 @@ from .rules import BLAS, IMPLEMENTATIONS, cast, concatenate, getitem, scatter, s
 _BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
 _PIECE = 2**17  # bytes of a piece, of which a statement reads two and writes one
 _RECYCLED = 2**17  # bytes of a result from which on fresh memory would cost page faults
+_FILLED = 2**18  # bytes of an array up to which it may stand for a number that it repeats
 _KEPT = 2  # memories that a result alternates between: while one is an argument, the other is written
 _UNUSED = 2  # references that getrefcount sees to what one list holds: that one and its own argument
 _ALIGNMENT = 64  # bytes of a cache line
@@ -37,6 +38,8 @@ _REDUCTIONS: dict[Callable[..., Any], np.ufunc] = {
     np.max: np.maximum,
     np.min: np.minimum,
 }
+
+_EXTREMA = (np.maximum, np.minimum)
 
 # Functions whose result never shares memory with an argument; ufuncs are others.
 _FRESH: frozenset[Callable[..., Any]] = frozenset(
@@ -267,6 +270,7 @@ class _Writer:
         self.texts = {x: str(x) for x in program.inputs}
         self.locals: set[str] = set(program.inputs)
         self.numbers: dict[Any, Name] = {}
+        self.filled: set[str] = set()
         self.names.namespace["np"] = np
         self.workspace: list[str] = []
         self.lines: list[_Line] = []
@@ -417,7 +421,7 @@ class _Writer:
             fast = plain and statement.dtype in BLAS
             function = np.dot if fast else np.matmul
         called = self._bound(function.__name__, function)
-        if options or function in (np.maximum, np.minimum):  # which take no output by position
+        if options or function in _EXTREMA:  # which take no output by position
             given = [f"{key}={spelled(value, self.names).code}" for key, value in options.items()]
             return f"{called}({', '.join([*arguments, f'out={out}', *given])})"
         return f"{called}({', '.join([*arguments, *([out] if out else [])])})"
@@ -426,18 +430,26 @@ class _Writer:
         """An argument of a call; a number next to an array is an array too, which NumPy need not convert."""
         if isinstance(a, Name):
             return self.texts[a]
+        return self._number(a, statement, statement.shape)
+
+    def _number(self, a: Any, statement: Statement, shape: tuple[int, ...]) -> str:
+        """A number as an array; of ``shape`` where it is the limit of an extremum, which is vectorised for arrays."""
         others = [self.specs[x] for x in names_in(statement)]
         if len(others) != 1 or others[0].dtype.kind != "f" or statement.function is np.power or not _is_number(a):
             return spelled(a, self.names).code
         if isinstance(a, np.generic) and a.dtype != others[0].dtype:
             return spelled(a, self.names).code
-        return self._bound_number(others[0].dtype.type(a))
+        number = others[0].dtype.type(a)
+        filled = statement.function in _EXTREMA and math.prod(shape) * number.itemsize <= _FILLED
+        return self._bound_number(number, shape if filled else ())
 
-    def _bound_number(self, a: Any) -> Name:
-        key = (a.dtype, repr(a))
+    def _bound_number(self, a: Any, shape: tuple[int, ...]) -> Name:
+        key = (a.dtype, repr(a), shape)
         if key not in self.numbers:
             self.numbers[key] = self.names.numbered("k")
-            self.names.namespace[self.numbers[key]] = np.array(a)
+            self.names.namespace[self.numbers[key]] = np.full(shape, a)
+            if shape:
+                self.filled.add(self.numbers[key])
         return self.numbers[key]
 
     def _write_run(self, run: _Run) -> None:
@@ -453,7 +465,7 @@ class _Writer:
             if memory.given and memory.first == i:
                 defines.add(memory.name)
             arguments = [
-                self._piece(a, run, heads) if isinstance(a, Name) else self._text(a, statement)
+                self._piece(a, run, heads) if isinstance(a, Name) else self._number_piece(a, statement, run, heads)
                 for a in statement.arguments
             ]
             calls.append(self._call(statement, arguments, self._piece(statement.name, run, heads)))
@@ -468,13 +480,22 @@ class _Writer:
         shape, text = self.specs[name].shape, self.texts[name]
         if run.whole(shape):
             return text
+        memory = self.plan.owner.get(name)
+        if memory is not None and memory.name in self.pieces:
+            return self._first_part(text, run, heads)
+        return self._part(text, shape, "{i}:{j}", run, heads)
+
+    def _number_piece(self, a: Any, statement: Statement, run: _Run, heads: dict[str, str]) -> str:
+        text = self._number(a, statement, run.piece_shape())
+        return self._first_part(text, run, heads) if text in self.filled else text
+
+    def _first_part(self, text: str, run: _Run, heads: dict[str, str]) -> str:
+        """As much as the current piece takes of what is as large as a piece: the last one may be smaller."""
+        return self._part(text, run.shape, f":min({{j}}, {run.shape[run.axis]}) - {{i}}", run, heads)
+
+    def _part(self, text: str, shape: tuple[int, ...], part: str, run: _Run, heads: dict[str, str]) -> str:
         if text not in heads:
-            part = self.names.numbered("p")
-            memory = self.plan.owner.get(name)
-            if memory is not None and memory.name in self.pieces:
-                heads[text] = f"{part} = {run.piece(text, shape, f':min({{j}}, {run.shape[run.axis]}) - {{i}}')}"
-            else:
-                heads[text] = f"{part} = {run.piece(text, shape, '{i}:{j}')}"
+            heads[text] = f"{self.names.numbered('p')} = {run.piece(text, shape, part)}"
         return heads[text].split(" ", 1)[0]
 
     def _output(self, place: int, name: Name) -> str:

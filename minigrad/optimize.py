@@ -128,8 +128,8 @@ class _Sweep:
             value = rewrite(self, statement, arguments) if rewrite else None
         if value is None:
             value = Value(self.call(statement, [self.named(a) for a in arguments]))
-        if isinstance(value, Value) and value.factor != 1 and self.uses[statement.name] > 1:
-            value = Value(self.named(value))
+        if isinstance(value, Value) and abs(value.factor) != 1 and self.uses[statement.name] > 1:
+            value = Value(self.named(value))  # a factor costs every use a product, a sign is free in sums and products
         self.values[statement.name] = value
 
     def _folded(self, statement: Statement, arguments: Sequence[Any]) -> Any:
@@ -339,10 +339,9 @@ def _sum(sweep: _Sweep, statement: Statement, arguments: Sequence[Any]) -> Value
     if dtype not in BLAS or dtype != statement.dtype:
         return None
     if axis is None and not keepdims:
-        factors = _factors(sweep, a.base)
-        if factors is not None and all(sweep.specs[x].shape == shape for x in factors):
-            short = dtype == np.float64 or sweep.specs[a.base].size <= LONGEST_SUM
-            return Value(sweep.result(np.vdot if short else inner, factors, Spec((), dtype)), a.factor)
+        total = _sum_of_products(sweep, a.base)
+        if total is not None:
+            return Value(total, a.factor)
     if isinstance(axis, tuple) and len(axis) == 1:
         (axis,) = axis
     if len(shape) == 2 and isinstance(axis, int) and 0 < shape[axis] <= LONGEST_SUM and _is_stored(sweep, a.base):
@@ -353,6 +352,26 @@ def _sum(sweep: _Sweep, statement: Statement, arguments: Sequence[Any]) -> Value
             operands = [sweep.ones((1, n) if keepdims else (n,), dtype), a.base]
         return Value(sweep.result(np.matmul, operands, spec), a.factor)
     return _linear(sweep, statement, arguments)
+
+
+def _sum_of_products(sweep: _Sweep, name: Name) -> Name | None:
+    """Σ a · b, or Σ (a · b ± c · d) as two sums: each product is rounded either way."""
+    total = _inner(sweep, name)
+    made = sweep.made.get(name)
+    if total is not None or made is None or made.function not in (np.add, np.subtract):
+        return total
+    shapes = {sweep.specs[a].shape if isinstance(a, Name) else None for a in made.arguments}
+    parts = [_inner(sweep, a) for a in names_in(made)] if shapes == {made.shape} else [None]
+    return None if None in parts else sweep.result(made.function, parts, Spec((), made.dtype))
+
+
+def _inner(sweep: _Sweep, name: Name) -> Name | None:
+    """Σ a · b for the product that a name is."""
+    factors, spec = _factors(sweep, name), sweep.specs[name]
+    if factors is None or any(sweep.specs[x].shape != spec.shape for x in factors):
+        return None
+    short = spec.dtype == np.float64 or spec.size <= LONGEST_SUM
+    return sweep.result(np.vdot if short else inner, factors, Spec((), spec.dtype))
 
 
 def _factors(sweep: _Sweep, name: Name) -> list[Any] | None:

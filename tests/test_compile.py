@@ -160,7 +160,7 @@ def test_results_of_every_kind(f):
 
 def test_large_arrays_in_pieces():
     def f(x, y, b):
-        u = np.maximum(x + b, 0) * (1 - x)
+        u = np.maximum(x + b, 0) * np.minimum(1 - x, 0.5)
         v = u * y - u / (np.square(y) + 1)
         return np.sum(v * v), v, np.sum(v, axis=1), (x * y - b.T[:, :1]).T
 
@@ -419,6 +419,8 @@ def test_source_shows_what_runs():
         (lambda x: np.broadcast_to(2.0, (3, 3)) * x, 1),
         (lambda x: [x * 2, np.sin(x)][0], 1),
         (lambda x: x * (np.ones((3, 3)) * 2 + 1), 1),
+        (lambda x: (lambda g: g * x + (1 + g))(-np.exp(x)), 4),
+        (lambda x: np.sum(x * x - x * np.sin(x)), 3),
     ],
 )
 def test_no_more_calls_than_needed(f, calls):
@@ -457,7 +459,14 @@ BINARY = [
     lambda x, y: np.where(x > y, x, -y),
     lambda x, y: x / (2 + y * y),
 ]
-BINARY += [np.matmul, lambda x, y: np.sum(x * y), lambda x, y: x * (y > 0), np.arctan2, lambda x, y: 2 * x - 3 * y]
+BINARY += [
+    np.matmul,
+    lambda x, y: np.sum(x * y),
+    lambda x, y: np.sum(x * y - 3 * y * y),
+    lambda x, y: x * (y > 0),
+    np.arctan2,
+    lambda x, y: 2 * x - 3 * y,
+]
 SHAPES = [(), (1,), (3,), (4, 3), (4, 1), (3, 3), (2, 4, 3), (1, 3)]
 
 
