@@ -24,8 +24,8 @@ from .emit import Source, emit
 from .graph import ancestors
 from .optimize import Spec, optimize
 from .program import Names, linearize
-from .rules import detached, getitem
-from .tensor import Tensor, apply, recording, tracing
+from .rules import detached, getitem, identity
+from .tensor import Tensor, apply, holding, recording, tracing
 
 Function = Callable[..., Any]
 
@@ -281,7 +281,7 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], 
     """
     before = _random_states()
     with recording(), tracing():
-        leaves = [Tensor(x, path, requires_grad=x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
+        leaves = [holding(x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
         start = Tensor(0.0).order
         nodes = [_guarded(x) for x in leaves] if guarded else leaves
         args, options = _with_leaves(call, iter(nodes))
@@ -295,7 +295,7 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], 
 
 
 def _guarded(x: Tensor) -> Tensor:
-    node: Tensor = apply(np.positive if x.requires_grad else detached, (x,))
+    node: Tensor = apply(identity if x.requires_grad else detached, (x,))
     return node.named(x.name) if x.name else node
 
 

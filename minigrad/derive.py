@@ -24,7 +24,7 @@ from .graph import Graph, passes_gradient, printable
 from .notation import COLOURS, Latex, Notation, Unicode
 from .program import ATOM, Names, Text, spell, spelled
 from .reverse import cotangents
-from .rules import detached, getitem
+from .rules import detached, getitem, identity
 from .tensor import Tensor, apply
 
 
@@ -141,7 +141,8 @@ class _Translation:
             self._value(a, i > 0 and index) if x is None else known[x]
             for i, (x, a) in enumerate(zip(node.operands, node.primals, strict=True))
         ]
-        made: Expr = args[0] if node.function is detached else make(node.function, args, node.options, *_kind(node))
+        kept = node.function in (detached, identity)
+        made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
         return made
 
     def _value(self, a: Any, index: bool = False) -> Expr:

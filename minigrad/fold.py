@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, passes_gradient
-from .rules import getitem
+from .rules import getitem, identity
 from .tensor import Tensor
 
 SHORT = 40  # operations of an expression that several vertices may each fold
@@ -212,7 +212,15 @@ def _summand(graph: Graph, x: Tensor, head: Tensor) -> str | None:
 # --- what an edge says ------------------------------------------------------------------------------------------------
 
 _WORDS: dict[Callable[..., Any], str] = {
-    **{np.add: "+", np.subtract: "−", np.negative: "−", np.positive: "", np.multiply: "×", np.divide: "÷"},
+    **{
+        np.add: "+",
+        np.subtract: "−",
+        np.negative: "−",
+        np.positive: "",
+        identity: "",
+        np.multiply: "×",
+        np.divide: "÷",
+    },
     **{np.matmul: "@", np.minimum: "min", np.square: "(·)²", np.sqrt: "√", np.absolute: "|·|", np.sum: "Σ"},
     **{np.prod: "Π", np.transpose: "ᵀ", np.linalg.norm: "‖·‖", getitem: "[·]", np.reshape: "reshape"},
 }

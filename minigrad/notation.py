@@ -14,7 +14,7 @@ import numpy as np
 from .algebra import LITERAL, Expr
 from .graph import printable
 from .program import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
-from .rules import detached, einsum, getitem
+from .rules import detached, einsum, getitem, identity
 
 # Okabe and Ito's colours, darkened until text in them reads on white (contrast 4.5 : 1): one per cost term, in order.
 COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
@@ -314,6 +314,6 @@ _SIGNS: dict[Any, Callable[[Notation, Expr, Sequence[Text]], Text | None]] = {
     **{np.multiply: _product, np.matmul: _matrix_product, np.divide: _quotient},
     **{np.transpose: _transpose, np.swapaxes: _transpose, np.square: _power, np.power: _power, np.exp: _exp},
     **{np.sum: _total, np.ones: _uniform, np.zeros: _uniform},
-    **{getitem: _index, einsum: _einsum, detached: _unchanged},
+    **{getitem: _index, einsum: _einsum, detached: _unchanged, identity: _unchanged},
     **dict.fromkeys(Latex.relations, _relation),
 }

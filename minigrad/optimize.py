@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .program import Name, Program, Statement
-from .rules import BLAS, IMPLEMENTATIONS, LONGEST_SUM, RULES, cast, detached, getitem
+from .rules import BLAS, IMPLEMENTATIONS, LONGEST_SUM, RULES, cast, detached, getitem, identity
 from .tensor import Tensor
 
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
@@ -29,7 +29,7 @@ _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every o
 # Functions that jump where they have a derivative; those whose derivative is 0 throughout are known by the table.
 _JUMPING = frozenset({np.remainder, np.fmod, np.heaviside, np.copysign})
 
-_IDENTITIES: frozenset[Callable[..., Any]] = frozenset({np.positive, np.conjugate, detached})
+_IDENTITIES: frozenset[Callable[..., Any]] = frozenset({np.positive, np.conjugate, detached, identity})
 
 # Linear functions of their first argument.
 _LINEAR: tuple[Callable[..., Any], ...] = (

@@ -392,6 +392,10 @@ IMPLEMENTATIONS[np.transpose] = lambda a, axes=None: a.transpose(axes)
 cast = rule(lambda a, dtype: a.astype(dtype), same)
 cast.__name__ = "cast"
 
+# A node of its own for the same value.
+identity = rule(lambda a: a, same)
+identity.__name__ = "identity"
+
 # The value goes on, the gradient does not. Only a traced program records it; elsewhere a detached Tensor is a new leaf.
 detached = rule(lambda a: a, None)
 detached.__name__ = "detach"

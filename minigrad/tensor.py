@@ -135,7 +135,7 @@ def _node(
 ) -> Tensor:
     path = scopes.get()
     if path is None:
-        return _constant_of(value)
+        return holding(value)
     node = _new(Tensor)
     node.primal = value
     node._grad = node._cotangent = node.name = None
@@ -149,11 +149,11 @@ def _node(
     return node
 
 
-def _constant_of(value: Any, name: str | None = None) -> Tensor:
-    """A constant that holds ``value`` as it is, without a copy, until it is to be written."""
-    constant = Tensor(0.0, name, requires_grad=False)
-    constant._buffer, constant.primal = None, value
-    return constant
+def holding(value: Any, name: str | None = None, requires_grad: bool = False) -> Tensor:
+    """A leaf that holds ``value`` as it is, without a copy until it is to be written. Nobody else may write to it."""
+    leaf = Tensor(0.0, name, requires_grad)
+    leaf._buffer, leaf.primal = None, value
+    return leaf
 
 
 def _recorder(function: np.ufunc, operation: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -459,7 +459,7 @@ class Tensor:
             recorded: Tensor = apply(detached, (self,))
             return recorded
         value = self._capture() if self.primal is None else self.primal
-        return _constant_of(value, name=self.name and f"{self.name} detached")
+        return holding(value, self.name and f"{self.name} detached")
 
     def backward(self, gradient: Any = None) -> None:
         """Add d(self)/d(node) to ``.grad`` of every node that self depends on, intermediates too.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .reverse import cotangents, upstream
+from .rules import identity
 from .tensor import Tensor, apply, recording
 
 Function = Callable[..., Any]
@@ -123,7 +124,7 @@ def _leaf(x: Any) -> Tensor:
     """A leaf for a plain argument; for a Tensor a node of its own, so that only this function's use of it counts."""
     if not isinstance(x, Tensor):
         return Tensor(x)
-    leaf: Tensor = apply(np.positive, (x,))
+    leaf: Tensor = apply(identity, (x,))
     if leaf.dtype.kind != "f":
         raise TypeError(
             f"{x.describe()}: only floating-point arguments can have a gradient; choose others with argnums"

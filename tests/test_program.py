@@ -126,6 +126,7 @@ OWN = {
     rules.scatter,
     rules.cast,
     rules.detached,
+    rules.identity,
     rules.concatenate,
     rules.stack,
     rules.einsum,
