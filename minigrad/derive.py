@@ -20,7 +20,7 @@ import numpy as np
 
 from .algebra import LITERAL, Algebra, Expr, parts_of
 from .context import recording, tracing
-from .graph import Graph, passes_gradient, printable
+from .graph import Graph, between, passes_gradient, printable
 from .notation import COLOURS, Latex, Notation, Unicode
 from .program import ATOM, Names, Text, spell, spelled
 from .reverse import cotangents
@@ -257,14 +257,7 @@ class _Translation:
 
     def _record(self, roots: Iterable[Tensor], known: dict[Tensor, Expr]) -> None:
         """Translate what the rules recorded."""
-        unknown = {x for x in roots if x not in known}
-        stack = list(unknown)
-        while stack:
-            for x in stack.pop().operands:
-                if x is not None and x not in known and x not in unknown:
-                    unknown.add(x)
-                    stack.append(x)
-        for node in sorted(unknown, key=lambda node: node.order):
+        for node in between(known, roots):
             if node.function is None:
                 known[node] = self._made_by_rule(node.value)
             else:

@@ -11,13 +11,13 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
 from .graph import Graph, printable
+from .notation import COLOURS
 from .program import ATOM, CALL, Names, Text, literal, spell
 from .reverse import cotangents
 from .tensor import Tensor
@@ -32,8 +32,6 @@ _FONT = 12
 _SMALL = 10
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
-# Okabe and Ito's palette, which colour-blind eyes can tell apart; yellow and black left out.
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _NAME = 18  # characters of a name in a node
 _FORMULA = 160  # characters of a formula in a tooltip
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
@@ -116,21 +114,6 @@ def _marks(graph: Graph, report: "Check") -> dict[Tensor, tuple[str, str]]:
 # --- colours ----------------------------------------------------------------------------------------------------------
 
 
-def contrast(a: str, b: str) -> float:
-    """The contrast of two colours "#rrggbb" as WCAG defines it: (L + 0.05) / (l + 0.05) of their relative luminances.
-
-    >>> round(contrast("#000000", "#ffffff"), 3)
-    21.0
-    """
-    light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (x / 255 for x in _rgb(colour))]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -138,13 +121,6 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 def _mixed(colour: str, other: str, share: float) -> str:
     pairs = zip(_rgb(colour), _rgb(other), strict=True)
     return "#" + "".join(f"{round(a * (1 - share) + b * share):02x}" for a, b in pairs)
-
-
-@lru_cache
-def readable(colour: str, background: str = "#ffffff") -> str:
-    """The colour, darkened until text in it reads on the background: contrast 4.5 : 1."""
-    shades = (_mixed(colour, "#000000", step / 20) for step in range(21))
-    return next(shade for shade in shades if contrast(shade, background) >= 4.5)
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -258,7 +234,7 @@ class _Writer:
     def __init__(self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]) -> None:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
-        self.colours = [readable(_PALETTE[k % len(_PALETTE)]) for k in range(len(self.terms))]
+        self.colours = [COLOURS[k % len(COLOURS)] for k in range(len(self.terms))]
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
         self.formulas = _formulas(graph, picture.vertices)

@@ -6,7 +6,7 @@ to. Reachability is decided by the edges alone, never by a number: "no path" is 
 be 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import repeat
@@ -21,10 +21,18 @@ from .tensor import Tensor
 
 def ancestors(root: Tensor) -> list[Tensor]:
     """Every node that ``root`` was computed from, constants and itself included, oldest first."""
-    seen, stack = {root}, [root]
+    return between((), [root])
+
+
+def between(known: Container[Tensor], roots: Iterable[Tensor]) -> list[Tensor]:
+    """The nodes that ``roots`` were computed from, themselves included, but for those that are known and what these
+    were computed from; oldest first.
+    """
+    seen = {root for root in roots if root not in known}
+    stack = list(seen)
     while stack:
         for x in stack.pop().operands:
-            if x is not None and x not in seen:
+            if x is not None and x not in seen and x not in known:
                 seen.add(x)
                 stack.append(x)
     return sorted(seen, key=attrgetter("order"))

@@ -16,7 +16,8 @@ from .graph import printable
 from .program import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
 from .rules import detached, einsum, getitem, identity
 
-# Okabe and Ito's colours, darkened until text in them reads on white (contrast 4.5 : 1): one per cost term, in order.
+# One per cost term, in order: the palette of Okabe and Ito, which colour-blind eyes tell apart, without yellow and
+# black, darkened until text in it reads on white (contrast 4.5 : 1).
 COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
 
 _WORDS = [

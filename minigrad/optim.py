@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .transforms import _flatten, _unflatten
+from .transforms import flatten, unflatten
 
 Tree = Any
 
@@ -92,11 +92,11 @@ def _zeros(params: Tree) -> Tree:
 
 def _map(f: Callable[..., Any], params: Tree, *others: Tree) -> Tree:
     """The tree of f(p, *others) over the leaves p of ``params``."""
-    leaves, *rest = (_flatten(tree) for tree in (params, *others))
+    leaves, *rest = (flatten(tree) for tree in (params, *others))
     for others_leaves in rest:
         if [np.shape(x) for x in others_leaves] != [np.shape(p) for p in leaves]:
             raise ValueError(
                 f"the parameters have shapes {[np.shape(p) for p in leaves]}, what belongs to them "
                 f"{[np.shape(x) for x in others_leaves]}; gradients and state have the form of the parameters"
             )
-    return _unflatten(params, [f(*xs) for xs in zip(leaves, *rest, strict=True)])
+    return unflatten(params, [f(*xs) for xs in zip(leaves, *rest, strict=True)])

@@ -26,12 +26,12 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import rules
+from .graph import between
 from .tensor import Tensor
 
 
@@ -226,7 +226,7 @@ def linearize(roots: Sequence[Tensor], inputs: Sequence[Tensor], called: Mapping
         return arrays[id(a)]
 
     statements = []
-    for node in _needed(roots, known):
+    for node in between(known, roots):
         if node.function is None:
             known[node] = name_of(node, "c")
             constants[known[node]] = node.value
@@ -238,18 +238,6 @@ def linearize(roots: Sequence[Tensor], inputs: Sequence[Tensor], called: Mapping
         statements.append(Statement(known[node], node.function, arguments, node.options, node.shape, node.dtype))
     outputs = tuple(known[root] for root in roots)
     return Program(tuple(known[x] for x in inputs), constants, tuple(statements), outputs, names)
-
-
-def _needed(roots: Iterable[Tensor], known: Mapping[Tensor, Name]) -> list[Tensor]:
-    """The nodes between the known ones and the roots, oldest first."""
-    seen = {root for root in roots if root not in known}
-    stack = list(seen)
-    while stack:
-        for x in stack.pop().operands:
-            if x is not None and x not in seen and x not in known:
-                seen.add(x)
-                stack.append(x)
-    return sorted(seen, key=attrgetter("order"))
 
 
 # --- spelling ---------------------------------------------------------------------------------------------------------

@@ -55,23 +55,23 @@ def _constant(a: Any) -> Tensor:
 # --- arguments: arrays, numbers, and lists, tuples and dicts of them --------------------------------------------------
 
 
-def _flatten(tree: Any) -> list[Any]:
+def flatten(tree: Any) -> list[Any]:
     """The arrays and numbers of a tree, in order."""
     if isinstance(tree, dict):
-        return [leaf for branch in tree.values() for leaf in _flatten(branch)]
+        return [leaf for branch in tree.values() for leaf in flatten(branch)]
     if isinstance(tree, list | tuple):
-        return [leaf for branch in tree for leaf in _flatten(branch)]
+        return [leaf for branch in tree for leaf in flatten(branch)]
     return [tree]
 
 
-def _unflatten(tree: Any, leaves: list[Any]) -> Any:
+def unflatten(tree: Any, leaves: list[Any]) -> Any:
     """A tree like ``tree`` with other leaves, which are taken from the front of the list."""
     if isinstance(tree, dict):
-        return {key: _unflatten(branch, leaves) for key, branch in tree.items()}
+        return {key: unflatten(branch, leaves) for key, branch in tree.items()}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_unflatten(branch, leaves) for branch in tree))
+        return type(tree)(*(unflatten(branch, leaves) for branch in tree))
     if isinstance(tree, list | tuple):
-        return type(tree)(_unflatten(branch, leaves) for branch in tree)
+        return type(tree)(unflatten(branch, leaves) for branch in tree)
     return leaves.pop(0)
 
 
@@ -85,12 +85,12 @@ class _Call:
             if not -len(args) <= i < len(args):
                 raise ValueError(f"{what}: argnums has {i}, but {_called(f)} was called with {len(args)} arguments")
         self.trees = [args[i] for i in indices]
-        flat = [leaf for tree in self.trees for leaf in _flatten(tree)]
+        flat = [leaf for tree in self.trees for leaf in flatten(tree)]
         with recording():
             self.leaves = [_leaf(x) for x in flat]
             given, rest = list(args), list(self.leaves)
             for i, tree in zip(indices, self.trees, strict=True):
-                given[i] = _unflatten(tree, rest)
+                given[i] = unflatten(tree, rest)
             y = f(*given)
             if isinstance(y, list | tuple | dict) or y is None:
                 raise TypeError(f"{what}: {_called(f)} returned a {type(y).__name__}; it must return one array")
@@ -113,7 +113,7 @@ class _Call:
     def arranged(self, gradients: list[Any]) -> Any:
         """Gradients in the form of the arguments: plain arrays are the caller's own."""
         rest = [g if isinstance(g, Tensor) else np.array(g)[()] for g in gradients]
-        arranged = tuple(_unflatten(tree, rest) for tree in self.trees)
+        arranged = tuple(unflatten(tree, rest) for tree in self.trees)
         return arranged[0] if self.single else arranged
 
     def value(self) -> Any:
@@ -225,7 +225,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def _tangents(call: _Call, tangents: Sequence[Any], what: str) -> list[Any]:
-    flat = [t if isinstance(t, Tensor) else np.asarray(t, float) for tree in tangents for t in _flatten(tree)]
+    flat = [t if isinstance(t, Tensor) else np.asarray(t, float) for tree in tangents for t in flatten(tree)]
     shapes = [t.shape for t in flat]
     if shapes != [x.shape for x in call.leaves]:
         raise ValueError(f"{what}: the tangents have shapes {shapes}, the primals {[x.shape for x in call.leaves]}")
@@ -310,10 +310,10 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, rtol: float = 
     >>> mg.check_grads(np.tanh, (np.array([0.3, -2.0]),))
     """
     trees = tuple(args)
-    flat = [np.array(x.value if isinstance(x, Tensor) else x, dtype=np.float64) for x in _flatten(trees)]
+    flat = [np.array(x.value if isinstance(x, Tensor) else x, dtype=np.float64) for x in flatten(trees)]
 
     def of_arrays(*arrays: Any) -> Any:
-        return f(*_unflatten(trees, list(arrays)))
+        return f(*unflatten(trees, list(arrays)))
 
     _check(of_arrays, flat, order, rtol, atol, np.random.default_rng(0), f"of {_called(f)}")
 

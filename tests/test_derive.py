@@ -382,10 +382,3 @@ def test_long_graphs_are_derived_in_time_and_depth(named):
     long, derivation = taken(1500)
     assert long < 25 * short + 1
     exec(derivation.numpy(), {**derivation.inputs, **derivation.constants})
-
-
-def test_terms_have_the_colours_of_the_picture():
-    from minigrad.draw import _PALETTE, readable
-    from minigrad.notation import COLOURS
-
-    assert tuple(map(readable, _PALETTE)) == COLOURS

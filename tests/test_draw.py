@@ -10,10 +10,12 @@ import xml.etree.ElementTree as ET
 import graphviz
 import numpy as np
 import pytest
+from conftest import contrast
 
 import minigrad as mg
 from minigrad import draw as draw_function
 from minigrad.fold import CROWD, slug, unique_slugs
+from minigrad.notation import COLOURS
 from minigrad.render import Drawing, RenderError
 
 draw_module = sys.modules["minigrad.draw"]
@@ -83,7 +85,7 @@ def skeleton(source: str) -> list[str]:
 
 
 def test_the_dot_text_of_two_terms():
-    blue, red = "#0072b2", draw_module.readable("#d55e00")
+    blue, red = COLOURS[:2]
     assert skeleton(mg.draw(small()).source) == [
         '"W" id="node-w"',
         '"X" id="node-x" style="dashed" color="#888888"',
@@ -249,7 +251,7 @@ def test_several_terms_are_parallel_strokes():
     edge = groups(svg(J), "edge")["W->h"]
     assert {"term-one", "term-two"} <= set(edge.get("class").split())
     strokes = [path.get("stroke") for path in edge.iter(f"{SVG}path")]
-    assert {"#0072b2", draw_module.readable("#d55e00")} <= set(strokes)
+    assert set(COLOURS[:2]) <= set(strokes)
 
 
 def test_no_gradient_passes_a_gap_in_a_folded_expression():
@@ -275,21 +277,21 @@ def test_names_that_are_no_words_are_drawn_under_their_slug():
 
 
 def test_contrast_is_that_of_the_accessibility_guidelines():
-    assert draw_module.contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert draw_module.contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=1e-3)
-    assert draw_module.contrast("#ff0000", "#ffffff") == pytest.approx(3.998, abs=1e-3)
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=1e-3)
+    assert contrast("#ff0000", "#ffffff") == pytest.approx(3.998, abs=1e-3)
 
 
-@pytest.mark.parametrize("colour", draw_module._PALETTE)
+@pytest.mark.parametrize("colour", COLOURS)
 def test_text_in_the_colour_of_a_term_can_be_read(colour):
-    assert draw_module.contrast(draw_module.readable(colour), "#ffffff") >= 4.5
+    assert contrast(colour, "#ffffff") >= 4.5
 
 
 def test_grey_text_can_be_read_and_black_on_every_fill():
-    assert draw_module.contrast(draw_module._GREY, "#ffffff") >= 4.5
-    fills = [draw_module._mixed(draw_module.readable(c), "#ffffff", 0.86) for c in draw_module._PALETTE]
+    assert contrast(draw_module._GREY, "#ffffff") >= 4.5
+    fills = [draw_module._mixed(c, "#ffffff", 0.86) for c in COLOURS]
     for fill in [draw_module._LEARNED, draw_module._COMPUTED, *fills]:
-        assert draw_module.contrast("#000000", fill) >= 4.5
+        assert contrast("#000000", fill) >= 4.5
 
 
 # --- width ------------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import contrast
 
 import minigrad as mg
 from minigrad import check, draw
-from minigrad.draw import contrast
 from minigrad.graph import Graph, printable
 from minigrad.page import _heat, _json, _statistics, _svg
 
