@@ -22,6 +22,7 @@ from .rules import POINTWISE, RULES, SHARES, cast, same, unbroadcast
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+_LARGE = 2**12  # entries from which on memory costs more than to look whose it is
 # References that getrefcount sees to a cotangent that the walk alone holds: two of the walk's, two of the functions'.
 _OURS = 4
 
@@ -126,7 +127,7 @@ def walk(
             if c.dtype is not a.dtype and c.dtype != a.dtype:
                 c = cast(c, a.dtype)
             earlier = get(x)
-            found[x] = c if earlier is None else _sum(earlier, c)
+            found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(earlier, c)
     return found
 
 
