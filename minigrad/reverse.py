@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 _LARGE = 2**12  # entries from which on memory costs more than to look whose it is
-# References that getrefcount sees to a cotangent that the walk alone holds: two of the walk's, two of the functions'.
-_OURS = 4
+_OURS = 3  # references that getrefcount sees to a cotangent of the walk's own: in found, in a variable, its argument
 
 
 def upstream(roots: Iterable["Tensor"], wrt: Collection["Tensor"] | None = None) -> list["Tensor"]:
@@ -127,7 +126,7 @@ def walk(
             if c.dtype is not a.dtype and c.dtype != a.dtype:
                 c = cast(c, a.dtype)
             earlier = get(x)
-            found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(earlier, c)
+            found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(found, x, c)
     return found
 
 
@@ -137,20 +136,15 @@ def _takes_a_share(node: "Tensor") -> bool:
         return False
     if len(node.primals) == 1:
         return True
-    shape = node.primal.shape
-    return all(
-        [
-            a.shape == shape
-            for x, a in zip(node.operands, node.primals, strict=True)
-            if x is not None and x.requires_grad
-        ]
-    )
+    shape, arguments = node.primal.shape, zip(node.operands, node.primals, strict=True)
+    return all([a.shape == shape for x, a in arguments if x is not None and x.requires_grad])
 
 
-def _sum(earlier: Any, c: Any) -> Any:
-    """earlier + c, in the memory of ``earlier`` where nobody else sees it."""
-    ours = type(earlier) is np.ndarray and getrefcount(earlier) == _OURS and earlier.base is None
-    if ours and earlier.shape == c.shape:
+def _sum(found: dict["Tensor", Any], x: "Tensor", c: Any) -> Any:
+    """found[x] + c, in the memory of found[x] where nobody else sees that."""
+    ours = getrefcount(found[x]) == _OURS
+    earlier = found[x]
+    if ours and type(earlier) is np.ndarray and earlier.base is None and earlier.shape == c.shape:
         earlier += c
         return earlier
     return earlier + c

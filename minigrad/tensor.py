@@ -315,12 +315,11 @@ class Tensor:
         """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
         g = self._cotangent
         if g is not None:
-            self._cotangent = None
-            if g.shape != self.value.shape:
-                g = np.broadcast_to(g, self.shape)
-            if getrefcount(g) > _SOLE_OWNER or type(g) is not np.ndarray or g.base is not None:
-                g = np.array(g)  # cotangents may share memory
+            shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
+            if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self.value.shape:
+                g = np.array(np.broadcast_to(g, self.shape))
             self._grad = g if self._grad is None else self._grad + g
+            self._cotangent = None
         return self._grad
 
     @grad.setter

@@ -136,6 +136,12 @@ def test_the_cotangent_of_a_sum_is_whole_where_it_is_read_and_where_a_rule_needs
     assert all(node.grad.shape == node.shape for node in (whole, x, b, w))
 
 
+def test_the_cotangent_of_a_mean_is_whole_where_it_is_read():
+    x, c = mg.Tensor(np.ones((3, 4))), np.arange(4.0)
+    np.sum(np.mean(x, axis=0, keepdims=True) * c).backward()
+    assert np.array_equal(x.grad, np.broadcast_to(c / 3, (3, 4)))
+
+
 def test_a_rule_of_the_users_own_gets_the_whole_cotangent():
     shapes = []
 
