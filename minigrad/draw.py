@@ -87,7 +87,7 @@ def _check(what: str, given: str, choices: tuple[str, ...]) -> None:
 
 
 def _has_names(graph: Graph, names: Mapping[str, Any], terms: Mapping[str, Any]) -> bool:
-    given = [x for x in names.values() if isinstance(x, Tensor) and x in graph.consumers]
+    given = [x for x in names.values() if isinstance(x, Tensor) and x in graph.reach]
     return bool(given or terms) or any(node.name for node in graph.nodes)
 
 

@@ -228,7 +228,7 @@ def _outside(graph: Graph, names: Mapping[str, Any]) -> dict[str, Tensor]:
     outside: dict[str, Tensor] = {}
     seen: set[Tensor] = set()
     for key, x in names.items():
-        if isinstance(x, Tensor) and x not in graph.consumers and x not in seen:
+        if isinstance(x, Tensor) and x not in graph.reach and x not in seen:
             seen.add(x)
             name = x.name or key
             if name not in graph.by_name:

@@ -8,6 +8,7 @@ be 0.
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heappop, heappush
 from itertools import repeat
 from operator import attrgetter
@@ -85,23 +86,28 @@ class Graph:
                 )
         self.root = root
         self.nodes = ancestors(root)
-        self.consumers: dict[Tensor, list[Tensor]] = {node: [] for node in self.nodes}
-        for node in self.nodes:
-            for operand in node.operands:
-                if operand is not None:
-                    users = self.consumers[operand]
-                    if not users or users[-1] is not node:
-                        users.append(node)
         self.names = self._given_names(names or {})
         self.terms = self._find_terms(terms or {})
         self._name_the_rest()
         self.by_name = {name: node for node, name in self.names.items()}
         self.reach = self._find_reach()
 
+    @cached_property
+    def consumers(self) -> dict[Tensor, list[Tensor]]:
+        consumers: dict[Tensor, list[Tensor]] = {node: [] for node in self.nodes}
+        for node in self.nodes:
+            for operand in node.operands:
+                if operand is not None:
+                    users = consumers[operand]
+                    if not users or users[-1] is not node:
+                        users.append(node)
+        return consumers
+
     def _given_names(self, mapping: Mapping[str, Any]) -> dict[Tensor, str]:
         found = {node: node.name for node in self.nodes if node.name}
+        nodes = set(self.nodes) if mapping else ()
         for name, x in mapping.items():
-            if isinstance(x, Tensor) and x in self.consumers and x not in found:
+            if isinstance(x, Tensor) and x in nodes and x not in found:
                 found[x] = name
         owner: dict[str, Tensor] = {}
         for node in sorted(found, key=attrgetter("order")):

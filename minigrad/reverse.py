@@ -60,26 +60,26 @@ def cotangents(
     Raises RuntimeError where a rule returns another shape than its argument's, or where a recorded walk needs the
     value of a leaf that was updated after the recording.
     """
-    found = walk(seeds, wrt, recorded)
-    for x, g in found.items():
-        if g.shape != x.shape:
-            found[x] = np.broadcast_to(g, x.shape)
+    found, narrow = walk(seeds, wrt, recorded)
+    for x in narrow.intersection(found):
+        found[x] = np.broadcast_to(found[x], x.shape)
     return found
 
 
 def walk(
     seeds: Mapping["Tensor", Any], wrt: Collection["Tensor"] | None = None, recorded: bool = False
-) -> dict["Tensor", Any]:
-    """``cotangents``, where an array that repeats itself may be left as what it repeats, to be broadcast when needed.
+) -> tuple[dict["Tensor", Any], set["Tensor"]]:
+    """``cotangents``, and the nodes whose cotangent may still have to be broadcast to their shape.
 
-    The cotangent of the terms of a sum is such an array, and what a pointwise function makes of it may still be one.
+    An array that repeats itself is left as what it repeats: the cotangent of the terms of a sum is such an array, and
+    what a pointwise function makes of it may be another.
     """
     shares = {} if recorded else SHARES
     nodes = upstream(seeds, wrt)
     on_path = seeds if wrt is None else set(nodes)
     found = {node: g for node, g in seeds.items() if node.requires_grad and node in on_path}
     get = found.get
-    narrow: set[Tensor] = set()  # nodes that got a share as it is
+    narrow: set[Tensor] = set()
     for node in nodes:
         function = node.function
         if function is None:
@@ -127,7 +127,7 @@ def walk(
                 c = cast(c, a.dtype)
             earlier = get(x)
             found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(found, x, c)
-    return found
+    return found, narrow
 
 
 def _takes_a_share(node: "Tensor") -> bool:

@@ -471,7 +471,8 @@ class Tensor:
         """
         if traced.get():
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
-        for node, g in walk({self: self.seed(gradient)}).items():
+        found, _ = walk({self: self.seed(gradient)})
+        for node, g in found.items():
             earlier = node._cotangent
             node._cotangent = g if earlier is None else earlier + g
 
