@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import forward
 
 import minigrad as mg
 from minigrad.graph import Graph
@@ -28,16 +29,10 @@ def question():
     X, Y = mg.constant(r.normal(size=(2, M)), name="X"), mg.constant(r.random((1, M)) > 0.5, name="Y")
     W1, W2, W3 = (mg.Tensor(r.normal(size=shape)) for shape in ((5, 2), (3, 5), (1, 3)))
     b1, b2, b3 = (mg.Tensor(np.full((n, 1), 0.1)) for n in (5, 3, 1))
-    Z1 = W1 @ X + b1
-    A1 = np.maximum(Z1, 0)
-    Z2 = W2 @ A1 + b2
-    A2 = np.maximum(Z2, 0)
-    Z3 = W3 @ A2 + b3
-    A3 = 1 / (1 + np.exp(-Z3))
-    ce = (-np.mean(Y * np.log(A3) + (1 - Y) * np.log(1 - A3))).named("cross-entropy")
-    L2 = (LAMBDA / (2 * M) * (np.sum(np.square(W1)) + np.sum(np.square(W2)) + np.sum(np.square(W3)))).named("L2")
-    J = ce + L2
-    return J, locals()
+    names = forward(W1, W2, W3, b1, b2, b3, X, Y, LAMBDA, M)
+    names["CE"].named("cross-entropy")
+    names["L2"].named("L2")
+    return names["J"], names
 
 
 def vae():
