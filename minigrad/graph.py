@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .rules import GAPS, RULES
+from .rules import GAPS, derivatives_of
 from .tensor import Tensor
 
 
@@ -46,9 +46,7 @@ def passes_gradient(node: Tensor) -> tuple[bool, ...]:
     flags = tuple([x is not None and x.requires_grad for x in node.operands])
     if node.function not in GAPS:
         return flags
-    derivatives: Any = RULES[node.function]
-    if not isinstance(derivatives, tuple):
-        derivatives = derivatives(node.operands)
+    derivatives = derivatives_of(node.function, node.operands)
     return tuple(flag and d is not None for flag, d in zip(flags, derivatives, strict=False))
 
 

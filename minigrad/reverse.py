@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .rules import POINTWISE, RULES, SHARES, cast, same, unbroadcast
+from .rules import POINTWISE, RULES, SHARES, cast, derivatives_of, same, unbroadcast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -99,7 +99,7 @@ def walk(
             g, repeats = np.broadcast_to(g, y.shape), False
         derivatives = RULES[function]
         if type(derivatives) is not tuple:
-            derivatives = derivatives(operands)  # type: ignore[misc, operator]
+            derivatives = derivatives_of(function, operands)
         plain = 0 if options else len(arguments)
         i = -1
         for derivative in derivatives:

@@ -98,6 +98,12 @@ def dispatching(implementation: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def derivatives_of(function: Callable[..., Any], operands: tuple[Any, ...]) -> Derivatives:
+    """The derivatives of a function in the table for these operands: one per argument, none for a flat function."""
+    found = RULES[function]
+    return found(operands) if callable(found) else found or ()
+
+
 def _each(derivative: Derivative) -> Callable[[tuple[Any, ...]], Derivatives]:
     """Rule of a function of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
     return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))

@@ -15,7 +15,7 @@ import numpy as np
 
 from .graph import Graph, printable
 from .reverse import cotangents
-from .rules import IMPLEMENTATIONS, RULES, unbroadcast
+from .rules import IMPLEMENTATIONS, derivatives_of, unbroadcast
 from .tensor import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,9 +32,7 @@ def double(a: Any) -> Any:
 
 def derivatives(node: Tensor) -> tuple[Callable[..., Any] | None, ...]:
     """The rule of a node: a derivative per argument, None where no gradient passes."""
-    found: Any = RULES[node.function] if node.function is not None else ()
-    if callable(found):
-        found = found(node.operands)
+    found = derivatives_of(node.function, node.operands) if node.function is not None else ()
     return found or (None,) * len(node.operands)
 
 

@@ -27,7 +27,7 @@ from .calls import arrays_and_options, call_composed, called, described, failed,
 from .composed import COMPOSED
 from .context import no_grad, recording, scope, scopes, traced, tracing
 from .reverse import walk
-from .rules import GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, detached, getitem
+from .rules import GAPS, IMPLEMENTATIONS, RECORDERS, RULES, cast, derivatives_of, detached, getitem
 
 __all__ = ["Tensor", "apply", "constant", "no_grad", "recording", "scope", "tracing"]
 
@@ -93,7 +93,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
             if not isinstance(value, _ARRAYS):
                 value = _one_array(value)
             if requires and (function in GAPS or len(args) > 1):
-                requires = _passes_gradient(derivatives, operands)
+                requires = _passes_gradient(function, operands)
     except (ValueError, TypeError, IndexError) as error:
         raise failed(function, args, error) from error
     return _node(function, value, operands, primals, options, requires)
@@ -105,10 +105,9 @@ def _one_array(value: Any) -> Any:
     return np.asarray(value)[()]
 
 
-def _passes_gradient(derivatives: Any, operands: tuple[Tensor | None, ...]) -> bool:
+def _passes_gradient(function: Callable[..., Any], operands: tuple[Tensor | None, ...]) -> bool:
     """Whether a gradient passes to any operand."""
-    if not isinstance(derivatives, tuple):
-        derivatives = derivatives(operands)
+    derivatives = derivatives_of(function, operands)
     wanted = [x is not None and x.requires_grad for x in operands]
     if any(wanted[len(derivatives) :]):
         raise TypeError(

@@ -15,7 +15,7 @@ import numpy as np
 from .graph import Graph, ancestors, passes_gradient, printable
 from .program import ATOM, CALL, Names, Text, literal, spell
 from .reverse import cotangents, upstream
-from .rules import RULES, unbroadcast
+from .rules import derivatives_of, unbroadcast
 from .tensor import Tensor, recording, tracing
 
 _PATHS = 3  # that are listed; the others are counted
@@ -350,10 +350,9 @@ def detached_copies(graph: Graph, outside: Mapping[str, Tensor]) -> dict[Tensor,
 
 def pulled(y: Tensor, index: int, g: Any, value: Any, arguments: Iterable[Any]) -> Any:
     """What one rule makes of the cotangent of ``y`` for one argument: of arrays an array, of Tensors a node."""
-    derivatives: Any = RULES[y.function]  # type: ignore[index]
-    if not isinstance(derivatives, tuple):
-        derivatives = derivatives(y.operands)
-    c = derivatives[index](g, value, *arguments, **y.options)
+    function: Any = y.function
+    derivative: Any = derivatives_of(function, y.operands)[index]
+    c = derivative(g, value, *arguments, **y.options)
     shape = np.shape(y.primals[index])
     return c if c.shape == shape else unbroadcast(c, shape)
 
