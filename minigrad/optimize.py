@@ -356,12 +356,12 @@ def _sum(sweep: _Sweep, statement: Statement, arguments: Sequence[Any]) -> Value
 
 def _sum_of_products(sweep: _Sweep, name: Name) -> Name | None:
     """Σ a · b, or Σ (a · b ± c · d) as two sums: each product is rounded either way."""
-    total = _inner(sweep, name)
-    made = sweep.made.get(name)
+    total, made = _inner(sweep, name), sweep.made.get(name)
     if total is not None or made is None or made.function not in (np.add, np.subtract):
         return total
-    shapes = {sweep.specs[a].shape if isinstance(a, Name) else None for a in made.arguments}
-    parts = [_inner(sweep, a) for a in names_in(made)] if shapes == {made.shape} else [None]
+    if any(not isinstance(a, Name) or sweep.specs[a] != sweep.specs[name] for a in made.arguments):
+        return None
+    parts = [_inner(sweep, a) for a in made.arguments]
     return None if None in parts else sweep.result(made.function, parts, Spec((), made.dtype))
 
 

@@ -431,6 +431,15 @@ def test_no_more_calls_than_needed(f, calls):
     assert sum("(" in line and "empty" not in line and "return" not in line for line in body[1:]) == calls
 
 
+def test_a_sum_of_products_adds_in_the_wider_of_two_dtypes():
+    x, y = np.full(10_000, 0.1, np.float32), np.full(10_000, 0.3)
+
+    def f(x, y):
+        return np.sum(x * x + y * y)
+
+    assert_same(compile(f)(x, y), f(x, y), rtol=1e-12)
+
+
 # --- random programs ------------------------------------------------------------------------------------------------
 
 UNARY = [
