@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .calls import called
 from .emit import Source, emit
 from .graph import ancestors
 from .optimize import Spec, optimize
@@ -125,12 +126,12 @@ class Compiled:
             trace = self._ran().retraced()
         scalars = [x for x in trace.results if isinstance(x, Tensor) and x.requires_grad and x.size == 1]
         if not scalars:
-            raise TypeError(f"derivation of {_called(self._function)}: it returns no differentiable scalar")
+            raise TypeError(f"derivation of {called(self._function)}: it returns no differentiable scalar")
         return derive(scalars[0])
 
     def _ran(self) -> "_Runner":
         if self._last is None:
-            raise RuntimeError(f"{_called(self._function)} has no program yet: call it once")
+            raise RuntimeError(f"{called(self._function)} has no program yet: call it once")
         return self._last
 
 
@@ -223,11 +224,11 @@ def _checked(x: Any, path: str, f: Function) -> None:
     """Raise TypeError for an argument that is no array of real numbers."""
     if type(x) in _NUMBERS or (isinstance(x, np.generic | np.ndarray) and x.dtype.kind in "biuf"):
         if type(x) is not np.ndarray and isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
-            raise TypeError(f"{_called(f)}: argument {path} is a {type(x).__name__}; pass a plain array (np.asarray)")
+            raise TypeError(f"{called(f)}: argument {path} is a {type(x).__name__}; pass a plain array (np.asarray)")
         return
     what = f"an array of {x.dtype}" if isinstance(x, np.ndarray | np.generic) else f"{type(x).__name__} {x!r:.40}"
     raise TypeError(
-        f"{_called(f)}: argument {path} is {what}; a compiled function takes arrays of real numbers, numbers, and "
+        f"{called(f)}: argument {path} is {what}; a compiled function takes arrays of real numbers, numbers, and "
         f"lists, tuples and dicts of them"
     )
 
@@ -239,10 +240,6 @@ def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any])
         parameters = []
     named = [parameters[i] if i < len(parameters) else f"x{i + 1}" for i in range(len(args))]
     return [p for name, x in [*zip(named, args, strict=True), *options.items()] for p in _paths(x, name)]
-
-
-def _called(f: Function) -> str:
-    return getattr(f, "__name__", None) or repr(f)
 
 
 # --- tracing --------------------------------------------------------------------------------------------------------
@@ -288,7 +285,7 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], 
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
         raise RuntimeError(
-            f"{_called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
+            f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"
         )
     return _Trace(nodes, tree, [_result(x, f) for x in _leaves(tree)], start)
@@ -315,7 +312,7 @@ def _result(x: Any, f: Function) -> Tensor:
     if not isinstance(x, Tensor):
         if not isinstance(x, np.ndarray | np.generic | bool | int | float):
             raise TypeError(
-                f"{_called(f)} returned {type(x).__name__} {x!r:.40}; a compiled function returns arrays, numbers, and "
+                f"{called(f)} returned {type(x).__name__} {x!r:.40}; a compiled function returns arrays, numbers, and "
                 f"lists, tuples and dicts of them"
             )
         return Tensor(x, requires_grad=False)
@@ -327,7 +324,7 @@ def _refuse_varying_shapes(f: Function, nodes: Sequence[Tensor]) -> None:
         mask = node.function is getitem and any(x is not None and x.dtype.kind == "b" for x in node.operands[1:])
         if mask or node.function in _OF_VARYING_SHAPE:
             raise TypeError(
-                f"{_called(f)}: the shape of {node.describe()} depends on values, which differ from call to call; keep "
+                f"{called(f)}: the shape of {node.describe()} depends on values, which differ from call to call; keep "
                 f"the shape and choose entries with np.where"
             )
 

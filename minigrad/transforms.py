@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .calls import called
 from .reverse import cotangents, upstream
 from .rules import identity
 from .tensor import Tensor, apply, recording
@@ -83,7 +84,7 @@ class _Call:
         indices: tuple[int, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         for i in indices:
             if not -len(args) <= i < len(args):
-                raise ValueError(f"{what}: argnums has {i}, but {_called(f)} was called with {len(args)} arguments")
+                raise ValueError(f"{what}: argnums has {i}, but {called(f)} was called with {len(args)} arguments")
         self.trees = [args[i] for i in indices]
         flat = [leaf for tree in self.trees for leaf in flatten(tree)]
         with recording():
@@ -93,7 +94,7 @@ class _Call:
                 given[i] = unflatten(tree, rest)
             y = f(*given)
             if isinstance(y, list | tuple | dict) or y is None:
-                raise TypeError(f"{what}: {_called(f)} returned a {type(y).__name__}; it must return one array")
+                raise TypeError(f"{what}: {called(f)} returned a {type(y).__name__}; it must return one array")
             self.y = y if isinstance(y, Tensor) else _constant(y)
         own = set(self.leaves)
         self.recorded = any(isinstance(x, Tensor) for x in flat) or any(
@@ -133,14 +134,10 @@ def _leaf(x: Any) -> Tensor:
     return leaf
 
 
-def _called(f: Function) -> str:
-    return getattr(f, "__name__", None) or repr(f)
-
-
 def _scalar_seed(call: _Call, f: Function, what: str) -> Any:
     if call.y.size != 1:
         raise ValueError(
-            f"{what}: {_called(f)} returned {call.y.describe()}, which is no scalar; use np.sum, or mg.jacobian"
+            f"{what}: {called(f)} returned {call.y.describe()}, which is no scalar; use np.sum, or mg.jacobian"
         )
     return np.ones(call.y.shape, call.y.dtype)[()]
 
@@ -315,7 +312,7 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, rtol: float = 
     def of_arrays(*arrays: Any) -> Any:
         return f(*unflatten(trees, list(arrays)))
 
-    _check(of_arrays, flat, order, rtol, atol, np.random.default_rng(0), f"of {_called(f)}")
+    _check(of_arrays, flat, order, rtol, atol, np.random.default_rng(0), f"of {called(f)}")
 
 
 # A quoted annotation, so that importing minigrad does not import numpy.random.
