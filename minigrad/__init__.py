@@ -8,23 +8,30 @@
 array([[ 2., -2.]])
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .rules import rule
-from .tensor import Tensor, constant, no_grad, scope
+from .engine.rules import rule
+from .engine.tensor import Tensor, constant, no_grad, scope
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:
-    from .check import check
-    from .compile import compile
-    from .derive import derive
-    from .draw import draw
-    from .explain import explain
+    from . import nn, optim
+    from .readings.check import Check, Mistake, check
+    from .readings.compile import compile
+    from .readings.derive import Derivation, derive
+    from .readings.draw import Drawing, RenderError, draw
+    from .readings.explain import Explanation, explain
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "Check",
+    "Derivation",
+    "Drawing",
+    "Explanation",
+    "Mistake",
+    "RenderError",
     "Tensor",
     "check",
     "check_grads",
@@ -39,30 +46,34 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "nn",
     "no_grad",
+    "optim",
     "rule",
     "scope",
     "value_and_grad",
     "vjp",
 ]
 
-_READINGS = frozenset({"check", "compile", "derive", "draw", "explain"})
+# What is loaded when it is first asked for, so that importing minigrad costs little more than importing NumPy.
+_LAZY = {
+    **dict.fromkeys(("Check", "Mistake", "check"), "readings.check"),
+    **dict.fromkeys(("compile",), "readings.compile"),
+    **dict.fromkeys(("Derivation", "derive"), "readings.derive"),
+    **dict.fromkeys(("Drawing", "RenderError", "draw"), "readings.draw"),
+    **dict.fromkeys(("Explanation", "explain"), "readings.explain"),
+}
+_MODULES = frozenset({"nn", "optim"})
 
 
-class _Package(ModuleType):
-    """Loads a reading when it is first asked for; ``mg.check`` is the function, not the room of the same name."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _READINGS:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{self.__name__}.{name}"), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _READINGS and isinstance(value, ModuleType)):  # the import system binds each room that it loads
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_READINGS})
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

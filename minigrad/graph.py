@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from .rules import GAPS, derivatives_of
-from .tensor import Tensor
+from .engine.rules import GAPS, derivatives_of
+from .engine.tensor import Tensor
 
 
 def ancestors(root: Tensor) -> list[Tensor]:

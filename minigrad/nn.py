@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .rules import rule
-from .tensor import Tensor
+from .engine.rules import rule
+from .engine.tensor import Tensor
 
 # --- activations ------------------------------------------------------------------------------------------------------
 

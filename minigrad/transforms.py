@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .calls import called
-from .reverse import cotangents, upstream
-from .rules import identity
-from .tensor import Tensor, apply, recording
+from .engine.calls import called
+from .engine.reverse import cotangents, upstream
+from .engine.rules import identity
+from .engine.tensor import Tensor, apply, recording
 
 Function = Callable[..., Any]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.engine.reverse import cotangents
 from minigrad.graph import Graph, ancestors, passes_gradient
-from minigrad.reverse import cotangents
 
 
 @pytest.fixture

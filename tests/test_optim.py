@@ -3,7 +3,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.compile import compile as compiled
+from minigrad.readings.compile import compile as compiled
 
 TARGET = np.array([3.0, -1.0, 0.5])
 

@@ -18,43 +18,49 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "minigrad"
 README = (ROOT / "README.md").read_text()
 
-# A room may import from those before it, and from no other.
-ROOMS = (
-    *("rules", "composed", "reverse", "arrays", "calls", "context", "tensor", "transforms", "graph", "program"),
-    *("algebra", "notation", "derive"),
-    *("why", "explain", "steps", "mistakes", "check"),
-    *("fold", "page", "render", "draw"),
-    *("optimize", "emit", "compile"),
+# A module may import from those above it in this list, and from no other.
+MODULES = (
+    *("engine.rules", "engine.composed", "engine.reverse", "engine.arrays", "engine.calls", "engine.context"),
+    *("engine.tensor", "transforms", "graph", "text.program", "text.algebra", "text.notation"),
+    "readings.derive.derivation",
+    *("readings.explain.reasons", "readings.explain.explanation"),
+    *("readings.check.steps", "readings.check.mistakes", "readings.check.report"),
+    *("readings.draw.fold", "readings.draw.page", "readings.draw.drawing", "readings.draw.picture"),
+    *("readings.compile.optimize", "readings.compile.emit", "readings.compile.compiled"),
     *("nn", "optim"),
 )
 
 
-def imported_rooms(tree):
-    """The rooms that a module imports from, but for those that only a type checker reads."""
+def imported_modules(path):
+    """The modules of minigrad that a file imports from, but for those that only a type checker reads."""
+    tree = ast.parse(path.read_text())
     for_types = {
         inner
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
+    package = path.relative_to(PACKAGE).parent.parts
     for node in ast.walk(tree):
         if node in for_types:
             continue
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "minigrad"):
-            module = (node.module or "").removeprefix("minigrad").strip(".")
-            yield from [module] if module else [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            start = [*package[: len(package) + 1 - node.level], *filter(None, [node.module])]
+            name = ".".join(start) if node.level else node.module.removeprefix("minigrad").strip(".")
+            if node.level or node.module.split(".")[0] == "minigrad":
+                yield from [name] if name in MODULES else [".".join(filter(None, (name, a.name))) for a in node.names]
         elif isinstance(node, ast.Import):
             yield from [alias.name.partition(".")[2] for alias in node.names if alias.name.startswith("minigrad")]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_downwards(path):
     if path.stem == "__init__":
         return
-    assert path.stem in ROOMS, f"give {path.name} a place in the order of rooms"
-    below = ROOMS[: ROOMS.index(path.stem)]
-    upwards = set(imported_rooms(ast.parse(path.read_text()))) - set(below)
-    assert not upwards, f"{path.name} imports from {upwards}, which stand above it"
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    assert name in MODULES, f"give {name} a place in the order of modules"
+    upwards = set(imported_modules(path)) - set(MODULES[: MODULES.index(name)])
+    assert not upwards, f"{name} imports from {upwards}, which stand above it"
 
 
 def test_the_top_level_is_the_frame():

@@ -1,0 +1,5 @@
+"""Check gradients that were derived by hand."""
+
+from .report import Check, Mistake, check
+
+__all__ = ["Check", "Mistake", "check"]

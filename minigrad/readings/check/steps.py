@@ -1,0 +1,419 @@
+"""The single steps of a hand-made derivation: each recomputed from the learner's own gradients downstream of it.
+
+A comparison with the true gradients flags everything that lies upstream of a mistake. A step alone does not: the
+cotangents that the learner gave for the nearest nodes downstream are taken as they are, the walk goes on from them,
+and what arrives at the next given node is what the learner should have found there. One walk serves all the steps.
+
+The walk computes in double precision, whatever the data are, so that what it finds is exact to the learner's rounding.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.reverse import cotangents
+from minigrad.engine.rules import IMPLEMENTATIONS, derivatives_of, unbroadcast
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, printable
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_SINGLE = float(np.finfo(np.float32).eps)
+_NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
+_CAP = 1e-3  # a float32 step in float64 data explains no larger relative error than this
+
+
+def double(a: Any) -> Any:
+    """A floating value in double precision; anything else as it is."""
+    return a.astype(np.float64) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
+
+
+def derivatives(node: Tensor) -> tuple[Callable[..., Any] | None, ...]:
+    """The rule of a node: a derivative per argument, None where no gradient passes."""
+    found = derivatives_of(node.function, node.operands) if node.function is not None else ()
+    return found or (None,) * len(node.operands)
+
+
+def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
+    """The result of a node for other arguments."""
+    function: Any = node.function
+    return IMPLEMENTATIONS.get(function, function)(*args, **node.options)
+
+
+class Values:
+    """What the rules see of each node, result and arguments: as recorded, or with noise.
+
+    With noise each named value is off by a rounding error, and what has no name is computed from the values that are
+    off, so that how far a gradient moves says how far rounding may move it.
+    """
+
+    def __init__(self, graph: Graph, noise: Callable[[Any], Any] | None = None) -> None:
+        self._noisy: dict[Tensor, tuple[Any, tuple[Any, ...]]] = {}
+        if noise is None:
+            return
+        values: dict[Tensor, Any] = {}
+        for node in graph.nodes:
+            if node.function is None:
+                continue
+            args = []
+            for x, a in zip(node.operands, node.primals, strict=True):
+                if x is not None and x not in values:
+                    values[x] = noise(double(a))
+                args.append(double(a) if x is None else values[x])
+            result = recomputed(node, args)
+            self._noisy[node] = result, tuple(args)
+            values[node] = noise(result) if node in graph.names else result
+
+    def of(self, node: Tensor) -> tuple[Any, tuple[Any, ...]]:
+        """The result and the arguments of a node."""
+        return self._noisy.get(node) or (double(node.primal), tuple(map(double, node.primals)))
+
+    def pull(self, node: Tensor, i: int, g: Any, seen: tuple[Any, tuple[Any, ...]] | None = None) -> Any:
+        """What a cotangent of the node sends to its i-th argument, before broadcasting is undone.
+
+        ``seen`` is a result and arguments in place of the node's own.
+        """
+        y, args = seen or self.of(node)
+        derivative = derivatives(node)[i]
+        assert derivative is not None
+        return derivative(g, y, *args, **node.options)
+
+
+class Edge(NamedTuple):
+    """The i-th argument of ``y``, along which a gradient passes to ``x``."""
+
+    y: Tensor
+    i: int
+    x: Tensor
+
+
+class Homework:
+    """The gradients that a learner gave, and what each should be given the others.
+
+    ``answers`` are ``as_given``, in double precision; ``edges`` lists for each node on a path from an answer to the
+    root the edges along which a gradient passes toward an answer; ``expected`` is what each step gives from the
+    answers downstream of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have
+    a shape that nothing can be computed from, so that ``expected`` stands in for them.
+    """
+
+    def __init__(self, graph: Graph, answers: Mapping[Tensor, Array]) -> None:
+        self.graph = graph
+        self.as_given = answers
+        self.answers = {node: answer.astype(np.float64) for node, answer in answers.items()}
+        self.values = Values(graph)
+        self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
+        self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
+        self.edges = self._find_edges()
+        usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
+        self.blind = {node for node, answer in usable.items() if answer is None}
+        self.given = {node: answer for node, answer in usable.items() if answer is not None}
+        self.cotangents = self.walk(self.values, self.given)
+        self.expected = {node: self._at(self.cotangents, node) for node in answers}
+        self.term_gradients: dict[str, dict[Tensor, Array]] = {}
+
+    def _find_edges(self) -> dict[Tensor, list[Edge]]:
+        """The edges from each node that lead, along which a gradient passes, to an answer; none from other nodes."""
+        found: dict[Tensor, list[Edge]] = {node: [] for node in self.answers}
+        for y in self.graph.nodes:
+            pairs = enumerate(zip(y.operands, derivatives(y), strict=False))
+            edges = [Edge(y, i, x) for i, (x, d) in pairs if x is not None and d is not None and x in found]
+            if edges:
+                found[y] = edges
+        return found
+
+    def walk(self, values: Values, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
+        """What arrives at each node from the root, where what is given is sent on in place of what arrived."""
+        arrived: dict[Tensor, Any] = {self.graph.root: np.ones(self.graph.root.shape)}
+        for node in reversed(self.graph.nodes):
+            g = given.get(node, arrived.get(node))
+            if g is None or node not in self.edges:
+                continue
+            for y, i, x in self.edges[node]:
+                c = values.pull(y, i, g)
+                c = c if c.shape == x.shape else unbroadcast(c, x.shape)
+                arrived[x] = arrived[x] + c if x in arrived else c
+        return arrived
+
+    def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
+        """The nodes whose gradients are computed from these answers."""
+        marked, found = set(answers), set[Tensor]()
+        for y in reversed(self.graph.nodes):
+            if y in self.edges and (y in marked or y in found):
+                found.update(edge.x for edge in self.edges[y])
+        return found
+
+    def sent(self, node: Tensor) -> Any:
+        """The cotangent that a node sends on: the learner's, where there is one."""
+        return self.given[node] if node in self.given else self._at(self.cotangents, node)
+
+    @staticmethod
+    def _at(cotangents: Mapping[Tensor, Any], node: Tensor) -> Array:
+        found = cotangents.get(node)
+        return np.zeros(node.shape) if found is None else np.asarray(found)
+
+    @cached_property
+    def truth(self) -> dict[Tensor, Array]:
+        found = self.walk(self.values, {})
+        return {node: self._at(found, node) for node in self.answers}
+
+    def truth_of(self, node: Tensor) -> Array:
+        """The true gradient at any node that the answers' nodes lead through, or at a leaf that is learned."""
+        return self._true[node] if node in self._true else np.zeros(node.shape)
+
+    @cached_property
+    def _true(self) -> dict[Tensor, Any]:
+        return cotangents({self.graph.root: self.graph.root.seed()})
+
+    @cached_property
+    def factors(self) -> dict[float, str]:
+        """The constant factors by which derivations go wrong, with what to say of each."""
+        lengths = sorted({n for node in self.graph.nodes for n in node.shape if n > 2}, reverse=True)
+        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
+        numbers = {abs(float(a)) for a in primals if isinstance(a, int | float | np.number) and np.isfinite(a)}
+        found = {2.0: "2 times too large", 0.5: "half of what it should be"}
+        for n in lengths:
+            found |= {
+                float(n): f"{n} times too large (is a factor 1/{n} missing?)",
+                1 / n: f"{n} times too small (is a factor 1/{n} applied twice?)",
+                1 / n**2: f"{n}² times too small (is a factor 1/{n} applied three times?)",
+                float(n) ** 2: f"{n}² times too large (are two factors 1/{n} missing?)",
+                2.0 * n: f"2·{n} times too large",
+                0.5 / n: f"2·{n} times too small",
+            }
+        for k in sorted(numbers - {0.0, 1.0}):
+            found.setdefault(k, f"{k:.6g} times what it should be")
+            found.setdefault(1 / k, f"too small by the factor {k:.6g}")
+        return found | {-k: f"of the wrong sign, and {words}" for k, words in found.items()}
+
+    @cached_property
+    def strict(self) -> dict[Tensor, float]:
+        """How far an answer may be off by rounding, in the dtype of the data."""
+        return self._slack(self.epsilon)
+
+    @cached_property
+    def loose(self) -> dict[Tensor, float]:
+        """How far an answer may be off where a step was rounded to float32."""
+        if self.epsilon >= _SINGLE:
+            return self.strict
+        slack = self._slack(_SINGLE)
+        return {
+            node: s if node in self.coarse else min(s, _CAP * _largest(self.expected[node]))
+            for node, s in slack.items()
+        }
+
+    def _slack(self, epsilon: float) -> dict[Tensor, float]:
+        """The effect of rounding on each step, by trial: every value and every answer is moved by a rounding error."""
+        moved = dict.fromkeys(self.answers, 0.0)
+        for seed in range(2):
+            rng = np.random.default_rng(seed)
+
+            def noise(a: Any, rng: np.random.Generator = rng) -> Any:
+                return (
+                    a * (1 + _NOISE * epsilon * rng.uniform(-1, 1, np.shape(a)))
+                    if np.asarray(a).dtype.kind == "f"
+                    else a
+                )
+
+            found = self.walk(Values(self.graph, noise), {node: noise(g) for node, g in self.given.items()})
+            for node, expected in self.expected.items():
+                moved[node] = max(moved[node], _largest(self._at(found, node) - expected))
+        return {node: _MARGIN * (m + epsilon * _largest(self.expected[node])) for node, m in moved.items()}
+
+    def name(self, node: Tensor) -> str:
+        """What a node is called in a report; one without a name by its operation."""
+        return printable(self.graph.names.get(node) or f"the result of {node.op}")
+
+    def value(self, node: Tensor) -> Any:
+        """The value that a node had when it was recorded."""
+        for y in self.graph.consumers[node]:
+            return self.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
+        return self.values.of(node)[0]
+
+    @cached_property
+    def arrays(self) -> list[tuple[Tensor, str]]:
+        """The named nodes that are no numbers, with what they are called."""
+        return [(node, self.name(node)) for node in self.graph.names if node.ndim]
+
+    def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
+        """Sorts nodes as a derivation by hand goes through them: by when the last share of their gradient arrives."""
+        oldest = next((y for y in self.graph.consumers[node] if y in self.edges), node)
+        return -oldest.order, node.function is not None, -node.order
+
+
+class Step:
+    """One answer, and the part of the graph between it and the answers, or the root, that it is computed from.
+
+    ``edges`` are the edges of that part, newest first; ``sources`` are the nodes downstream where it begins.
+    """
+
+    def __init__(self, homework: Homework, node: Tensor, slack: float) -> None:
+        self.homework, self.node, self.slack = homework, node, slack
+        self.answer, self.expected = homework.answers[node], homework.expected[node]
+        self.graph, self.values, self.name = homework.graph, homework.values, homework.name
+        inside, stack, downstream = {node}, [node], set()
+        while stack:
+            for y in self.graph.consumers[stack.pop()]:
+                if y in homework.edges and y not in downstream:
+                    downstream.add(y)
+                    if y not in homework.answers:
+                        inside.add(y)
+                        stack.append(y)
+        self.inside = inside
+        self.sources = sorted((y for y in downstream if y in homework.answers), key=lambda y: -y.order)
+        order = sorted(downstream, key=lambda y: -y.order)
+        self.edges = [edge for y in order for edge in homework.edges[y] if edge.x in inside]
+        ends = {self.graph.root, *(term.node for term in self.graph.terms.values())}
+        self.between = [x for x in order if x in self.graph.names and x in inside and x not in ends]
+
+    def carried(self, seeds: Mapping[Tensor, Any], to: Tensor | None = None) -> Array:
+        """What the seeds alone send to the node of the step, or to another one inside it."""
+        found = dict(seeds)
+        for y, i, x in self.edges:
+            if y in found:
+                c = unbroadcast(self.values.pull(y, i, found[y]), x.shape)
+                found[x] = found[x] + c if x in found else c
+        to = self.node if to is None else to
+        return np.asarray(found[to]) if to in found else np.zeros(to.shape)
+
+    def derivative_at(self, u: Tensor, x: Tensor, a: Any) -> Any:
+        """The derivative by u of the sum of x, a node inside or at the end of the step, at another value a of u."""
+        between = sorted({e.y for e in self.edges if u.order < e.y.order <= x.order}, key=lambda y: y.order)
+        seen: dict[Tensor, tuple[Any, tuple[Any, ...]]] = {u: (a, ())}
+        for y in between:
+            pairs = zip(y.operands, y.primals, strict=True)
+            args = tuple([double(p) if o not in seen else seen[o][0] for o, p in pairs])
+            seen[y] = recomputed(y, args), args
+        rates: dict[Tensor, Any] = {x: np.ones(x.shape)}
+        for y, i, o in self.edges:
+            if y in rates and y in seen:
+                c = unbroadcast(self.values.pull(y, i, rates[y], seen[y]), o.shape)
+                rates[o] = rates[o] + c if o in rates else c
+        return rates.get(u)
+
+    @cached_property
+    def last(self) -> list[Any]:
+        """What passes along each edge into the node itself, before broadcasting is undone."""
+        edges = (edge for edge in self.edges if edge.x is self.node)
+        return [self.values.pull(y, i, self.homework.sent(y)) for y, i, _ in edges]
+
+    @cached_property
+    def shares(self) -> list[tuple[Edge, Any, Array]]:
+        """For each edge what passes along it, before broadcasting is undone, and what of it arrives at the node."""
+        found = []
+        for edge in self.edges:
+            raw = self.values.pull(edge.y, edge.i, self.homework.sent(edge.y))
+            found.append((edge, raw, self.carried({edge.x: unbroadcast(raw, edge.x.shape)})))
+        return found
+
+    @cached_property
+    def parts(self) -> dict[str, Array]:
+        """The summands of the expected answer, by what sends them: an answer downstream, or a cost term."""
+        parts = {}
+        for source in self.sources:
+            edges = [edge for edge in self.edges if edge.y is source]
+            seeds: dict[Tensor, Any] = {}
+            for y, i, x in edges:
+                c = unbroadcast(self.values.pull(y, i, self.homework.sent(y)), x.shape)
+                seeds[x] = seeds[x] + c if x in seeds else c
+            parts["d" + self.name(source)] = self.carried(seeds)
+        for name, term in self.graph.terms.items():
+            if term.node in self.inside:
+                parts[printable(name)] = self.carried({term.node: np.full(term.node.shape, term.coefficient)})
+        return parts
+
+    def matches(self, candidate: Any) -> bool:
+        """Whether the answer is the candidate, to rounding."""
+        a = np.asarray(candidate)
+        if a.shape == self.expected.shape and not np.all(np.isfinite(a) | ~np.isfinite(self.expected)):
+            return False
+        return agrees(self.answer, a, self.slack)
+
+    def multiple(self, direction: Any, base: Any = 0.0) -> float | None:
+        """The t for which the answer is base + t · direction, None where there is no such t or it cannot be told."""
+        direction = np.asarray(direction)
+        if direction.shape != self.answer.shape or np.shape(base) not in ((), self.answer.shape):
+            return None
+        rest = self.answer - base
+        size = _largest(direction)
+        if not size > 4 * self.slack or not np.all(np.isfinite(rest)) or not np.isfinite(size):
+            return None
+        unit = direction / size
+        t = float(np.vdot(unit, rest) / np.vdot(unit, unit)) / size
+        return t if agrees(rest, t * direction, self.slack * max(1.0, abs(t))) else None
+
+    def tried(self, edge: Edge, g: Any, seen: tuple[Any, tuple[Any, ...]]) -> Any:
+        """What passes along an edge with other values in its rule; None where their shapes do not fit."""
+        try:
+            return np.asarray(self.values.pull(edge.y, edge.i, g, seen))
+        except (ValueError, IndexError, TypeError):
+            return None
+
+    def replaces(self, x: Tensor, raw: Any, candidate: Any) -> bool:
+        """Whether the answer has the candidate in place of what passes along an edge to x."""
+        share = unbroadcast(raw, x.shape)
+        if fits(candidate, x) and not (x is self.node and self.answer.shape != x.shape):
+            return self.matches(self.expected + self.carried({x: unbroadcast(candidate, x.shape) - share}))
+        return x is self.node and self.matches_sum(candidate, self.expected - share)
+
+    def matches_sum(self, candidate: Any, rest: Any) -> bool:
+        """Whether the answer is the sum as NumPy would have made it, or the candidate alone where there is no rest."""
+        if np.any(rest):
+            return broadcast_together(np.shape(candidate), rest.shape) and self.matches(candidate + rest)
+        return self.matches(candidate)
+
+    def telling(self, direction: Any) -> bool:
+        """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
+        return int(np.sum(np.abs(direction) > 1e-3 * _largest(direction))) > 2
+
+
+def agrees(answer: Array, expected: Array, slack: float) -> bool:
+    """Whether two arrays are equal to within slack, wherever the second is finite."""
+    if answer.shape != expected.shape:
+        return False
+    known = np.isfinite(expected)
+    return bool(np.all(np.abs(answer[known] - expected[known]) <= slack))
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes one shape of another."""
+    return broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to
+
+
+def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes broadcast."""
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True
+
+
+def fits(a: Any, x: Tensor) -> bool:
+    """Whether an array can be summed to the shape of a node."""
+    return broadcasts(x.shape, a.shape)
+
+
+def _largest(a: Any) -> float:
+    """The largest finite magnitude in an array, 0 where there is none."""
+    magnitude = np.abs(a)
+    return float(np.max(magnitude, where=np.isfinite(magnitude), initial=0.0))
+
+
+def _epsilon(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+
+
+def _fitted(answer: Array, shape: tuple[int, ...]) -> Array | None:
+    """The answer as the steps after it would use it, None where its shape cannot be mended."""
+    if answer.shape == shape:
+        return answer
+    if answer.T.shape == shape:
+        return answer.T
+    if answer.size == int(np.prod(shape)):
+        return answer.reshape(shape)
+    try:
+        return np.broadcast_to(answer, shape)
+    except ValueError:
+        return None

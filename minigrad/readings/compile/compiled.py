@@ -1,0 +1,378 @@
+"""compile(f): a function of arrays, traced once, that runs as a straight-line NumPy program.
+
+    trace      f runs once on Tensors in place of its arguments, inside ``tracing``: everything it computes is recorded
+    linearize  the graph of its results becomes a program                                                (program.py)
+    optimize   the program becomes a faster one that computes the same                                  (optimize.py)
+    emit       the program becomes Python source that writes into memory planned beforehand                 (emit.py)
+
+A graph is recorded for one signature: the form, shapes and dtypes of the arguments. The compiled function keeps a
+program for each of the latest signatures.
+"""
+
+import functools
+import inspect
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.calls import called
+from minigrad.engine.rules import detached, getitem, identity
+from minigrad.engine.tensor import Tensor, apply, holding, recording, tracing
+from minigrad.graph import ancestors
+from minigrad.text.program import Names, linearize
+
+from .emit import Source, emit
+from .optimize import Spec, optimize
+
+Function = Callable[..., Any]
+
+_SIGNATURES = 32  # programs that a compiled function keeps
+_NUMBERS = (bool, int, float)
+_OF_VARYING_SHAPE = frozenset({np.nonzero, np.flatnonzero, np.argwhere, np.unique})
+
+
+def compile(f: Function) -> "Compiled":
+    """A faster function with the results of ``f``, like ``jax.jit`` for NumPy code.
+
+    ``f`` takes arrays, numbers, and lists, tuples and dicts of them, and returns the same; it may be a transform, such
+    as ``mg.value_and_grad(loss)``, or a whole training step with an optimiser's update. On the first call for each
+    form, shapes and dtypes of the arguments, f runs once on Tensors, and what it computes becomes a straight-line
+    program with constants folded, equal expressions computed once, and memory planned beforehand; ``.source`` is its
+    text. The programs of the latest 32 signatures are kept, each with the memory for its intermediate results.
+
+    Results agree with f's to rounding; they are new arrays, the caller's own. No argument is written to. Threads may
+    call one compiled function at the same time.
+
+    A Python number counts as a 0-d array: of the widest floating dtype among the arguments; an int as int64, or as that
+    dtype where it is narrower. What f reads from elsewhere is read when it is traced, and stays; Tensors that f uses
+    from outside are read at each call. Side effects of f (printing, appending to a list) happen while it is traced and
+    never again, and random numbers would stay the same: pass them as arguments.
+
+    Raises TypeError for an argument that is no array of real numbers, and, while tracing, where f branches on a value,
+    takes a value out (``float``, ``.data``), makes a shape depend on values, or draws from NumPy's or Python's global
+    random numbers. Called with Tensors (inside another transform, say) it simply calls f.
+
+    >>> import numpy as np, minigrad as mg
+    >>> step = mg.compile(mg.value_and_grad(lambda w: np.sum(np.square(w))))
+    >>> value, g = step(np.array([1.0, 3.0]))
+    >>> float(value), g
+    (10.0, array([2., 6.]))
+    """
+    if not callable(f):
+        raise TypeError(f"compile takes a function, not {type(f).__name__} {f!r}")
+    return Compiled(f)
+
+
+class Compiled:
+    """What ``compile`` returns: call it as the function it was made of.
+
+    ``source`` is the Python text of the program that ran last, ``derivation`` its readable form.
+    """
+
+    def __init__(self, f: Function) -> None:
+        functools.update_wrapper(self, f)
+        self._function = f
+        self._programs: OrderedDict[Any, _Runner] = OrderedDict()
+        self._lock = threading.RLock()
+        self._last: _Runner | None = None
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        leaves: list[Any] = []
+        key: list[Any] = []
+        _flatten(args, leaves, key)
+        if options:
+            _flatten((options,), leaves, key)
+        signature = tuple(key)
+        runner = self._programs.get(signature)
+        if runner is None:
+            if any(isinstance(x, Tensor) for x in leaves):
+                return self._function(*args, **options)
+            runner = self._compiled(signature, args, options)
+        elif runner is not self._last:
+            with self._lock:
+                if signature in self._programs:
+                    self._programs.move_to_end(signature)
+        self._last = runner
+        return runner(leaves)
+
+    def _compiled(self, signature: Any, args: tuple[Any, ...], options: dict[str, Any]) -> "_Runner":
+        with self._lock:
+            runner = self._programs.get(signature)  # another thread may have been faster
+            if runner is None:
+                runner = self._programs[signature] = _Runner(self._function, args, options)
+                if len(self._programs) > _SIGNATURES:
+                    self._programs.popitem(last=False)
+        return runner
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last. Raises RuntimeError before the first call."""
+        return self._ran().source.text
+
+    @property
+    def derivation(self) -> Any:
+        """``mg.derive`` of the first differentiable scalar that f returned, for the signature of the last call.
+
+        f is traced again, on ones: a derivation does not depend on values. Raises RuntimeError before the first call,
+        TypeError where no such scalar is returned.
+        """
+        from minigrad.readings.derive.derivation import derive  # imported when something is derived
+
+        with np.errstate(all="ignore"):
+            trace = self._ran().retraced()
+        scalars = [x for x in trace.results if isinstance(x, Tensor) and x.requires_grad and x.size == 1]
+        if not scalars:
+            raise TypeError(f"derivation of {called(self._function)}: it returns no differentiable scalar")
+        return derive(scalars[0])
+
+    def _ran(self) -> "_Runner":
+        if self._last is None:
+            raise RuntimeError(f"{called(self._function)} has no program yet: call it once")
+        return self._last
+
+
+# --- forms: arrays and numbers, and lists, tuples and dicts of them -------------------------------------------------
+
+
+def _flatten(branches: Iterable[Any], leaves: list[Any], key: list[Any]) -> None:
+    """Append the leaves of some trees to ``leaves``, and to ``key`` the form, shapes and dtypes that they have."""
+    for x in branches:
+        kind = type(x)
+        if kind is np.ndarray:
+            leaves.append(x)
+            key += x.shape, x.dtype
+        elif isinstance(x, dict):
+            key.append((kind, *x))
+            _flatten(x.values(), leaves, key)
+        elif isinstance(x, list | tuple):
+            key.append((kind, len(x)))
+            _flatten(x, leaves, key)
+        elif x is None:
+            key.append(None)
+        else:
+            leaves.append(x)
+            key += (x.shape, x.dtype) if isinstance(x, np.generic | np.ndarray) else (kind,)
+
+
+def _leaves(*trees: Any) -> list[Any]:
+    leaves: list[Any] = []
+    _flatten(trees, leaves, [])
+    return leaves
+
+
+def _with_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
+    """A tree of the same form with other leaves."""
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return {key: _with_leaves(branch, leaves) for key, branch in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_with_leaves(branch, leaves) for branch in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(_with_leaves(branch, leaves) for branch in tree)
+    return next(leaves)
+
+
+def _paths(tree: Any, path: str) -> list[str]:
+    """How each leaf of a tree is reached."""
+    if tree is None:
+        return []
+    if isinstance(tree, dict):
+        return [p for key, branch in tree.items() for p in _paths(branch, f"{path}[{key!r}]")]
+    if isinstance(tree, list | tuple):
+        return [p for i, branch in enumerate(tree) for p in _paths(branch, f"{path}[{i}]")]
+    return [path]
+
+
+def _text(tree: Any, texts: Iterator[str], names: Names) -> str:
+    """The expression of a tree whose leaves have the given texts; keys and types are bound to names."""
+    if tree is None:
+        return "None"
+    if isinstance(tree, dict):
+        items = [f"{names.bind(key, 'key')}: {_text(x, texts, names)}" for key, x in tree.items()]
+        return f"{{{', '.join(items)}}}"
+    if isinstance(tree, list):
+        return f"[{', '.join(_text(x, texts, names) for x in tree)}]"
+    if isinstance(tree, tuple):
+        joined = "".join(f"{_text(x, texts, names)}, " for x in tree)
+        return f"{names.bind(type(tree), 'form') if hasattr(tree, '_fields') else ''}({joined})"
+    return next(texts)
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+
+def _array(x: Any, dtype: np.dtype[Any] | None) -> Any:
+    """An argument as a program takes it: an array, or a NumPy scalar for a 0-d one or for a number, of ``dtype``."""
+    return dtype.type(x) if dtype is not None else x if x.ndim else x[()]
+
+
+def _number_dtypes(leaves: Sequence[Any]) -> list[np.dtype[Any] | None]:
+    """The dtype that each Python number counts as; None for arrays."""
+    floating = [x.dtype for x in leaves if type(x) not in _NUMBERS and x.dtype.kind == "f"]
+    widest = np.result_type(*floating) if floating else np.dtype(np.float64)
+    of_int = np.dtype(np.int64) if widest.itemsize >= 8 else widest
+    of_kind = {bool: np.dtype(np.bool_), int: of_int, float: widest}
+    return [of_kind.get(type(x)) for x in leaves]
+
+
+def _checked(x: Any, path: str, f: Function) -> None:
+    """Raise TypeError for an argument that is no array of real numbers."""
+    if type(x) in _NUMBERS or (isinstance(x, np.generic | np.ndarray) and x.dtype.kind in "biuf"):
+        if type(x) is not np.ndarray and isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
+            raise TypeError(f"{called(f)}: argument {path} is a {type(x).__name__}; pass a plain array (np.asarray)")
+        return
+    what = f"an array of {x.dtype}" if isinstance(x, np.ndarray | np.generic) else f"{type(x).__name__} {x!r:.40}"
+    raise TypeError(
+        f"{called(f)}: argument {path} is {what}; a compiled function takes arrays of real numbers, numbers, and "
+        f"lists, tuples and dicts of them"
+    )
+
+
+def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any]) -> list[str]:
+    try:
+        parameters = [p.name for p in inspect.signature(f).parameters.values() if p.kind is not p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        parameters = []
+    named = [parameters[i] if i < len(parameters) else f"x{i + 1}" for i in range(len(args))]
+    return [p for name, x in [*zip(named, args, strict=True), *options.items()] for p in _paths(x, name)]
+
+
+# --- tracing --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """One recorded run of f: the nodes that stand for its arguments, the tree it returned, and the leaves of that."""
+
+    arguments: list[Tensor]
+    tree: Any
+    results: list[Tensor]
+    start: int  # the order that divides what was there before from what f recorded
+
+    def outer(self) -> list[Tensor]:
+        """The Tensors made before the trace that its results directly depend on."""
+        found: dict[Tensor, None] = {}
+        seen = {*self.results, *self.arguments}
+        stack = list(seen.difference(self.arguments))
+        while stack:
+            node = stack.pop()
+            if node.order < self.start:
+                found[node] = None
+                continue
+            for x in node.inputs:
+                if x not in seen:
+                    seen.add(x)
+                    stack.append(x)
+        return list(found)
+
+
+def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], guarded: bool = True) -> _Trace:
+    """Run f on Tensors in place of the arrays; ``call`` is the tree of its arguments.
+
+    Where ``guarded``, an argument is the result of a function, which unlike a leaf gives no value out while traced.
+    """
+    before = _random_states()
+    with recording(), tracing():
+        leaves = [holding(x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
+        start = Tensor(0.0).order
+        nodes = [_guarded(x) for x in leaves] if guarded else leaves
+        args, options = _with_leaves(call, iter(nodes))
+        tree = f(*args, **options)
+    if before != _random_states()[: len(before)]:
+        raise RuntimeError(
+            f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
+            f"them outside, and pass them as arguments"
+        )
+    return _Trace(nodes, tree, [_result(x, f) for x in _leaves(tree)], start)
+
+
+def _guarded(x: Tensor) -> Tensor:
+    node: Tensor = apply(identity if x.requires_grad else detached, (x,))
+    return node.named(x.name) if x.name else node
+
+
+def _random_states() -> list[Any]:
+    """The states of the global generators, of modules that are imported already: a trace alone should import none."""
+    states: list[Any] = []
+    if "random" in sys.modules:
+        states.append(sys.modules["random"].getstate())
+    if "numpy.random" in sys.modules:
+        state = np.random.get_state(legacy=False)
+        states.append({key: np.asarray(part).tobytes() for key, part in state["state"].items()})
+    return states
+
+
+def _result(x: Any, f: Function) -> Tensor:
+    """A leaf of what f returned, as a node; checked."""
+    if not isinstance(x, Tensor):
+        if not isinstance(x, np.ndarray | np.generic | bool | int | float):
+            raise TypeError(
+                f"{called(f)} returned {type(x).__name__} {x!r:.40}; a compiled function returns arrays, numbers, and "
+                f"lists, tuples and dicts of them"
+            )
+        return Tensor(x, requires_grad=False)
+    return x
+
+
+def _refuse_varying_shapes(f: Function, nodes: Sequence[Tensor]) -> None:
+    for node in nodes:
+        mask = node.function is getitem and any(x is not None and x.dtype.kind == "b" for x in node.operands[1:])
+        if mask or node.function in _OF_VARYING_SHAPE:
+            raise TypeError(
+                f"{called(f)}: the shape of {node.describe()} depends on values, which differ from call to call; keep "
+                f"the shape and choose entries with np.where"
+            )
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+class _Runner:
+    """The program of one signature, and the workspaces in which it runs: one for each thread that is running it."""
+
+    def __init__(self, f: Function, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        given = _leaves(args, options)
+        paths = _argument_paths(f, args, options)
+        for x, path in zip(given, paths, strict=True):
+            _checked(x, path, f)
+        self.dtypes = _number_dtypes(given)
+        arrays = [_array(x, dtype) for x, dtype in zip(given, self.dtypes, strict=True)]
+        self.plain = all(type(x) is np.ndarray and x.ndim for x in given)
+        trace = _trace(f, (args, options), arrays, paths)
+        outer = trace.outer()
+        self.outer = [x if x.function is None else x.detach() for x in outer]
+        self.source = _source(f, trace, [*trace.arguments, *outer])
+        self.namespace = {"__builtins__": {"range": range, "min": min}, **self.source.namespace}
+        exec(self.source.text, self.namespace)
+        self.workspaces: list[Function] = []
+        ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) for x in arrays]
+        self.retraced = functools.partial(_trace, f, _with_leaves((args, options), iter(ones)), ones, paths, False)
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        if not self.plain:
+            leaves = [_array(x, dtype) for x, dtype in zip(leaves, self.dtypes, strict=True)]
+        try:
+            run = self.workspaces.pop()
+        except IndexError:
+            run = self.namespace[self.source.workspace]()
+        try:
+            return run(*leaves, *[_array(x.value, None) for x in self.outer])
+        finally:
+            self.workspaces.append(run)
+
+
+def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
+    for result in trace.results:
+        _refuse_varying_shapes(f, ancestors(result))
+    program = optimize(linearize(trace.results, inputs), inputs)
+
+    def arranged(texts: list[str], names: Names) -> str:
+        return _text(trace.tree, iter(texts), names)
+
+    return emit(program, [Spec(x.shape, x.dtype) for x in inputs], arranged)

@@ -1,0 +1,149 @@
+"""A drawing: DOT text that shows itself in notebooks and renders to files, with whatever Graphviz there is.
+
+``dot`` on PATH is used; else pygraphviz, whose wheels bundle Graphviz. Where neither works the DOT text is saved, so
+that it can be rendered elsewhere, and the error says where it is and what to install.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import graphviz  # type: ignore[import-untyped]
+
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph
+
+from .fold import Edge, Vertex
+
+SUFFIXES = ("svg", "png", "pdf", "dot", "html")
+
+_HOOK = re.compile(rb'(?<= )(?:id|class)="[^"]*"')
+
+_INSTALL = (
+    'pip install "minigrad[render]" brings Graphviz along; or install it for the whole machine: '
+    "apt install graphviz, brew install graphviz, conda install graphviz"
+)
+
+
+class RenderError(RuntimeError):
+    """There is no Graphviz to render with, or it failed."""
+
+
+class Drawing(graphviz.Digraph):  # type: ignore[misc]
+    """The picture of a graph, a graphviz.Digraph. Notebooks show it; ``.source`` is its DOT text.
+
+    Attributes: ``graph``, the Graph that is drawn; ``vertices``, a list of (id, name, node) with the ``id`` that the
+    vertex has in DOT and SVG, node None where a box stands for several; ``edge_list``, a list of (id, tail id, head id,
+    terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``marks``, {node: (mark,
+    message)} of a check.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        vertices: list[Vertex],
+        edges: list[Edge],
+        lines: list[str],
+        colours: Mapping[str, str],
+        formulas: Mapping[Tensor, str],
+        marks: Mapping[Tensor, tuple[str, str]],
+    ) -> None:
+        super().__init__(name="minigrad", body=[f"\t{line}\n" for line in lines])
+        self.graph = graph
+        self.colours, self.formulas, self.marks = colours, formulas, marks
+        self.vertices = [(v.id, v.name, v.node) for v in vertices]
+        self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
+
+    def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:
+        """Write the picture to a file, whose suffix decides the kind: svg, png, pdf, dot or html. Returns the path.
+
+        ``view`` opens it as well. The file appears when it is complete, and not at all where something fails.
+
+        Raises ValueError for another suffix; OSError, naming the path, where it cannot be written; RenderError where no
+        Graphviz renders, and then the DOT text is left beside the file.
+        """
+        path = Path(filename)
+        kind = path.suffix[1:].lower()
+        if kind not in SUFFIXES:
+            raise ValueError(f"cannot render {path}: the suffix decides the kind, one of .{', .'.join(SUFFIXES)}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot render {path}: there is no directory {path.parent}; create it first")
+        try:
+            _write(path, self._content(kind))
+        except RenderError as error:
+            saved = path.with_suffix(".dot")
+            _write(saved, self.source.encode())
+            raise RenderError(f"cannot render {path}: {error}. The picture is saved as DOT text in {saved}") from None
+        if view:
+            graphviz.view(str(path))
+        return str(filename)
+
+    def view(self, filename: str | os.PathLike[str] = "graph.svg") -> str:
+        """Render to a file and open it."""
+        return self.render(filename, view=True)
+
+    def _content(self, kind: str) -> bytes:
+        if kind == "dot":
+            return str(self.source).encode()
+        if kind == "html":
+            from .page import page
+
+            return bytes(page(self), "utf-8")
+        return bytes(self.pipe(kind))
+
+    def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:
+        """The picture as bytes, or with ``encoding`` as text. Raises RenderError where no Graphviz renders."""
+        try:
+            content = super().pipe(format=format, quiet=True)
+        except graphviz.ExecutableNotFound:
+            content = _bundled(self.source, format)
+        except graphviz.CalledProcessError as error:
+            raise RenderError(
+                f"dot failed: {(error.stderr or b'').decode(errors='replace').strip() or error}"
+            ) from None
+        if format == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
+            content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
+        return content if encoding is None else content.decode(encoding)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
+        """What a notebook shows: the picture, or where nothing renders the reason and the DOT text."""
+        try:
+            return {"image/svg+xml": self.pipe("svg", encoding="utf-8"), "text/plain": repr(self)}
+        except Exception as error:  # a display must not raise, whatever happened
+            return {"text/plain": f"{error}\n{self.source}"}
+
+
+def _bundled(source: str, kind: str) -> bytes:
+    """Render with the Graphviz that pygraphviz brings along."""
+    try:
+        import pygraphviz
+    except ImportError:
+        raise RenderError(f"there is no `dot` on PATH and no pygraphviz; {_INSTALL}") from None
+    try:
+        return bytes(pygraphviz.AGraph(string=source).draw(format=kind, prog="dot"))
+    except (OSError, ValueError, AttributeError) as error:  # an old release, built without a layout engine
+        raise RenderError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file at once: to a temporary file beside it, which then takes its place."""
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

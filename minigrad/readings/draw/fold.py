@@ -1,0 +1,421 @@
+"""What a picture shows of a graph: vertices, and between them edges into which the unnamed operations are folded.
+
+An unnamed node is part of the expression of whatever uses it. An edge says, in the notation of a course, what happens
+to its tail on the way to its head, and carries the bits of the terms that send gradient along it: the terms that reach
+the head, where a gradient passes through the expression at all. An unnamed node that several expressions share is
+folded into each while it is short; a long one becomes a vertex, so that folding takes linear time.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.rules import getitem, identity
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, passes_gradient
+
+SHORT = 40  # operations of an expression that several vertices may each fold
+CROWD = 150  # vertices in a picture, above which repetitions are drawn once
+_ENDS = 8  # vertices at each end of a graph whose middle is drawn as one box
+_PLACES = 3  # uses deep in an expression that a label tells of
+_WIDE = 9  # characters on an edge
+_DEPTH = 6  # scopes inside each other
+
+
+@dataclass(eq=False)
+class Vertex:
+    """A box of the picture: a node, or several that are drawn as one.
+
+    ``id`` is the ``id`` attribute in DOT and SVG, ``dot`` the name of the node in DOT. ``node`` is None for a box that
+    stands for several ``members``; ``name`` then says how many.
+    """
+
+    name: str
+    node: Tensor | None
+    scope: tuple[str, ...]
+    members: list[Tensor]
+    named: bool = True
+    id: str = ""
+    dot: str = ""
+
+
+@dataclass(eq=False)
+class Edge:
+    """A use of ``tail`` by ``head``; ``bits`` are the terms that send gradient along it.
+
+    ``summand`` is the term that the edge adds to the root: no gradient *of the term* flows there, but its colour does.
+    """
+
+    tail: Vertex
+    head: Vertex
+    label: str = ""
+    bits: int = 0
+    summand: str | None = None
+
+
+@dataclass
+class Fold:
+    """The vertices, oldest first, and the edges, by head; ``notes`` say what is drawn once for several."""
+
+    vertices: list[Vertex]
+    edges: list[Edge]
+    notes: list[str] = field(default_factory=list)
+
+
+def fold(graph: Graph, everything: bool) -> Fold:
+    """The picture of ``graph``: its named nodes, or with ``everything`` all operations. Linear in the nodes."""
+    vertices = _vertices(graph, everything)
+    edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
+    return _thinned(Fold(list(vertices.values()), edges), set(graph.names) & {graph.root, *_term_nodes(graph)})
+
+
+def _term_nodes(graph: Graph) -> list[Tensor]:
+    return [term.node for term in graph.terms.values()]
+
+
+# --- vertices ---------------------------------------------------------------------------------------------------------
+
+
+def _vertices(graph: Graph, everything: bool) -> dict[Tensor, Vertex]:
+    shown = {x for x in graph.nodes if x in graph.names or (everything and x.function is not None)}
+    _show_shared(graph, shown)
+    count = 0
+    vertices = {}
+    for node in graph.nodes:
+        if node in shown:
+            name = graph.names.get(node)
+            if name is None:
+                count += 1
+            vertices[node] = Vertex(
+                name or f"{node.op} {count}", node, graph.scope(node)[:_DEPTH], [node], named=name is not None
+            )
+    _identify(vertices.values())
+    return vertices
+
+
+def _show_shared(graph: Graph, shown: set[Tensor]) -> None:
+    """Add to ``shown`` the unnamed nodes that several shown ones need and that are too long to fold into each."""
+    length: dict[Tensor, int] = {}
+    for node in graph.nodes:
+        if node.function is not None and node not in shown:
+            length[node] = min(1 + sum([length.get(x, 0) for x in node.inputs]), SHORT + 1)
+    owner: dict[Tensor, Tensor | None] = {}  # the only shown node that needs it; None where several do
+    for node in reversed(graph.nodes):
+        if node in length:
+            owners = {y if y in shown else owner[y] for y in graph.consumers[node]}
+            if len(owners) == 1:
+                owner[node] = owners.pop()
+            elif length[node] <= SHORT:
+                owner[node] = None
+            else:
+                shown.add(node)
+
+
+def slug(name: str) -> str:
+    """A name for machines: lower case, runs of anything but letters and digits become one ``-``.
+
+    >>> slug("Cross-entropy (mean)")
+    'cross-entropy-mean-'
+    """
+    return re.sub(r"[\W_]+", "-", name.lower())[:100]
+
+
+def unique_slugs(names: Iterable[str]) -> list[str]:
+    """The slugs of ``names``, made unique with -2, -3 where two collide."""
+    taken: dict[str, int] = {}
+    slugs = []
+    for name in names:
+        stem = candidate = slug(name)
+        while candidate in taken:
+            taken[stem] += 1
+            candidate = f"{stem}-{taken[stem]}"
+        taken[candidate] = 1
+        slugs.append(candidate)
+    return slugs
+
+
+def _identify(vertices: Iterable[Vertex]) -> None:
+    """Give every vertex its id; named ones come first, so that no operation takes a name's."""
+    ordered = sorted(vertices, key=lambda vertex: not vertex.named)
+    for vertex, unique in zip(ordered, unique_slugs(v.name for v in ordered), strict=True):
+        vertex.id = f"node-{unique}"
+        vertex.dot = vertex.name if vertex.named and re.fullmatch(r"\w{1,100}", vertex.name) else vertex.id
+
+
+# --- edges ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Use:
+    """How an unnamed node, or the head itself, hangs in the expression of the head."""
+
+    passes: bool  # a gradient gets here from the head
+    node: Tensor
+    up: "tuple[_Use, int] | None" = None  # what uses it, and as which argument
+
+
+def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[Edge]:
+    """One edge per direct use of a vertex by ``head``, and one for all uses deep inside its expression."""
+    assert head.node is not None
+    uses = {head.node: _Use(True, head.node)}
+    direct: list[tuple[Tensor, list[tuple[_Use, int]], bool]] = []
+    deep: dict[Tensor, tuple[list[tuple[_Use, int]], bool]] = {}
+    for node in _expression(head.node, vertices):
+        use = uses[node]
+        for i, (x, flag) in enumerate(zip(node.operands, passes_gradient(node), strict=False)):
+            if x is None:
+                continue
+            passes = use.passes and flag
+            if x not in vertices:
+                earlier = uses.setdefault(x, _Use(passes, x, (use, i)))
+                earlier.passes |= passes
+            elif node is head.node:
+                direct.append((x, [(use, i)], passes))
+            else:
+                places, passed = deep.get(x, ([], False))
+                deep[x] = ([*places, (use, i)][:_PLACES], passed or passes)
+    spoken = _spoken(uses, vertices)
+    found = [*direct, *((x, *rest) for x, rest in deep.items())]
+    return [
+        Edge(
+            vertices[x],
+            head,
+            "" if not head.named else _label(places, spoken),
+            graph.reach[head.node] if passes else 0,
+            _summand(graph, x, head.node) if passes else None,
+        )
+        for x, places, passes in found
+    ]
+
+
+def _expression(root: Tensor, vertices: dict[Tensor, Vertex]) -> list[Tensor]:
+    """The root and the unnamed operations that it is computed by, newest first."""
+    seen, stack = {root}, [root]
+    while stack:
+        for x in stack.pop().operands:
+            if x is not None and x not in seen and x not in vertices:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=attrgetter("order"), reverse=True)
+
+
+def _summand(graph: Graph, x: Tensor, head: Tensor) -> str | None:
+    if graph.reach[head]:
+        return None
+    return next((name for name, term in graph.terms.items() if term.node is x), None)
+
+
+# --- what an edge says ------------------------------------------------------------------------------------------------
+
+_WORDS: dict[Callable[..., Any], str] = {
+    **{
+        np.add: "+",
+        np.subtract: "−",
+        np.negative: "−",
+        np.positive: "",
+        identity: "",
+        np.multiply: "×",
+        np.divide: "÷",
+    },
+    **{np.matmul: "@", np.minimum: "min", np.square: "(·)²", np.sqrt: "√", np.absolute: "|·|", np.sum: "Σ"},
+    **{np.prod: "Π", np.transpose: "ᵀ", np.linalg.norm: "‖·‖", getitem: "[·]", np.reshape: "reshape"},
+}
+_QUIET = {"", "+", "−"}  # said only where nothing else happens on the way
+
+
+def word(node: Tensor) -> str:
+    """An operation in the notation of a course: @, relu, Σ, ..."""
+    constants = [a for x, a in zip(node.operands, node.primals, strict=False) if x is None]
+    constant = constants[0] if constants and np.ndim(constants[0]) == 0 else None
+    if node.function is np.maximum:
+        return "relu" if constant is not None and constant == 0 else "max"
+    if node.function in (np.power, np.float_power):
+        return f"(·)^{constant:.3g}" if isinstance(constant, int | float | np.number) else "power"
+    return _WORDS.get(node.function, node.op or "")  # type: ignore[arg-type]
+
+
+def _label(places: list[tuple[_Use, int]], spoken: dict[Tensor, str]) -> str:
+    labels = dict.fromkeys(_way(*place, spoken) for place in places)
+    first = next(iter(labels), "")
+    joined = " / ".join(labels)
+    return joined if len(joined) <= _WIDE else first
+
+
+def _way(use: _Use, argument: int, spoken: dict[Tensor, str]) -> str:
+    """What happens on the way from an argument to the head, the first things first; quiet ones only where alone."""
+    words: list[str] = []
+    quiet: list[str] = []
+    place: tuple[_Use, int] | None = (use, argument)
+    steps = 0
+    while place is not None and steps < SHORT:
+        use, argument = place
+        said = spoken[use.node] if use.node in spoken else word(use.node)
+        scales = use.node.function in (np.multiply, np.divide) and any([x is None for x in use.node.operands])
+        if said in _QUIET or scales:
+            quiet.append(said)
+        elif said not in words[-1:]:
+            words.append(said)
+        place = use.up
+        steps += 1
+    if place is not None:
+        return f"{', '.join(words[:2])}, …"
+    text = ", ".join(words) or next(filter(None, quiet), "")
+    return text if len(text) <= _WIDE or len(words) < 2 else f"{words[0]} … {words[-1]}"
+
+
+def _spoken(uses: dict[Tensor, _Use], vertices: dict[Tensor, Vertex]) -> dict[Tensor, str]:
+    """Words for the nodes of an expression that together are something a course has a name for."""
+    spoken: dict[Tensor, str] = {}
+    for node in uses:
+        for said, inner in _idioms(node):
+            if not any(x in vertices for x in inner):
+                spoken |= {node: said, **dict.fromkeys(inner, "")}
+    return spoken
+
+
+def _idioms(node: Tensor) -> Iterable[tuple[str, list[Tensor]]]:
+    """Names of what a node computes together with ``inner`` nodes below it."""
+    match node.function, node.operands:
+        case np.sum, (Tensor() as square,) if not node.options:
+            if _is_square(square):
+                yield "‖·‖²", [square]
+            elif square.function is np.absolute:
+                yield "‖·‖₁", [square]
+        case np.divide, (None, Tensor() as total) if _is_number(node.primals[0], 1):
+            exp = _other_than(total, np.add, 1)
+            if exp is not None and exp.function is np.exp:
+                (minus,) = exp.operands
+                if minus is not None and minus.function is np.negative:
+                    yield "sigmoid", [total, exp, minus]
+        case np.divide, (Tensor() as exp, Tensor() as total):
+            if exp.function is np.exp and total.function is np.sum and total.operands[0] is exp:
+                yield "softmax", [exp, total]
+        case np.log, (Tensor() as total,) if total.function is np.sum:
+            exp = total.operands[0]
+            if exp is not None and exp.function is np.exp:
+                yield "logsumexp", [total, exp]
+
+
+def _is_square(x: Tensor) -> bool:
+    if x.function is np.multiply:
+        return x.operands[0] is x.operands[1]
+    return x.function is np.square or (x.function is np.power and _is_number(x.primals[1], 2))
+
+
+def _is_number(a: Any, number: float) -> bool:
+    return np.ndim(a) == 0 and bool(a == number)
+
+
+def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Tensor | None:
+    """The Tensor that ``function`` combines with a number; None where the node is nothing of the kind."""
+    if node.function is not function:
+        return None
+    for x, a in zip(node.operands, reversed(node.primals), strict=True):
+        if x is not None and _is_number(a, number):
+            return x
+    return None
+
+
+# --- crowds -----------------------------------------------------------------------------------------------------------
+
+
+def _thinned(picture: Fold, keep: set[Tensor]) -> Fold:
+    """A picture of at most about ``CROWD`` vertices; what is drawn once for several is counted in a note."""
+    for thin in (_repetitions, _scopes, _middle):
+        if len(picture.vertices) > CROWD:
+            boxes, note = thin(picture.vertices, keep)
+            picture = _merged(picture, boxes, note)
+    return picture
+
+
+_Boxes = dict[Vertex, Vertex]  # vertex -> the box that it is drawn as part of
+
+
+def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
+    """Scopes side by side that hold the same operations: of four or more the first two and the last stay."""
+    inside: dict[tuple[str, ...], list[Vertex]] = {}
+    for vertex in vertices:
+        for depth in range(1, len(vertex.scope) + 1):
+            inside.setdefault(vertex.scope[:depth], []).append(vertex)
+    siblings: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for path in inside:
+        siblings.setdefault(path[:-1], []).append(path)
+    boxes: _Boxes = {}
+    for parent in sorted(siblings, key=len):
+        for run in _runs(siblings[parent], lambda path: _signature(inside[path], len(path))):
+            middle = [v for path in run[2:-1] for v in inside[path] if v.node not in keep and v not in boxes]
+            if len(run) > 3 and middle:
+                box = Vertex(f"{len(run) - 3} more like {run[1][-1]}", None, parent, _members(middle))
+                boxes |= dict.fromkeys(middle, box)
+    return boxes, "Repeated scopes are drawn as the first two and the last."
+
+
+def _signature(vertices: list[Vertex], depth: int) -> tuple[Any, ...]:
+    """What a scope holds, numbers in names aside."""
+    return tuple(
+        (_stem(v.name), None if v.node is None else v.node.op, tuple(map(_stem, v.scope[depth:]))) for v in vertices
+    )
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _runs(paths: list[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
+    runs: list[list[Any]] = []
+    last: Any = None
+    for path in paths:
+        this = key(path)
+        if runs and this == last:
+            runs[-1].append(path)
+        else:
+            runs.append([path])
+        last = this
+    return runs
+
+
+def _scopes(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
+    """Whole scopes as boxes, the innermost first, until the picture is small enough."""
+    boxes: _Boxes = {}
+    for depth in range(max(len(v.scope) for v in vertices), 0, -1):
+        groups: dict[tuple[str, ...], list[Vertex]] = {}
+        for vertex in vertices:
+            if len(vertex.scope) >= depth and vertex.node not in keep:
+                groups.setdefault(vertex.scope[:depth], []).append(vertex)
+        for path, group in groups.items():
+            if len(group) > 1:
+                boxes |= dict.fromkeys(group, Vertex(path[-1], None, path[:-1], _members(group)))
+        if len(vertices) - len(boxes) + len(set(boxes.values())) <= CROWD:
+            break
+    return boxes, "Scopes are drawn as one box each."
+
+
+def _middle(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
+    """All but the oldest and the newest."""
+    middle = [v for v in vertices[_ENDS:-_ENDS] if v.node not in keep]
+    box = Vertex("the middle", None, (), _members(middle))
+    return dict.fromkeys(middle, box), "The middle of the graph is drawn as one box."
+
+
+def _members(vertices: list[Vertex]) -> list[Tensor]:
+    return [x for vertex in vertices for x in vertex.members]
+
+
+def _merged(picture: Fold, boxes: _Boxes, note: str) -> Fold:
+    if not boxes:
+        return picture
+    vertices = list(dict.fromkeys(boxes.get(v, v) for v in picture.vertices))
+    edges: dict[Any, Edge] = {}
+    for edge in picture.edges:
+        tail, head = boxes.get(edge.tail, edge.tail), boxes.get(edge.head, edge.head)
+        if (tail, head) == (edge.tail, edge.head):
+            edges[edge] = edge
+        elif tail is not head:
+            merged = edges.setdefault((tail, head), Edge(tail, head))
+            merged.bits |= edge.bits
+    _identify(vertices)
+    return Fold(vertices, list(edges.values()), [*picture.notes, note])

@@ -1,0 +1,575 @@
+"""Draw a graph: which cost term reaches what, in one look.
+
+Arrays are nodes, operations are labels on edges. An edge's colour says which cost term sends gradient along it,
+parallel strokes that several do; the node says it in words too. "No path" is written, never drawn.
+
+The picture is DOT text. Its width is what decides whether it can be read where it is shown, so a graph that is too wide
+from left to right is set like text: rows from left to right, one below the other, a scope to a row.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.engine.reverse import cotangents
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, printable
+from minigrad.text.notation import COLOURS
+from minigrad.text.program import ATOM, CALL, Names, Text, literal, spell
+
+from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
+
+if TYPE_CHECKING:
+    from minigrad.readings.check.report import Check
+
+    from .drawing import Drawing
+
+PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
+
+_FONT = 12
+_SMALL = 10
+_GREY = "#5f5f5f"
+_LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
+_NAME = 18  # characters of a name in a node
+_FORMULA = 160  # characters of a formula in a tooltip
+_TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
+_PASSING = 3  # edges that may pass rows by before the rows are held together
+_BODY = 'subgraph cluster_rows { graph [style=invis label="" margin=0]'
+_MARGIN = 60.0  # points of a page that rows leave to edges
+
+
+def draw(
+    J: Tensor,
+    names: Mapping[str, Any] | None = None,
+    terms: Mapping[str, Tensor] | None = None,
+    direction: str = "LR",
+    detail: str = "named",
+    check: "Check | None" = None,
+) -> "Drawing":
+    """The picture of the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
+
+    Named nodes, cost terms, learned leaves and ``J`` itself are drawn (a graph in which nothing has a name: all
+    operations); unnamed operations are labels on the edges, anonymous constants are hidden, scopes are boxes. ``names``
+    maps names to Tensors, usually ``locals()``; ``terms`` maps names to summands of ``J``. ``direction`` is "LR" (left
+    to right) or "TB" (top to bottom); ``detail="all"`` makes every operation a node. Above about 150 nodes repeated
+    scopes are drawn once, and the picture says so. With ``check``, a report of ``mg.check`` on the same J and names,
+    each gradient that was checked is marked right, wrong here, or inherited.
+
+    For machines: a node's ``id`` is ``node-NAME``, an edge's ``class`` lists ``term-NAME`` for each term that sends
+    gradient along it, names slugged.
+
+    Raises ValueError for another direction or detail, and where names, terms or check do not fit the graph; TypeError
+    where ``J`` is no Tensor.
+
+    >>> import numpy as np, minigrad as mg
+    >>> W = mg.Tensor([[1.0, -2.0]], name="W")
+    >>> J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(np.square(W)).named("L2")
+    >>> [name for id, name, node in mg.draw(J).vertices]
+    ['W', 'hinge', 'L2', 'output']
+    """
+    _check("direction", direction, ("LR", "TB"))
+    _check("detail", detail, ("named", "all"))
+    from .drawing import Drawing
+
+    graph = Graph(J, names, terms)
+    picture = fold(graph, everything=detail == "all" or not _has_names(graph, names or {}, terms or {}))
+    marks = _marks(graph, check) if check is not None else {}
+    writer = _Writer(graph, picture, direction, marks)
+    colours = dict(zip(writer.terms, writer.colours, strict=True))
+    return Drawing(graph, picture.vertices, picture.edges, writer.lines(), colours, writer.formulas, marks)
+
+
+def _check(what: str, given: str, choices: tuple[str, ...]) -> None:
+    if given not in choices:
+        raise ValueError(f"draw: {what}={given!r} is none of {', '.join(map(repr, choices))}")
+
+
+def _has_names(graph: Graph, names: Mapping[str, Any], terms: Mapping[str, Any]) -> bool:
+    given = [x for x in names.values() if isinstance(x, Tensor) and x in graph.reach]
+    return bool(given or terms) or any(node.name for node in graph.nodes)
+
+
+WRONG, INHERITED, RIGHT = "✗ wrong here", "↳ inherited", "✓ right"  # a sign and words: they survive grey print
+_MARKS = {WRONG: "#b3261e", INHERITED: "#5f5f5f", RIGHT: "#146c2e"}
+
+
+def _marks(graph: Graph, report: "Check") -> dict[Tensor, tuple[str, str]]:
+    """{node: (mark, message)} of the gradients that a report speaks of."""
+    said = {
+        **dict.fromkeys(report.right, (RIGHT, "")),
+        **dict.fromkeys(report.inherited, (INHERITED, "Wrong only because an earlier step is.")),
+        **{m.node: (WRONG, "\n".join((m.message, *m.correction))) for m in report.mistakes},
+    }
+    for name in said:
+        if name not in graph.by_name:
+            raise ValueError(
+                f"draw: check= speaks of {printable(name)!r}, no node of {printable(graph.names[graph.root])}; "
+                f"check and draw the same J with the same names="
+            )
+    return {graph.by_name[name]: mark for name, mark in said.items()}
+
+
+# --- colours ----------------------------------------------------------------------------------------------------------
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    pairs = zip(_rgb(colour), _rgb(other), strict=True)
+    return "#" + "".join(f"{round(a * (1 - share) + b * share):02x}" for a, b in pairs)
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+_ENTITIES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\"})
+
+
+def _escaped(text: str) -> str:
+    """Text for DOT and for its HTML-like labels: nothing in it is a tag, an entity, a quote or an escape."""
+    return text.translate(_ENTITIES)
+
+
+def _short(name: str, limit: int = _NAME) -> str:
+    return _escaped(printable(name, limit))
+
+
+def _tip(lines: Iterable[str]) -> str:
+    text = "\n".join(printable(line, _TIP) for line in lines)[:_TIP]
+    return _escaped(text).replace("\n", "&#10;")
+
+
+def _size(text: str, points: int = _SMALL, colour: str | None = None, bold: bool = False) -> str:
+    ink = f' COLOR="{colour}"' if colour else ""
+    return f'<FONT POINT-SIZE="{points}"{ink}>{f"<B>{text}</B>" if bold else text}</FONT>'
+
+
+def _attributes(**attributes: str | None) -> str:
+    """Attributes in brackets; a value <...> is an HTML-like label, every other is quoted (and escaped already)."""
+    given = {key.strip("_"): value for key, value in attributes.items() if value is not None}
+    return "[" + " ".join(f"{key}={v if v[:1] == '<' else _quoted(v)}" for key, v in given.items()) + "]"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _shape(node: Tensor) -> str:
+    if node.size == 1 and node.ndim == 0:
+        return f"= {node.value:.3g}"
+    return f"({node.shape[0]},)" if node.ndim == 1 else "×".join(map(str, node.shape))
+
+
+def _families(names: list[str], limit: int = 6) -> str:
+    """Names in few characters: W1, W2, W3 as W1–W3."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        match = re.fullmatch(r"(.*?\D)(\d{1,6})", name)
+        groups.setdefault(match[1] if match else name, []).append(match[2] if match else "")
+    parts: list[str] = []
+    for stem, numbers in groups.items():
+        counted = list(map(int, filter(None, numbers)))
+        if len(numbers) > 2 and counted == list(range(counted[0], counted[0] + len(numbers))):
+            parts.append(f"{printable(stem, _NAME)}{numbers[0]}–{printable(stem, _NAME)}{numbers[-1]}")
+        else:
+            parts.extend(f"{printable(stem + number, _NAME)}" for number in numbers)
+    rest = f" and {len(parts) - limit} more" if len(parts) > limit else ""
+    return ", ".join(parts[:limit]) + rest
+
+
+def _number(a: Any) -> Text:
+    """An anonymous constant of a formula: a number as it is, an array by its shape."""
+    if isinstance(a, np.ndarray | np.generic | float | int):
+        return Text(f"{float(a):.4g}" if np.ndim(a) == 0 else f"[{'×'.join(map(str, np.shape(a)))}]", ATOM)
+    try:
+        return literal(a)
+    except TypeError:
+        return Text("…", ATOM)
+
+
+def _formulas(graph: Graph, vertices: list[Vertex]) -> dict[Tensor, str]:
+    """What every vertex was computed by, in terms of the others."""
+    shown = {vertex.node: vertex.name for vertex in vertices if vertex.node is not None}
+    formulas: dict[Tensor, str] = {}
+    texts: dict[Tensor, Text] = {}
+    for node in graph.nodes:
+        if node.function is None:
+            texts[node] = Text(shown[node], ATOM) if node in shown else _number(node.value)
+            continue
+        arguments = [
+            texts[x] if x is not None else _number(a) for x, a in zip(node.operands, node.primals, strict=True)
+        ]
+        text = spell(node.function, arguments, node.options, Names())
+        if len(text.code) > _FORMULA:
+            text = Text(f"{node.op}(…)", CALL)
+        if node in shown:
+            formulas[node] = text.code
+            text = Text(printable(shown[node], _NAME), ATOM)
+        texts[node] = text
+    return formulas
+
+
+def _values(node: Tensor) -> str:
+    a = np.asarray(node.value, float) if node.size else np.zeros(0)
+    if a.size < 2:
+        return f"value {a.item():.6g}" if a.size else "no values"
+    with np.errstate(all="ignore"):
+        return f"mean {a.mean():.3g}, std {a.std():.3g}, min {a.min():.3g}, max {a.max():.3g}, norm {_norm(a):.3g}"
+
+
+def _norm(a: Any) -> float:
+    return float(np.linalg.norm(np.asarray(a, float).ravel()))
+
+
+# --- the DOT text -----------------------------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Writes the DOT text of a picture."""
+
+    def __init__(self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]) -> None:
+        self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
+        self.terms = list(graph.terms)
+        self.colours = [COLOURS[k % len(COLOURS)] for k in range(len(self.terms))]
+        self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
+        self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
+        self.formulas = _formulas(graph, picture.vertices)
+        self.parts = self._parts()
+        self.clusters = 0
+        self.place: dict[Vertex, int] = {}  # of the vertices in rows
+
+    def _parts(self) -> list[dict[Tensor, Any]] | None:
+        """Per term the cotangents of the vertices; None before backward."""
+        shown = {v.node for v in self.picture.vertices if v.node is not None and v.node.requires_grad}
+        if all(node.grad is None for node in shown):
+            return None
+        return [cotangents(self.graph.seeds(name), shown) for name in self.terms]
+
+    def lines(self) -> list[str]:
+        rows = self._rows() if self.direction == "LR" else []
+        body = self._body(rows)
+        self.place = {v: k for k, v in enumerate(itertools.chain.from_iterable(rows))}
+        return [
+            *self._defaults("TB" if rows else self.direction),
+            *self._boxes([v for v in self.picture.vertices if v not in body]),
+            *([_BODY, *self._boxes([v for v in self.picture.vertices if v in body]), "}"] if body else []),
+            *[self._edge(k, edge) for k, edge in enumerate(self.picture.edges, 1)],
+            *_row_lines(rows),
+        ]
+
+    def _body(self, rows: list[list[Vertex]]) -> set[Vertex]:
+        """What is held together in rows, with their whole scopes: so many edges pass by that they would drift apart."""
+        row_of = {v: k for k, row in enumerate(rows) for v in row}
+        spans = [row_of[e.head] - row_of[e.tail] for e in self.picture.edges if e.head in row_of and e.tail in row_of]
+        if sum([span > 1 for span in spans]) <= _PASSING:
+            return set()
+        inside = {v for row in rows[:-1] for v in row}
+        scopes = {v.scope[0] for v in inside if v.scope}
+        return inside | {v for v in self.picture.vertices if v.scope and v.scope[0] in scopes}
+
+    def _defaults(self, direction: str) -> list[str]:
+        font = {"fontname": "Helvetica"}
+        tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15"}
+        return [
+            "graph "
+            + _attributes(
+                rankdir=direction, newrank="true", bgcolor="white", pad="0.1", tooltip="minigrad", **tight, **font
+            ),
+            "graph " + _attributes(label=self._legend(), labelloc="t", labeljust="l", fontsize=str(_FONT)),
+            "node " + _attributes(shape="plain", fontsize=str(_FONT), **font),
+            "edge " + _attributes(fontsize=str(_SMALL), fontcolor="#333333", arrowsize="0.6", **font),
+        ]
+
+    # nodes and clusters
+
+    def _boxes(self, vertices: list[Vertex]) -> list[str]:
+        """The vertices, in the clusters of their scopes."""
+        tree: dict[tuple[str, ...], list[Any]] = {(): []}
+        for vertex in vertices:
+            for depth in range(1, len(vertex.scope) + 1):
+                path = vertex.scope[:depth]
+                if path not in tree:
+                    tree[path] = []
+                    tree[path[:-1]].append(path)
+            tree[vertex.scope].append(vertex)
+        lines: list[str] = []
+        stack: list[Any] = list(reversed(tree[()]))
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Vertex):
+                lines.append(self._node(item))
+            elif isinstance(item, tuple):
+                self.clusters += 1
+                lines += [f"subgraph cluster_{self.clusters} {{", "graph " + _cluster(item[-1])]
+                stack += ["}", *reversed(tree[item])]
+            else:
+                lines.append(item)
+        return lines
+
+    def _node(self, vertex: Vertex) -> str:
+        return f"{_quoted(vertex.dot)} " + _attributes(
+            id=vertex.id, tooltip=_tip(self._told(vertex)), **self._look(vertex)
+        )
+
+    def _look(self, vertex: Vertex) -> dict[str, str]:
+        node = vertex.node
+        name = _size(_short(vertex.name), _FONT, bold=True)
+        if node is None:
+            text = _size(f"… {_short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", _SMALL)
+            return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
+        box = {"shape": "box", "margin": "0.08,0.05", "height": "0", "width": "0"}
+        if node is self.graph.root:
+            return {
+                **box,
+                "peripheries": "2",
+                "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>",
+            }
+        if node in self.of_term:
+            ink = self.colours[self.of_term[node]]
+            look = {
+                "style": "rounded,filled",
+                "color": ink,
+                "fillcolor": _mixed(ink, "#ffffff", 0.86),
+                "penwidth": "1.5",
+            }
+            return {**box, **look, "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>"}
+        if not vertex.named:
+            return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
+        if not node.requires_grad:
+            text = f"{_size(_short(vertex.name), colour=_GREY)} {_size(_shape(node), colour=_GREY)}"
+            what = "data" if node.function is None else "no gradient"
+            return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{_size(what, colour=_GREY)}>"}
+        return {"label": self._table(vertex, node)}
+
+    def _table(self, vertex: Vertex, node: Tensor) -> str:
+        fill = _LEARNED if node.function is None else _COMPUTED
+        head = f"<B>{_short(vertex.name)}</B> {_size(_shape(node))}"
+        return (
+            '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
+            f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
+            f'<TR><TD BGCOLOR="{_PLAIN}">{self._gradient(vertex, node)}</TD></TR></TABLE>>'
+        )
+
+    def _gradient(self, vertex: Vertex, node: Tensor) -> str:
+        """In words: what the gradient of a node is made of."""
+        bits = self.graph.reach[node]
+        arriving = [
+            _size(_short(name, 14), colour=self.colours[k]) for k, name in enumerate(self.terms) if bits >> k & 1
+        ]
+        missing = [printable(name, 14) for k, name in enumerate(self.terms) if not bits >> k & 1]
+        lines = [_size(f"d{_short(vertex.name)} = ") + _size(" + ").join(arriving)] if arriving else []
+        if missing:
+            lines.append(_size(f"{_escaped(_families(missing, 3))}: no path", colour=_GREY))
+        if arriving and node.grad is None:
+            lines.append(_size("not computed yet", colour=_GREY))
+        return ("<BR/>".join(lines) or _size("no path", colour=_GREY)) + self._mark(node)
+
+    def _mark(self, node: Tensor) -> str:
+        """What a check found of the gradient of a node."""
+        if node not in self.marks:
+            return ""
+        mark, _ = self.marks[node]
+        return f"<BR/>{_size(mark, colour=_MARKS[mark], bold=True)}"
+
+    def _told(self, vertex: Vertex) -> list[str]:
+        """The lines of a tooltip."""
+        node = vertex.node
+        if node is None:
+            return [f"{len(vertex.members)} nodes, drawn as one"]
+        lines = [f"{vertex.name}: shape {node.shape}, {node.dtype}"]
+        if node in self.formulas:
+            lines.append(f"{printable(vertex.name, _NAME)} = {self.formulas[node]}")
+        lines.append(_values(node))
+        if node.requires_grad and node is not self.graph.root:
+            lines += [
+                self._share(k, name, node)
+                for k, name in enumerate(self.terms)
+                if node is not self.graph.terms[name].node
+            ]
+            lines.append("gradient: not computed yet" if node.grad is None else f"norm of .grad {_norm(node.grad):.3g}")
+        if node in self.marks:
+            lines += ": ".join(filter(None, self.marks[node])).splitlines()
+        return lines
+
+    def _share(self, k: int, name: str, node: Tensor) -> str:
+        if not self.graph.reach[node] >> k & 1:
+            return f"{name}: no path"
+        if self.parts is None:
+            return f"{name}: has a path"
+        norm = _norm(self.parts[k][node]) if node in self.parts[k] else 0.0
+        return f"{name}: gradient of norm {norm:.3g}" + (" (there is a path; the number is 0)" if norm == 0 else "")
+
+    # edges
+
+    def _edge(self, k: int, edge: Edge) -> str:
+        colours = [self.colours[i] for i in range(len(self.terms)) if edge.bits >> i & 1]
+        classes = [f"term-{self.classes[name]}" for name in self.graph.terms_of(edge.bits)]
+        says = ", ".join(self.graph.terms_of(edge.bits))
+        told = f"{edge.tail.name} → {edge.head.name}: {f'gradient of {says}' if says else 'no gradient'}"
+        dashed = None
+        if edge.summand is not None:
+            colours, classes = [self.colours[self.terms.index(edge.summand)]], [f"summand-{self.classes[edge.summand]}"]
+            told = f"{edge.summand} is a summand of {edge.head.name}"
+        elif not colours:
+            colours, dashed = ["#888888"], "dashed"
+        return f"{_quoted(edge.tail.dot)} -> {_quoted(edge.head.dot)} " + _attributes(
+            id=f"edge-{k}",
+            class_=" ".join(classes) or None,
+            color=":white:".join(colours),
+            penwidth="1.8" if dashed is None else None,
+            style=dashed,
+            constraint="false" if self.place.get(edge.head, math.inf) < self.place.get(edge.tail, -1) else None,
+            label=_escaped(f" {edge.label} ") if edge.label and edge.summand is None else None,
+            tooltip=_tip([told]),
+        )
+
+    # the legend
+
+    def _legend(self) -> str:
+        """What the root is, what each colour is, and in words what each term reaches."""
+        rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{self._sum()}</B></TD></TR>']
+        ends = {self.graph.root, *self.of_term}
+        nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
+        for k, name in enumerate(self.terms):
+            ink = _size(f"━━ <B>{_short(name)}</B>", _FONT, self.colours[k])
+            says = _escaped(self._reach_in_words(k, nodes)).replace("\n", '<BR ALIGN="LEFT"/>')
+            rows.append(f'<TR><TD ALIGN="LEFT">{ink}</TD><TD ALIGN="LEFT">{says}</TD></TR>')
+        rows += [
+            f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self.picture.notes
+        ]
+        return f'<<TABLE BORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>>'
+
+    def _sum(self) -> str:
+        name = _short(self.graph.names[self.graph.root])
+        if self.of_term.get(self.graph.root) is not None or not self.terms:
+            return name
+        parts = []
+        for k, term in enumerate(self.graph.terms.values()):
+            sign = "− " if term.coefficient < 0 else "+ " if k else ""
+            size = abs(term.coefficient)
+            factor = "" if size == 1 else f"{size:.3g} · "
+            parts.append(f"{sign}{factor}{_short(term.name)}")
+        return f"{name} = {' '.join(parts)}"
+
+    def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
+        reached = [self.graph.names[x] for x in nodes if self.graph.reach[x] >> k & 1]
+        missed = [self.graph.names[x] for x in nodes if not self.graph.reach[x] >> k & 1]
+        if not missed:
+            return "reaches every node"
+        if not reached:
+            return "reaches no node"
+        if len(reached) <= len(missed):
+            return f"reaches only {_families(reached)}\nno path from {_families(missed)}"
+        return f"reaches every node but {_families(missed)}: no path"
+
+    # the layout
+
+    def _rows(self) -> list[list[Vertex]]:
+        """The vertices as text is set: rows no wider than a page, a scope begins a new one unless it fits.
+
+        Terms have a row of their own below the others. The root, after them, and data, where it is used, float. There
+        are no rows where the picture is narrow enough without.
+        """
+        width = {v: self._width(v) for v in self.picture.vertices}
+        if _widest_path(self.picture, width) <= PAGE:
+            return []
+        rows: list[list[Vertex]] = []
+        room = 0.0
+        for block in _blocks(self._reading_order()):
+            if sum([width[v] for v in block]) > room:
+                room = 0.0
+            for vertex in block:
+                if width[vertex] > room:
+                    rows.append([])
+                    room = PAGE - _MARGIN
+                rows[-1].append(vertex)
+                room -= width[vertex]
+        return rows + [row for row in [self._term_row(rows)] if row]
+
+    def _last(self) -> set[Vertex]:
+        """The terms that nothing but the root uses."""
+        used = {edge.tail for edge in self.picture.edges if edge.head.node is not self.graph.root}
+        return {v for v in self.picture.vertices if v.node in self.of_term and v not in used}
+
+    def _term_row(self, rows: list[list[Vertex]]) -> list[Vertex]:
+        """The last terms, each about below what it is computed from."""
+        column = {v: k for row in rows for k, v in enumerate(row)}
+        tails: dict[Vertex, list[int]] = {v: [] for v in self.picture.vertices if v in self._last()}
+        for edge in self.picture.edges:
+            if edge.head in tails and edge.tail in column:
+                tails[edge.head].append(column[edge.tail])
+        return sorted((v for v in tails if v.node is not self.graph.root), key=lambda v: np.mean(tails[v] or [0]))
+
+    def _width(self, vertex: Vertex) -> float:
+        """About how many points a vertex takes, with the gap after it."""
+        gap = 36.0
+        if vertex.node is None:
+            return 150 + gap
+        if not vertex.named:
+            return 30 + gap
+        name = min(len(vertex.name), _NAME)
+        head = name * 8.0 + len(_shape(vertex.node)) * 6.0 + 12
+        arriving = [n for k, n in enumerate(self.terms) if self.graph.reach[vertex.node] >> k & 1]
+        row = (name + 4 + sum(min(len(n), 14) + 3 for n in arriving)) * 5.6
+        return max(head, row) + gap
+
+    def _reading_order(self) -> list[Vertex]:
+        """What rows are made of, oldest first, a leaf just before its first use."""
+        place = {v: k for k, v in enumerate(self.picture.vertices)}
+        first_use: dict[Vertex, int] = {}
+        for edge in self.picture.edges:
+            first_use[edge.tail] = min(first_use.get(edge.tail, len(place)), place[edge.head])
+
+        def position(v: Vertex) -> float:
+            is_leaf = v.node is not None and v.node.function is None
+            return first_use.get(v, 0) - 0.5 if is_leaf else place[v]
+
+        floating = self._last() | {v for v in place if _is_data(v.node) or v.node is self.graph.root}
+        return sorted((v for v in place if v not in floating), key=position)
+
+
+def _is_data(node: Tensor | None) -> bool:
+    return node is not None and node.function is None and not node.requires_grad
+
+
+def _cluster(name: str) -> str:
+    look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
+    label = _short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
+    return _attributes(label=label, labeljust="l", tooltip=_tip([name]), **look)
+
+
+def _blocks(ordered: list[Vertex]) -> list[list[Vertex]]:
+    """Runs of vertices of the same scope."""
+    blocks: list[list[Vertex]] = []
+    for vertex in ordered:
+        if blocks and blocks[-1][-1].scope == vertex.scope:
+            blocks[-1].append(vertex)
+        else:
+            blocks.append([vertex])
+    return blocks
+
+
+def _widest_path(picture: Fold, width: dict[Vertex, float]) -> float:
+    """Points that the picture takes when it is drawn from left to right."""
+    reach = dict(width)
+    incoming: dict[Vertex, list[Vertex]] = {}
+    for edge in picture.edges:
+        incoming.setdefault(edge.head, []).append(edge.tail)
+    for vertex in picture.vertices:
+        reach[vertex] += max([reach[tail] for tail in incoming.get(vertex, ())], default=0.0)
+    return max(reach.values())
+
+
+def _row_lines(rows: list[list[Vertex]]) -> list[str]:
+    """Rows as ranks, one below the other, each in reading order, their first vertices aligned."""
+    lines = [f"{{rank=same; {' '.join(_quoted(v.dot) + ';' for v in row)}}}" for row in rows]
+    for row in rows:
+        lines += [f"{_quoted(a.dot)} -> {_quoted(b.dot)} [style=invis]" for a, b in itertools.pairwise(row)]
+    pairs = itertools.pairwise(rows)
+    return lines + [f"{_quoted(a[0].dot)} -> {_quoted(b[0].dot)} [style=invis weight=10]" for a, b in pairs]

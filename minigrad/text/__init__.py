@@ -1,0 +1,1 @@
+"""Expressions, and how they are written: as NumPy, as mathematics, in words."""

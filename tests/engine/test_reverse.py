@@ -1,0 +1,201 @@
+"""The reverse walk: backward and gradients, by exact algebra."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.engine import reverse, rules
+from minigrad.engine.reverse import cotangents, upstream
+from minigrad.engine.rules import POINTWISE, RULES
+
+
+@pytest.fixture
+def net(rng):
+    W1, W2 = mg.Tensor(rng.normal(size=(4, 3)), "W1"), mg.Tensor(rng.normal(size=(1, 4)), "W2")
+    X = mg.constant(rng.normal(size=(3, 5)), "X")
+    A1 = np.tanh(W1 @ X).named("A1")
+    ce = np.mean(np.square(W2 @ A1))
+    l2 = 0.1 * (np.sum(np.square(W1)) + np.sum(np.square(W2)))
+    return W1, W2, A1, ce, l2
+
+
+def test_two_terms_one_by_one_add_up_to_their_sum(net):
+    W1, W2, A1, ce, l2 = net
+    ce.backward()
+    l2.backward()
+    one_by_one = [t.grad for t in (W1, W2, A1)]
+    for t in (W1, W2, A1):
+        t.zero_grad()
+    (ce + l2).backward()
+    for t, g in zip((W1, W2, A1), one_by_one, strict=True):
+        np.testing.assert_allclose(t.grad, g, rtol=1e-13)
+
+
+def test_a_second_backward_adds_the_same_again(net):
+    W1, _, A1, ce, _ = net
+    ce.backward()
+    first = W1.grad.copy(), A1.grad.copy()
+    ce.backward()
+    np.testing.assert_array_equal(W1.grad, 2 * first[0])
+    np.testing.assert_array_equal(A1.grad, 2 * first[1])
+
+
+def test_the_second_backward_through_a_shared_node_counts_its_cotangent_once():
+    x = mg.Tensor(3.0)
+    y = x * x
+    z = y * y  # dz/dx = 4 x³
+    z.backward()
+    z.backward()
+    assert x.grad == 2 * 4 * 27 and y.grad == 2 * 2 * 9
+
+
+def test_no_path_is_none_and_constants_get_nothing(net):
+    W1, W2, A1, ce, l2 = net
+    assert mg.gradients(l2, [A1]) == [None]
+    assert [g is None for g in mg.gradients(l2, [W1, A1, W2])] == [False, True, False]
+    ce.backward()
+    X = W1 @ np.ones((3, 1))
+    assert X.grad is None
+    assert all(x.grad is None for x in A1.inputs[0].inputs if not x.requires_grad)
+
+
+def test_gradient_with_respect_to_an_intermediate_and_to_the_root(net):
+    _, W2, A1, ce, _ = net
+    gA1, gce = mg.gradients(ce, [A1, ce])
+    np.testing.assert_allclose(gA1, 2 / 5 * W2.data.T @ (W2.data @ A1.data))
+    assert gce == 1
+    assert all(x.grad is None for x in (A1, W2, ce))
+
+
+def test_only_nodes_on_a_path_are_visited(net):
+    W1, W2, A1, ce, l2 = net
+    J = ce + l2
+    assert A1 not in set(upstream([J], {W2}))
+    assert {W1, A1} <= set(upstream([J], {W1}))
+    assert set(cotangents({J: np.float64(1)}, {W2})) == {W2}
+
+
+def test_recorded_cotangents_equal_the_plain_ones(net):
+    W1, W2, A1, ce, l2 = net
+    plain = mg.gradients(ce + l2, [W1, W2, A1])
+    recorded = mg.gradients(ce + l2, [W1, W2, A1], create_graph=True)
+    for p, r in zip(plain, recorded, strict=True):
+        assert isinstance(r, mg.Tensor)
+        np.testing.assert_allclose(r.data, p, rtol=1e-13)
+
+
+def test_a_leaf_is_its_own_gradient():
+    x = mg.Tensor(2.0)
+    x.backward()
+    assert x.grad == 1
+    assert mg.gradients(x, [x]) == [1]
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_a_result_with_one_element_needs_no_cotangent(shape):
+    x = mg.Tensor(np.full(shape, 2.0))
+    (x * x).backward()
+    np.testing.assert_array_equal(x.grad, np.full(shape, 4.0))
+
+
+def test_broadcasting_is_undone_with_shape_and_dtype():
+    x, y = mg.Tensor(np.float32(2.0)), mg.Tensor(np.ones((3, 1), np.float32))
+    z = x * y + np.ones((2, 3, 4))  # float64 from here on
+    np.sum(z).backward()
+    assert (x.grad.shape, x.grad.dtype, y.grad.shape, y.grad.dtype) == ((), np.float32, (3, 1), np.float32)
+    assert x.grad == 24 and y.grad[0, 0] == 16
+
+
+def test_values_that_pass_no_gradient_stop_the_walk():
+    x, n = mg.Tensor([1.0, -2.0]), mg.Tensor([3.0, -4.0])
+    J = np.sum(np.copysign(x, n))
+    assert mg.gradients(J, [x, n])[1] is None
+    assert not np.where(x, 1.0, 0.0).requires_grad
+    assert not np.heaviside(x, 0.0).requires_grad
+
+
+def test_gradients_says_what_is_no_tensor():
+    x = mg.Tensor(1.0)
+    with pytest.raises(TypeError, match="takes Tensors, not ndarray"):
+        mg.gradients(x, [np.ones(1)])
+    with pytest.raises(TypeError, match="takes Tensors, not float"):
+        mg.gradients(1.0, [x])
+
+
+def test_the_cotangent_of_a_sum_is_whole_where_it_is_read_and_where_a_rule_needs_it():
+    x, b, w = mg.Tensor(np.ones((3, 4))), mg.Tensor(np.ones((1, 4))), mg.Tensor(np.ones((4, 2)))
+    whole = x + b  # b is repeated: the sum counts every copy
+    total = np.sum(np.square(whole)) + np.sum(whole @ w) + np.sum(np.sum(np.exp(x), axis=1)) + np.mean(12 * x)
+    total.backward()
+    assert np.array_equal(whole.grad, np.full((3, 4), 6.0))
+    assert np.array_equal(b.grad, np.full((1, 4), 18.0))
+    assert np.array_equal(w.grad, np.full((4, 2), 6.0))
+    assert np.allclose(x.grad, 7 + np.e)
+    assert all(node.grad.shape == node.shape for node in (whole, x, b, w))
+
+
+def test_the_cotangent_of_a_mean_is_whole_where_it_is_read():
+    x, c = mg.Tensor(np.ones((3, 4))), np.arange(4.0)
+    np.sum(np.mean(x, axis=0, keepdims=True) * c).backward()
+    assert np.array_equal(x.grad, np.broadcast_to(c / 3, (3, 4)))
+
+
+def test_a_rule_of_the_users_own_gets_the_whole_cotangent():
+    shapes = []
+
+    def doubled(g, y, a):
+        shapes.append(g.shape)
+        return 2 * g
+
+    twice = mg.rule(lambda a: 2 * a, doubled)
+    x = mg.Tensor(np.ones(3))
+    np.sum(twice(x)).backward()
+    assert shapes == [(3,)]
+    assert np.array_equal(x.grad, [2.0, 2.0, 2.0])
+
+
+def test_a_pointwise_rule_that_the_user_replaces_gets_the_whole_cotangent(monkeypatch):
+    monkeypatch.setitem(RULES, np.square, RULES[np.square])
+    pointwise = set(POINTWISE)
+    for module in (reverse, rules):
+        monkeypatch.setattr(module, "POINTWISE", pointwise)
+    mg.rule(np.square, lambda g, y, a: 2 * a * g.reshape(3))
+    x = mg.Tensor(np.ones(3))
+    np.sum(np.square(x)).backward()
+    assert np.array_equal(x.grad, [2.0, 2.0, 2.0])
+
+
+def test_gradients_share_no_memory_with_each_other_or_the_graph():
+    a, b = mg.Tensor(np.ones((2, 3))), mg.Tensor(np.ones((2, 3)))
+    c = a + b  # a, b and c have the same cotangent
+    d = np.exp(c)
+    J = np.sum(d)  # d's cotangent repeats J's
+    J.backward()
+    nodes = [a, b, c, d, J]
+    grads = [node.grad for node in nodes]
+    assert all(type(g) is np.ndarray for g in grads)
+    assert not any(np.shares_memory(g, h) for g, h in combinations(grads, 2))
+    assert not any(np.shares_memory(g, np.asarray(node.value)) for g in grads for node in nodes)
+
+
+@pytest.mark.parametrize("slope", [lambda a: a, lambda a: a[:]])
+def test_a_gradient_can_be_written_where_a_rule_returned_its_argument(slope):
+    half_square = mg.rule(lambda a: np.sum(a * a) / 2, lambda g, y, a: slope(a))
+    x = mg.Tensor(np.ones(3))
+    y = x * 2.0
+    half_square(y).backward()
+    y.grad[...] = 7
+    assert np.array_equal(y.data, [2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "join", [lambda a, b: a + b, lambda a, b: a.T + b.T, lambda a, b: np.mean(a, axis=0, keepdims=True) * b]
+)
+def test_adding_a_share_changes_no_other_cotangent(join):
+    a, b = mg.Tensor(np.ones((50, 100))), mg.Tensor(np.ones((50, 100)))
+    older = np.square(a)
+    J = np.sum(older) + np.sum(np.exp(join(a, b)))
+    plain, recorded = cotangents({J: np.float64(1)}), cotangents({J: mg.constant(1.0)}, recorded=True)
+    assert all(np.array_equal(plain[node], recorded[node].value) for node in upstream([J]))

@@ -1,0 +1,390 @@
+import importlib.util
+from pathlib import Path
+
+import corpus
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.readings.check import mistakes
+from minigrad.readings.check.report import check
+
+NETWORKS = pytest.mark.parametrize("network", corpus.NETWORKS, ids=lambda network: network.name)
+
+
+def question(seed=0, dtype=np.float64):
+    return corpus.record(corpus.QUESTION, corpus.weights(corpus.QUESTION, seed), dtype)
+
+
+# --- right derivations ------------------------------------------------------------------------------------------------
+
+
+def right_weights(network):
+    yield from (corpus.weights(network, seed) for seed in range(3))
+    yield corpus.trained(network)
+    yield {k: v - 4 if k.startswith("b") else v for k, v in corpus.weights(network).items()}  # some ReLUs are dead
+    yield {k: 5 * v for k, v in corpus.weights(network).items()}  # some sigmoids are saturated
+    yield {k: 30 * v for k, v in corpus.weights(network).items()}  # nearly all are
+
+
+@NETWORKS
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_right_derivation_raises_no_alarm(network, dtype):
+    for leaves in right_weights(network):
+        report = corpus.record(network, leaves, dtype).check()
+        assert report.ok and not report.inherited, report
+        unchecked = {target[1:] for target in network.statements} - set(report.right)
+        assert all(any(note.startswith(f"d{name}: ") for note in report.notes) for name in unchecked)
+
+
+@NETWORKS
+def test_a_step_in_float32_is_right(network):
+    r = corpus.record(network, corpus.weights(network))
+    for target, code in network.statements.items():
+        assert r.check({target: f"np.float32({code}).astype(float)"}).ok
+        assert r.check({target: code.replace("lam", "float(np.float32(lam))")}).ok
+
+
+@NETWORKS
+def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
+    r = corpus.record(network, corpus.weights(network))
+    penalised = [t for t, code in network.statements.items() if "lam" in code]
+    for target in penalised:
+        r = corpus.record(
+            corpus.Network(
+                network.name, network.leaves, network.data | {"lam": 1e-6}, network.forward, network.backward
+            ),
+            corpus.weights(network),
+        )
+        report = r.check({target: network.statements[target].replace("lam", "0")})
+        assert [(m.node, m.kind) for m in report.mistakes] == [(target[1:], mistakes.MISSING_TERM)]
+
+
+# --- the corpus -------------------------------------------------------------------------------------------------------
+
+
+@NETWORKS
+def test_every_single_mistake_is_found_where_it_is_and_named(network):
+    r = corpus.record(network, corpus.weights(network))
+    found = corpus.mutations(r)
+    named = 0
+    for mutation in found:
+        report = r.check({mutation.target: mutation.code})
+        assert [m.node for m in report.mistakes] == [mutation.target[1:]], (mutation, str(report))
+        named += mutation.kind in corpus.kinds(report, mutation.target)
+    assert named >= 0.95 * len(found) > 20
+
+
+def test_both_of_two_mistakes_are_found():
+    """All but where an intermediate gradient has a shape that the steps after it cannot be judged by."""
+    found = [both for network in corpus.NETWORKS for both in corpus.doubles(network, 25)]
+    assert len(found) > 150 and np.mean(found) >= 0.95
+
+
+def test_the_corpus_holds_every_kind():
+    r = [corpus.record(network, corpus.weights(network)) for network in corpus.NETWORKS]
+    kinds = {mutation.kind for recorded in r for mutation in corpus.mutations(recorded)}
+    named = {value for key, value in vars(mistakes).items() if key.isupper() and isinstance(value, str)}
+    assert named - kinds == {mistakes.NOT_FINITE, mistakes.UNKNOWN, mistakes.SUMMAND, mistakes.RIGHT}
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_wrong_step_comes_first_and_what_follows_from_it_apart():
+    r = question()
+    report = r.check({"dW1": "dZ1 @ X.T", "dZ2": "dA2"})
+    assert [(m.node, m.kind) for m in report.mistakes] == [
+        ("Z2", mistakes.MISSING_MASK),
+        ("W1", mistakes.MISSING_TERM),
+    ]
+    assert set(report.inherited) == {"W2", "b2", "A1", "Z1", "b1"}
+    assert set(report.right) == {"Z3", "W3", "b3", "A2"}
+    assert not report.ok
+    text = str(report).splitlines()
+    assert text[0] == "2 of 11 steps are wrong."
+    assert text[1].startswith("1. dZ2: the mask between A2 and Z2 is missing.")
+    assert text[2:4] == ["   dZ2 = dA2 * (Z2 > 0)", "2. dW1: the L2 term is missing."]
+    assert text[4].startswith("   dW1 = dZ1 @ X.T + ")
+    assert text[5:] == [
+        "Wrong only because an earlier step is: db2, dW2, dA1, dZ1, db1.",
+        "Right: dZ3, db3, dW3, dA2.",
+    ]
+
+
+def test_a_penalty_without_a_path_is_answered_with_the_reason():
+    report = question().check({"dA2": "W3.T @ dZ3 + lam / m * W3.T"})
+    (mistake,) = report.mistakes
+    assert (mistake.node, mistake.kind) == ("A2", mistakes.NO_PATH)
+    assert "no path leads from A2 to L2: L2 is computed from W1, W2, W3 alone, so dL2/dA2 is 0" in mistake.message
+
+
+def test_names_with_and_without_a_d():
+    r = question()
+    found = r.derive({"dW2": "-dZ2 @ A1.T - lam / m * W2"})
+    with_d = check(r.J, found, names=r.tensors)
+    without = check(r.J, {name[1:]: g for name, g in found.items()}, names=r.tensors)
+    assert with_d == without
+    assert [(m.kind, m.also) for m in with_d.mistakes] == [(mistakes.SIGN, ())]
+
+
+def test_a_name_that_begins_with_a_d_is_no_gradient_of_something_else():
+    d = mg.Tensor([1.0, 2.0], name="dense")
+    assert check(np.sum(d * d), {"dense": 2 * d.data}).ok
+    assert check(np.sum(d * d), {"ddense": 2 * d.data}).ok
+
+
+def test_a_mistake_between_given_steps_says_what_lies_between():
+    r = question()
+    found = r.derive({"dZ2": "dA2"})
+    report = check(r.J, {k: found[k] for k in ("dA2", "dW2")}, names=r.tensors)
+    (mistake,) = report.mistakes
+    assert (mistake.node, mistake.kind) == ("W2", mistakes.MISSING_MASK)
+    assert "between dA2 and dW2; dZ2 is not given" in mistake.message
+
+
+def test_a_single_gradient_is_checked_against_the_whole():
+    r = question()
+    right = r.derive()
+    assert check(r.J, {"dW1": right["dW1"]}, names=r.tensors).ok
+    (mistake,) = check(r.J, {"dW1": right["dW1"] - 0.1 * r.values["W1"]}, names=r.tensors).mistakes
+    assert mistake.kind == mistakes.MISSING_TERM
+
+
+def test_two_kinds_that_give_the_same_numbers_are_both_told():
+    W = mg.Tensor([[2.0, 0.5], [0.5, -1.0]], name="W")
+    X = mg.constant([[1.0, 3.0], [3.0, 2.0]], name="X")
+    Z = (W @ X).named("Z")
+    J = np.sum(np.square(Z))
+    report = check(J, {"dZ": 2 * Z.data, "dW": -2 * Z.data @ X.data})
+    assert [m.kind for m in report.mistakes] == [mistakes.SIGN]
+    report = check(J, {"dZ": 2 * Z.data, "dW": X.data @ (2 * Z.data)})
+    assert [m.kind for m in report.mistakes] == [mistakes.ORDER]
+    v = mg.Tensor([[3.0]], name="v")
+    J = 0.5 * np.sum(np.square(v)).named("squares") + np.sum(v).named("L1")
+    (mistake,) = check(J, {"dv": np.array([[3.0]])}).mistakes
+    assert mistakes.MISSING_TERM in (mistake.kind, *mistake.also)
+
+
+@pytest.mark.parametrize("factor", [7, -1])
+def test_a_factor_that_the_leaves_make_good_is_a_convention(factor):
+    r = question()
+    found = {k: g * factor if k[1] in "ZA" else g for k, g in r.derive().items()}
+    report = check(r.J, found, names=r.tensors)
+    assert report.ok and not report.inherited
+    (note,) = report.notes
+    assert f"factor {factor}" in note and "convention" in note and "dZ1" in note and "dW1" not in note
+
+
+def test_a_mistake_within_a_convention_is_one_mistake():
+    r = question()
+    found = {k: g * 7 if k[1] in "ZA" else g for k, g in r.derive({"dZ1": "dA1"}).items()}
+    report = check(r.J, found, names=r.tensors)
+    assert [(m.node, m.kind) for m in report.mistakes] == [("Z1", mistakes.MISSING_MASK)]
+
+
+def test_a_forgotten_factor_is_no_convention_where_nothing_makes_it_good():
+    r = question()
+    report = r.check({"dZ3": "A3 - Y"})
+    assert [(m.node, m.kind) for m in report.mistakes] == [("Z3", mistakes.FACTOR)]
+    assert len(report.inherited) == 10
+    report = check(r.J, {"dZ3": r.values["A3"] - r.network.data["Y"]}, names=r.tensors)
+    assert not report.ok
+
+
+def test_a_gradient_copied_with_a_wrong_sign_is_no_convention():
+    rng = np.random.default_rng(0)
+    W, U = mg.Tensor(rng.normal(size=(4, 4)), name="W"), mg.Tensor(rng.normal(size=(4, 2)), name="U")
+    h = mg.Tensor(rng.normal(size=(4, 3)))
+    named = {"W": W, "U": U}
+    for t in range(6):
+        named[f"h{t}"] = h = np.tanh(W @ h + U @ rng.normal(size=(2, 3)))
+    J = np.sum(np.square(h))
+    J.backward()
+    right = {name: x.grad for name, x in named.items()}
+    report = check(J, right | {"h3": -right["h3"]}, names=named)
+    assert {m.node for m in report.mistakes} == {"h3", "h2", "W", "U"} and not report.notes
+
+
+def test_a_maximum_is_checked_to_the_last_digits():
+    x = mg.Tensor([[1.0, 3.0, 2.0], [5.0, 4.0, 6.0]], name="x")
+    largest = np.max(x, axis=1).named("largest")
+    dlargest = 2 * largest.data
+    dx = np.where(x.data == largest.data[:, None], dlargest[:, None], 0)
+    J = np.sum(np.square(largest))
+    assert check(J, {"dlargest": dlargest, "dx": dx}).ok
+    assert [m.node for m in check(J, {"dlargest": dlargest, "dx": dx + 1e-3}).mistakes] == ["x"]
+
+
+def test_a_mistake_of_no_kind_is_told_with_its_size():
+    r = question()
+    noise = np.random.default_rng(1).normal(size=(4, 7))
+    r.values["noise"] = noise
+    report = r.check({"dA2": "W3.T @ dZ3 + noise"})
+    (mistake,) = report.mistakes
+    assert mistake.kind == mistakes.UNKNOWN
+    assert "of no kind I know" in mistake.message and "100% of the entries" in mistake.message
+    worst = np.unravel_index(np.argmax(np.abs(noise)), noise.shape)
+    assert f"worst at [{worst[0]}, {worst[1]}] by {np.max(np.abs(noise)):.4g}" in mistake.message
+
+
+def test_the_stale_weight_of_mazurs_script():
+    r = question()
+    report = r.check({"dA2": "(W3 - 0.5 * dW3).T @ dZ3"})
+    (mistake,) = report.mistakes
+    assert mistake.kind == mistakes.STALE and "W3 - 0.5 * dW3" in mistake.message
+
+
+def test_the_gradient_of_data_can_be_checked_too():
+    r = question()
+    right = r.derive()
+    assert check(r.J, right | {"dX": r.values["W1"].T @ right["dZ1"]}, names=r.tensors).ok
+    report = check(r.J, right | {"dX": -r.values["W1"].T @ right["dZ1"]}, names=r.tensors)
+    assert [(m.node, m.kind) for m in report.mistakes] == [("X", mistakes.SIGN)]
+
+
+def test_given_terms_are_called_as_given():
+    r = question()
+    terms = {"data": r.tensors["CE"], "weight decay": r.tensors["L2"]}
+    report = check(r.J, r.derive({"dW2": "dZ2 @ A1.T"}), names=r.tensors, terms=terms)
+    assert "weight decay term is missing" in report.mistakes[0].message
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_near_ones():
+    r = question()
+    with pytest.raises(ValueError, match=r"no node of J is called 'w22'.*dW2"):
+        check(r.J, {"dw22": np.zeros(3)}, names=r.tensors)
+    with pytest.raises(ValueError, match="there are: "):
+        check(r.J, {"***": np.zeros(3)}, names=r.tensors)
+    with pytest.raises(ValueError, match="J is not computed from it"):
+        check(r.J, {"dV": np.zeros(3)}, names=r.tensors | {"V": mg.Tensor([1.0])})
+
+
+def test_one_node_twice_is_an_error():
+    r = question()
+    with pytest.raises(ValueError, match="W2 is given twice"):
+        check(r.J, {"dW2": np.zeros((4, 5)), "W2": np.zeros((4, 5))}, names=r.tensors)
+
+
+@pytest.mark.parametrize("value", [None, "W", np.array([1j]), {"a": 1}])
+def test_what_is_no_array_of_numbers_is_an_error(value):
+    r = question()
+    with pytest.raises(TypeError, match="dW2 is no array of real numbers"):
+        check(r.J, {"dW2": value}, names=r.tensors)
+
+
+def test_a_cost_must_be_a_scalar_that_depends_on_a_leaf():
+    W = mg.Tensor([1.0, 2.0], name="W")
+    with pytest.raises(ValueError, match="must be a scalar"):
+        check(W * 2, {"dW": np.zeros(2)})
+    with pytest.raises(ValueError, match="depends on a leaf"):
+        check(mg.constant(1.0), {})
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (20,), (4,), (3, 3, 3), (), (0,), (1, 4, 5)])
+def test_a_wrong_shape_is_a_mistake_and_what_follows_is_no_other(shape):
+    r = question()
+    report = check(r.J, r.derive() | {"dW2": np.ones(shape)}, names=r.tensors)
+    assert [m.node for m in report.mistakes] == ["W2"]
+    assert report.mistakes[0].message
+    report = check(r.J, r.derive() | {"dA2": np.ones(shape)}, names=r.tensors)
+    assert report.mistakes[0].node == "A2"
+
+
+def test_what_a_wrong_shape_makes_impossible_to_judge_is_said():
+    r = question()
+    report = check(r.J, r.derive() | {"dZ1": np.ones((2, 7)), "dW1": np.ones((5, 3))}, names=r.tensors)
+    assert [m.node for m in report.mistakes] == ["Z1"]
+    assert report.notes == ["dW1 can be judged once dZ1 has its shape."]
+
+
+def test_weights_updated_after_the_recording_change_nothing():
+    r = question()
+    gradients = r.derive()
+    for name in r.network.leaves:
+        r.tensors[name].data -= 0.5 * gradients["d" + name]
+    assert check(r.J, gradients, names=r.tensors).ok
+    report = check(r.J, r.derive({"dW2": "dZ2 @ A1.T"}), names=r.tensors)
+    assert [(m.node, m.kind) for m in report.mistakes] == [("W2", mistakes.MISSING_TERM)]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_named_with_its_first_place(bad):
+    r = question()
+    r.values["bad"] = np.where(np.arange(7) == 3, bad, 0)
+    report = r.check({"dA2": "W3.T @ dZ3 + bad"})
+    assert [(m.node, m.kind) for m in report.mistakes] == [("A2", mistakes.NOT_FINITE)]
+    assert f"{bad} at [0, 3], the first of 4 of 28 entries" in report.mistakes[0].message
+
+
+def test_entries_that_cannot_be_recomputed_are_said_to_be_unchecked():
+    x = mg.Tensor([0.0, 4.0], name="x")
+    with np.errstate(divide="ignore"):
+        report = check(np.sum(np.sqrt(x)), {"dx": np.array([5.0, 0.25])})
+    assert report.ok and "1 of 2 entries could not be checked" in report.notes[0]
+
+
+HOSTILE = ["</script><script>alert(1)</script>", "W\n2\x1b[31m", "\u202eW", "%s{0}{x}", "W" * 10_000, '"; import os']
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_come_out_as_harmless_text(name):
+    W = mg.Tensor([[1.0, 2.0, -3.0]], name=name)
+    Z = (W * 3.0).named("Z" + name)
+    J = np.sum(np.square(Z)).named(f"cost {name}") + np.sum(np.square(W)).named(f"L2 {name}")
+    right = {"d" + name: 20 * W.data, "dZ" + name: 6 * W.data}
+    wrong = [right | {"d" + name: 18 * W.data + k} for k in (2, 2 * np.sign(W.data), W.data)]
+    for gradients in (*wrong, right | {"dZ" + name: np.full((1, 3), np.nan)}, {"d" + name: W.data**3}):
+        assert_harmless(check(J, gradients))
+    with pytest.raises(ValueError) as error:
+        check(J, {name + "?": W.data})
+    assert str(error.value).isprintable() and len(str(error.value)) < 2_000
+
+
+def assert_harmless(report):
+    text = str(report)
+    assert report.mistakes
+    assert all(c.isprintable() for line in text.splitlines() for c in line) and len(text) < 5_000
+    corrections = sum(len(m.correction) for m in report.mistakes)
+    others = bool(report.inherited) + bool(report.right) + len(report.notes)
+    assert text.count("\n") == len(report.mistakes) + corrections + others
+
+
+# --- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_sixty_doublings_and_a_deep_chain():
+    x = mg.Tensor([1.0, 2.0], name="x")
+    y = x
+    for _ in range(60):
+        y = y + y
+    report = check(np.sum(y), {"dx": np.full(2, 2.0**60)})
+    assert report.ok
+    assert [m.kind for m in check(np.sum(y), {"dx": np.full(2, -(2.0**60))}).mistakes] == [mistakes.SIGN]
+    y = x
+    for k in range(3_000):
+        y = (y * 1.001).named(f"y{k}")
+    gradients = {f"dy{k}": np.full(2, 1.001 ** (2_999 - k)) for k in range(0, 3_000, 100)}
+    assert check(np.sum(y), gradients).ok
+    report = check(np.sum(y), {k: g * 2 if int(k[2:]) <= 1_500 else g for k, g in gradients.items()})
+    assert [(m.node, m.kind) for m in report.mistakes] == [("y1500", mistakes.FACTOR)]
+    assert report.inherited == [f"y{k}" for k in range(1_400, -1, -100)]
+
+
+# --- the example ------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_finds_the_question_s_own_mistake(capsys):
+    path = Path(__file__).parents[3] / "examples" / "check_my_homework.py"
+    spec = importlib.util.spec_from_file_location("check_my_homework", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    report, mended = module.main()
+    assert [(m.node, m.kind) for m in report.mistakes] == [("A2", mistakes.NO_PATH)]
+    assert set(report.inherited) == {"Z2", "W2", "b2", "A1", "Z1", "W1", "b1"}
+    assert mended.ok
+    story = capsys.readouterr().out
+    assert "no path leads from A2 to L2" in story and "All 11 gradients are right." in story

@@ -1,0 +1,558 @@
+"""The picture: what is drawn, what the colours say, what machines can ask, and that it renders whatever there is."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import graphviz
+import numpy as np
+import pytest
+from conftest import contrast
+
+import minigrad as mg
+from minigrad import draw as draw_function
+from minigrad.readings.draw import picture
+from minigrad.readings.draw.drawing import Drawing, RenderError
+from minigrad.readings.draw.fold import CROWD, slug, unique_slugs
+from minigrad.text.notation import COLOURS
+
+SVG = "{http://www.w3.org/2000/svg}"
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="there is no dot on PATH")
+
+
+def question(layers: int = 3) -> mg.Tensor:
+    """The network of the question: relu layers, a sigmoid, cross-entropy and an L2 penalty."""
+    rng = np.random.default_rng(0)
+    X = mg.constant(rng.normal(size=(2, 7)), "X")
+    Y = mg.constant(np.float64(rng.random((1, 7)) > 0.5), "Y")
+    sizes = [2, *[3] * (layers - 1), 1]
+    A, penalty = X, 0.0
+    for k in range(1, layers + 1):
+        W = mg.Tensor(rng.normal(size=(sizes[k], sizes[k - 1])), name=f"W{k}")
+        b = mg.Tensor(np.zeros((sizes[k], 1)), name=f"b{k}")
+        with mg.scope(f"layer {k}"):
+            Z = (W @ A + b).named(f"Z{k}")
+            A = (np.maximum(Z, 0) if k < layers else 1 / (1 + np.exp(-Z))).named(f"A{k}")
+        penalty = penalty + np.sum(np.square(W))
+    ce = (-np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / 7).named("CE")
+    return (ce + (0.7 / 14 * penalty).named("L2")).named("J")
+
+
+def svg(J: mg.Tensor, **options) -> ET.Element:
+    return ET.fromstring(mg.draw(J, **options).pipe("svg"))
+
+
+def groups(picture: ET.Element, kind: str) -> dict[str, ET.Element]:
+    """{title: group} of the nodes, edges or clusters of an SVG."""
+    found = [g for g in picture.iter(f"{SVG}g") if kind in g.get("class", "").split()]
+    return {g.findtext(f"{SVG}title"): g for g in found}
+
+
+def edges_of(J: mg.Tensor, **options) -> list[tuple[str, str, str, list[str]]]:
+    """(tail, head, label, classes) of every edge in the DOT text, invisible ones left out."""
+    found = re.findall(r'^\s*"([^"]+)" -> "([^"]+)" \[id=(.*)\]$', mg.draw(J, **options).source, re.M)
+    return [
+        (tail, head, *(next(iter(re.findall(rf' {key}="([^"]*)"', rest)), "").strip() for key in ("label", "class")))
+        for tail, head, rest in found
+    ]
+
+
+def small() -> mg.Tensor:
+    W, X = mg.Tensor([[1.0, -2.0]], name="W"), mg.constant([[1.0], [3.0]], "X")
+    hinge = np.sum(np.maximum(W @ X, 0)).named("hinge")
+    return (hinge + (0.5 * np.sum(np.square(W))).named("L2")).named("J")
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def skeleton(source: str) -> list[str]:
+    """The lines of DOT text without the looks: ids, classes, colours, labels of edges."""
+    lines = []
+    for line in source.splitlines():
+        if re.match(r'\s*"', line):
+            kept = re.findall(r' ?\b((?:id|class|color|style|constraint)="[^"]*"|(?<=")label="[^"]*")', line)
+            label = re.findall(r' label="([^"]*)"', line) if "->" in line else []
+            lines.append(
+                " ".join([line.split(" [")[0].strip(), *dict.fromkeys(kept), *(f"({x.strip()})" for x in label)])
+            )
+        elif "subgraph" in line or line.strip() == "}":
+            lines.append(line.strip())
+    return lines
+
+
+def test_the_dot_text_of_two_terms():
+    blue, red = COLOURS[:2]
+    assert skeleton(mg.draw(small()).source) == [
+        '"W" id="node-w"',
+        '"X" id="node-x" style="dashed" color="#888888"',
+        f'"hinge" id="node-hinge" style="rounded,filled" color="{blue}"',
+        f'"L2" id="node-l2" style="rounded,filled" color="{red}"',
+        '"J" id="node-j"',
+        f'"W" -> "hinge" id="edge-1" class="term-hinge" color="{blue}" (@ … Σ)',
+        '"X" -> "hinge" id="edge-2" color="#888888" style="dashed" (@ … Σ)',
+        f'"W" -> "L2" id="edge-3" class="term-l2" color="{red}" (‖·‖²)',
+        f'"hinge" -> "J" id="edge-4" class="summand-hinge" color="{blue}"',
+        f'"L2" -> "J" id="edge-5" class="summand-l2" color="{red}"',
+        "}",
+    ]
+
+
+def test_the_dot_text_of_nested_scopes():
+    x = mg.Tensor(2.0, name="x")
+    with mg.scope("outer"):
+        y = np.exp(x).named("y")
+        with mg.scope("inner"):
+            z = np.log(y).named("z")
+    assert skeleton(mg.draw(z * 3).source) == [
+        "subgraph cluster_1 {",
+        '"x" id="node-x"',
+        '"y" id="node-y"',
+        "subgraph cluster_2 {",
+        '"z" id="node-z" style="rounded,filled" color="#0072b2"',
+        "}",
+        "}",
+        '"output" id="node-output"',
+        '"x" -> "y" id="edge-1" class="term-z" color="#0072b2" (exp)',
+        '"y" -> "z" id="edge-2" class="term-z" color="#0072b2" (log)',
+        '"z" -> "output" id="edge-3" class="summand-z" color="#0072b2"',
+        "}",
+    ]
+
+
+def test_the_same_program_gives_the_same_text():
+    assert mg.draw(question()).source == mg.draw(question()).source
+    assert mg.draw(question(), detail="all").source == mg.draw(question(), detail="all").source
+
+
+def test_labels_say_what_happens_on_the_way():
+    labels = {(tail, head): label for tail, head, label, _ in edges_of(question())}
+    assert labels["W1", "Z1"] == labels["A1", "Z2"] == "@"
+    assert labels["b1", "Z1"] == "+"
+    assert labels["Z2", "A2"] == "relu"
+    assert labels["Z3", "A3"] == "sigmoid"
+    assert labels["A3", "CE"] == "log, ×, Σ"
+    assert labels["W2", "L2"] == "‖·‖²"
+
+
+def test_a_sigmoid_is_recognised_by_its_structure_alone():
+    def label(f):
+        x = mg.Tensor([0.5, 1.0], name="x")
+        return edges_of(f(x).named("y"))[0][2]
+
+    assert label(lambda x: 1 / (np.exp(-x) + 1)) == "sigmoid"
+    assert label(lambda x: 1 / (2 + np.exp(-x))) != "sigmoid"
+    assert label(lambda x: 2 / (1 + np.exp(-x))) != "sigmoid"
+    assert label(lambda x: 1 / (1 + np.exp(x))) != "sigmoid"
+    assert label(lambda x: np.maximum(x, 0)) == "relu"
+    assert label(lambda x: np.maximum(x, 1)) == "max"
+    assert label(lambda x: np.exp(x) / np.sum(np.exp(x))) != "softmax"  # two exponentials, as far as it is recorded
+    assert label(lambda x: (lambda e: e / np.sum(e))(np.exp(x))) == "softmax"
+    assert label(lambda x: 0.5 * x) == "×"
+    assert label(lambda x: np.sum(np.abs(x))) == "‖·‖₁"
+
+
+def test_each_use_by_a_named_node_is_an_edge_and_uses_deep_inside_are_one():
+    a = mg.Tensor([1.0], name="a")
+    assert [(t, h) for t, h, *_ in edges_of((a + a).named("s"))] == [("a", "s"), ("a", "s")]
+    assert [(t, h) for t, h, *_ in edges_of(np.exp(np.sin(a) * np.cos(a)).named("s"))] == [("a", "s")]
+
+
+def test_names_and_terms_come_from_mappings():
+    W = mg.Tensor([1.0, 2.0])
+    fit, size = np.sum(np.exp(W)), np.sum(np.abs(W))
+    J = fit + size
+    drawing = mg.draw(J, names={"W": W, "J": J, "other": 3}, terms={"fit": fit, "size": size})
+    assert [name for _, name, _ in drawing.vertices] == ["W", "fit", "size", "J"]
+    assert [node for _, _, node in drawing.vertices] == [W, fit, size, J]
+    assert drawing.graph.root is J
+
+
+def test_without_any_name_all_operations_are_drawn():
+    W = mg.Tensor([[1.0, 2.0]])
+    drawing = mg.draw(np.sum(np.exp(W @ np.ones((2, 2)))))
+    assert [name for _, name, _ in drawing.vertices] == ["leaf 1", "matmul 1", "exp 2", "output"]
+
+
+def test_all_details_show_every_operation_and_no_anonymous_constant():
+    J = question()
+    drawing = mg.draw(J, detail="all")
+    drawn = {node for _, _, node in drawing.vertices}
+    assert drawn == {x for x in drawing.graph.nodes if x.function is not None or x in drawing.graph.names}
+    assert all(x.name for x in drawn if x.function is None)
+
+
+def test_data_is_dashed_and_leaves_intermediates_and_terms_differ():
+    lines = mg.draw(question()).source.splitlines()
+    look = {line.split('"')[1]: line for line in lines if re.match(r'\s*"\w+" \[id="node', line)}
+    assert 'style="dashed"' in look["X"] and "data" in look["X"]
+    assert picture._LEARNED in look["W1"] and picture._LEARNED in look["b1"]
+    assert picture._COMPUTED in look["A1"]
+    assert "rounded,filled" in look["CE"]
+
+
+def test_the_node_says_in_words_what_its_gradient_is_made_of():
+    J = question()
+    words = {name: node_words(J, name) for name in ("W1", "A1")}
+    assert words["W1"].endswith("dW1 = CE + L2 not computed yet")
+    assert words["A1"].endswith("dA1 = CE L2: no path not computed yet")
+    J.backward()
+    assert node_words(J, "W1").endswith("dW1 = CE + L2")
+    assert "not computed yet" not in mg.draw(J).source
+    text = mg.draw(J).source
+    assert "reaches only W1–W3" in text and "no path from b1–b3, Z1–Z3, A1–A3" in text
+
+
+def node_words(J: mg.Tensor, name: str) -> str:
+    (line,) = [line for line in mg.draw(J).source.splitlines() if line.strip().startswith(f'"{name}" [')]
+    label = line[line.index("label=<") + 7 :]
+    return " ".join(re.sub(r"<[^>]*>", " ", label.replace("</FONT><FONT", "</FONT> <FONT")).split()).rstrip(" >]")
+
+
+def test_tooltips_tell_a_path_with_gradient_zero_from_no_path():
+    W, V = mg.Tensor([-1.0], name="W"), mg.Tensor([1.0], name="V")
+    J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(V * V).named("size")
+    J.backward()
+    (W_line,) = [line for line in mg.draw(J).source.splitlines() if '"W" [' in line]
+    assert "hinge: gradient of norm 0 (there is a path; the number is 0)" in W_line
+    assert "size: no path" in W_line
+
+
+# --- machines ---------------------------------------------------------------------------------------------------------
+
+
+@needs_dot
+def test_hooks_are_found_by_a_plain_search_of_the_text():
+    text = mg.draw(question()).pipe("svg", encoding="utf-8")
+    assert text.count("term-l2") == 3 and 'id="node-w1"' in text
+
+
+@needs_dot
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_the_edges_of_a_term_leave_exactly_what_it_reaches(direction):
+    picture = svg(question(), direction=direction)
+    edges, nodes = groups(picture, "edge"), groups(picture, "node")
+    tails = {title.split("->")[0] for title, g in edges.items() if "term-l2" in g.get("class").split()}
+    heads = {title.split("->")[1] for title, g in edges.items() if "term-l2" in g.get("class").split()}
+    assert tails == {"W1", "W2", "W3"} and heads == {"L2"}
+    assert "summand-l2" in edges["L2->J"].get("class").split()
+    assert {g.get("id") for g in nodes.values()} == {f"node-{name.lower()}" for name in nodes}
+    assert {"X", "W1", "b3", "Z2", "A1", "CE", "L2", "J", "Y"} <= set(nodes)
+
+
+@needs_dot
+def test_several_terms_are_parallel_strokes():
+    W = mg.Tensor([1.0], name="W")
+    h = np.exp(W).named("h")
+    J = np.sum(h).named("one") + np.sum(h * h).named("two")
+    edge = groups(svg(J), "edge")["W->h"]
+    assert {"term-one", "term-two"} <= set(edge.get("class").split())
+    strokes = [path.get("stroke") for path in edge.iter(f"{SVG}path")]
+    assert set(COLOURS[:2]) <= set(strokes)
+
+
+def test_no_gradient_passes_a_gap_in_a_folded_expression():
+    a, b = mg.Tensor([1.0], name="a"), mg.Tensor([2.0], name="b")
+    edges = edges_of(np.sum(np.copysign(a, 2 * b)).named("J"))
+    assert {tail: classes for tail, _, _, classes in edges} == {"a": "term-j", "b": ""}
+
+
+def test_slugs():
+    assert slug("Cross-Entropy  (mean)") == "cross-entropy-mean-"
+    assert slug("dJ_dW[1]") == "dj-dw-1-"
+    assert unique_slugs(["W1", "w1", "w1-2", "W-1", "w1"]) == ["w1", "w1-2", "w1-2-2", "w-1", "w1-3"]
+
+
+def test_names_that_are_no_words_are_drawn_under_their_slug():
+    x = mg.Tensor([1.0], name="a:b")
+    drawing = mg.draw(np.exp(x).named("node"))
+    assert '"node-a-b" -> "node"' in drawing.source
+    assert [id for id, _, _ in drawing.vertices] == ["node-a-b", "node-node"]
+
+
+# --- colours ----------------------------------------------------------------------------------------------------------
+
+
+def test_contrast_is_that_of_the_accessibility_guidelines():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=1e-3)
+    assert contrast("#ff0000", "#ffffff") == pytest.approx(3.998, abs=1e-3)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_text_in_the_colour_of_a_term_can_be_read(colour):
+    assert contrast(colour, "#ffffff") >= 4.5
+
+
+def test_grey_text_can_be_read_and_black_on_every_fill():
+    assert contrast(picture._GREY, "#ffffff") >= 4.5
+    fills = [picture._mixed(c, "#ffffff", 0.86) for c in COLOURS]
+    for fill in [picture._LEARNED, picture._COMPUTED, *fills]:
+        assert contrast("#000000", fill) >= 4.5
+
+
+# --- width ------------------------------------------------------------------------------------------------------------
+
+
+@needs_dot
+@pytest.mark.parametrize(("layers", "direction"), [(1, "LR"), (3, "LR"), (6, "LR"), (1, "TB"), (3, "TB")])
+@pytest.mark.parametrize("done", [False, True])
+def test_all_text_can_be_read_at_850_pixels(layers, direction, done):
+    J = question(layers)
+    if done:
+        J.backward()
+    picture = svg(J, direction=direction)
+    width = float(picture.get("width").removesuffix("pt")) * 4 / 3
+    smallest = min(float(text.get("font-size")) for text in picture.iter(f"{SVG}text")) * 4 / 3
+    assert smallest * min(1, 850 / width) >= 10
+
+
+# --- hostile names ----------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    'quo"te',
+    "<script>alert(1)</script>",
+    "new\nline\r\ttab",
+    "100% %s",
+    "back\\slash \\N \\G",
+    "\u202egnp.exe",
+    "W" * 10_000,
+    "&lt;b&gt; &amp; &#65;",
+    "]]> --> }",
+    "\x00\x1b[31m",
+    "-",
+    "graph",
+    "1",
+    "\ud800",
+    "λ ‖·‖²",
+]
+
+
+@needs_dot
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_hostile_names_come_out_as_text(name):
+    x = mg.Tensor([1.0, 2.0], name=name)
+    with mg.scope(name):
+        y = np.exp(x).named(f"{name}'")
+    J = np.sum(y).named(f"term {name}") + np.sum(x * x).named("other")
+    J.backward()
+    for detail in ("named", "all"):
+        picture = svg(J, detail=detail)
+        shown = "".join(text.text or "" for text in picture.iter(f"{SVG}text"))
+        start = mg.graph.printable(name, 18)[:10]
+        assert start.replace(" ", "") in shown.replace("\xa0", "").replace(" ", "")
+        assert not list(picture.iter(f"{SVG}script"))
+
+
+# --- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_doublings_take_no_exponential_time():
+    for name in (lambda x, k: x, lambda x, k: x.named(f"x{k}")):
+        x = mg.Tensor([1.0], name="x")
+        y = x
+        for k in range(60):
+            y = name(y + y, k)
+        for detail in ("named", "all"):
+            assert mg.draw(y, detail=detail).source
+
+
+def seconds_to_draw(J: mg.Tensor, detail: str = "named") -> float:
+    start = time.perf_counter()
+    mg.draw(J, detail=detail)
+    return time.perf_counter() - start
+
+
+def chain(n: int, shared: int = 1) -> mg.Tensor:
+    y = mg.Tensor([1.0], name="x")
+    for _ in range(n):
+        y = np.sin(y)
+    return sum(np.exp(y * k).named(f"y{k}") for k in range(shared)) if shared > 1 else y
+
+
+@pytest.mark.parametrize("detail", ["named", "all"])
+def test_a_long_chain_takes_linear_time(detail):
+    mg.draw(chain(10))
+    short, long = (min(seconds_to_draw(chain(n), detail) for _ in range(2)) for n in (1_000, 20_000))
+    assert long < 60 * short + 0.5
+
+
+def test_a_long_expression_that_many_use_is_walked_once():
+    short, long = (seconds_to_draw(chain(20_000, n)) for n in (2, 300))
+    assert long < 5 * short + 2
+    drawing = mg.draw(chain(100, 5))
+    assert [name for _, name, _ in drawing.vertices][:2] == ["x", "sin 1"]  # a vertex of its own
+
+
+def rnn(steps: int) -> mg.Tensor:
+    W, h = mg.Tensor(np.eye(2), name="W"), mg.constant(np.ones((2, 1)), "h0")
+    for t in range(1, steps + 1):
+        with mg.scope(f"step {t}"):
+            a = (W @ h).named(f"a{t}")
+            h = (np.tanh(a) * np.cos(mg.constant(t, f"x{t}"))).named(f"h{t}")
+    return np.sum(h).named("J")
+
+
+def test_repeated_scopes_are_drawn_once_and_the_picture_says_so():
+    drawing = mg.draw(rnn(60))
+    names = [name for _, name, _ in drawing.vertices]
+    assert [n for n in names if n.startswith("h")] == ["h0", "h1", "h2", "h60"]
+    assert "57 more like step 2" in names
+    assert "Repeated scopes are drawn as the first two and the last" in drawing.source
+    assert {(t, h) for t, h, *_ in edges_of(rnn(60))} >= {("h2", "node-57-more-like-step-2"), ("W", "a60")}
+    assert "more like" not in mg.draw(rnn(20)).source
+
+
+def test_other_crowds_become_boxes_too():
+    x = y = mg.Tensor([1.0], name="x")
+    for k in range(400):
+        y = np.sin(y).named(f"{'pq'[k % 3 == 0]}{k}")
+    drawing = mg.draw(y * x)
+    assert len(drawing.vertices) <= CROWD
+    assert "The middle of the graph is drawn as one box" in drawing.source
+    x = y = mg.Tensor([1.0], name="x")
+    for k in range(20):
+        with mg.scope("abcdefghijklmnopqrst"[k]):
+            for i in range(10 + k):
+                y = np.sin(y).named(f"{k}:{i}")
+    drawing = mg.draw(y)
+    assert len(drawing.vertices) <= CROWD
+    assert "Scopes are drawn as one box each" in drawing.source
+
+
+def test_the_legend_counts_nodes_that_are_not_drawn():
+    x = y = mg.Tensor([1.0], name="x")
+    for k in range(400):
+        y = np.sin(y + (mg.Tensor([1.0], name="hidden") if k == 200 else 0)).named(f"y{k}")
+    J = np.sum(y).named("fit") + np.sum(x * x).named("size")
+    text = mg.draw(J).source
+    assert "hidden" not in [name for _, name, _ in mg.draw(J).vertices]
+    assert "reaches only x" in text and "no path from" in text and "hidden" in text
+
+
+@needs_dot
+def test_boxes_that_depend_on_each_other_are_laid_out():
+    y = mg.Tensor([1.0], name="x")
+    for k in range(210):
+        with mg.scope("abcdefg"[k % 7]):
+            y = np.sin(y).named(f"{'pqrs'[k * k % 4]}{k}")
+    source = mg.draw(y).source
+    assert 'constraint="false"' in source
+    dot = subprocess.run(["dot", "-Tsvg"], input=source.encode(), capture_output=True)
+    assert dot.returncode == 0 and not dot.stderr
+
+
+# --- bad input and odd graphs -----------------------------------------------------------------------------------------
+
+
+def test_bad_choices_name_the_good_ones():
+    with pytest.raises(ValueError, match="direction='RL' is none of 'LR', 'TB'"):
+        mg.draw(small(), direction="RL")
+    with pytest.raises(ValueError, match="detail='full' is none of 'named', 'all'"):
+        mg.draw(small(), detail="full")
+    with pytest.raises(TypeError, match="the root is a ndarray"):
+        mg.draw(np.ones(2))
+
+
+@needs_dot
+@pytest.mark.parametrize(
+    "root",
+    [
+        lambda: mg.Tensor([1.0]),
+        lambda: mg.constant([1.0], "c") + 1,
+        lambda: mg.Tensor(np.zeros((0, 3)), name="empty") * 2,
+        lambda: np.exp(mg.Tensor(np.ones((2, 3)), name="x")),
+        lambda: np.log(mg.Tensor(-1.0, name="x")),
+        lambda: mg.Tensor(1.0, name="x") - mg.Tensor(2.0, name="y"),
+    ],
+    ids=["a leaf", "no gradient", "size 0", "no scalar", "nan", "leaves as terms"],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_odd_graphs_are_drawn(root):
+    assert list(svg(root()).iter(f"{SVG}text"))
+
+
+# --- rendering --------------------------------------------------------------------------------------------------------
+
+
+def test_the_drawing_is_a_digraph():
+    assert isinstance(mg.draw(small()), graphviz.Digraph)
+    assert isinstance(mg.draw(small()), Drawing)
+    assert mg.draw is draw_function
+
+
+def test_graphviz_is_imported_only_to_draw():
+    code = "import sys, minigrad; assert 'graphviz' not in sys.modules; assert callable(minigrad.draw)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+START = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}
+
+
+@needs_dot
+@pytest.mark.parametrize("kind", START)
+def test_the_suffix_decides(kind, tmp_path):
+    path = tmp_path / f"graph.{kind}"
+    assert mg.draw(small()).render(str(path)) == str(path)
+    assert path.read_bytes().startswith(START[kind])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", START)
+def test_pygraphviz_renders_without_dot(kind, tmp_path, monkeypatch):
+    pytest.importorskip("pygraphviz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / f"graph.{kind}"
+    mg.draw(small()).render(path)
+    assert path.read_bytes().startswith(START[kind])
+    assert "image/svg+xml" in mg.draw(small())._repr_mimebundle_()
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A machine without any Graphviz."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    return tmp_path
+
+
+def test_without_graphviz_the_error_says_what_was_saved_and_what_to_install(bare):
+    drawing = mg.draw(small())
+    with pytest.raises(RenderError) as error:
+        drawing.render(bare / "graph.svg")
+    assert str(bare / "graph.dot") in str(error.value)
+    assert 'pip install "minigrad[render]"' in str(error.value) and "apt install graphviz" in str(error.value)
+    assert (bare / "graph.dot").read_text(encoding="utf-8") == drawing.source
+    assert [p.name for p in bare.iterdir()] == ["graph.dot"]
+
+
+def test_a_notebook_display_never_raises(bare):
+    shown = mg.draw(small())._repr_mimebundle_()
+    assert set(shown) == {"text/plain"} and "digraph" in shown["text/plain"]
+
+
+def test_another_suffix_is_refused(tmp_path):
+    for name in ("graph.gif", "graph"):
+        with pytest.raises(ValueError, match=r"one of \.svg, \.png, \.pdf, \.dot, \.html"):
+            mg.draw(small()).render(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_paths_are_named_and_nothing_is_left(tmp_path):
+    missing = tmp_path / "missing" / "graph.dot"
+    with pytest.raises(FileNotFoundError, match="no directory"):
+        mg.draw(small()).render(missing)
+    (tmp_path / "graph.dot").mkdir()
+    with pytest.raises(OSError, match=r"cannot write .*graph\.dot"):
+        mg.draw(small()).render(tmp_path / "graph.dot")
+    assert [p.name for p in tmp_path.iterdir()] == ["graph.dot"]
+
+
+def test_a_failed_rendering_leaves_the_old_file(bare):
+    (bare / "graph.svg").write_text("old")
+    with pytest.raises(RenderError):
+        mg.draw(small()).render(bare / "graph.svg")
+    assert (bare / "graph.svg").read_text() == "old"

@@ -1,0 +1,244 @@
+"""Straight-line programs: every function of the table has a runnable spelling, and no name carries code."""
+
+import ast
+import keyword
+from inspect import signature
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.engine import rules
+from minigrad.engine.context import tracing
+from minigrad.text.program import ATOM, Names, Text, identifier, linearize, literal, spell, spelled
+
+
+def run(program, *values):
+    """The outputs of a program, from its text."""
+    code = "\n".join(statement.code(program.names) for statement in program.statements)
+    namespace = {"np": np, **dict(zip(program.inputs, values, strict=True)), **program.constants}
+    namespace |= program.names.namespace
+    exec(program.names.prelude(), namespace)
+    exec(code, namespace)
+    return [namespace[name] for name in program.outputs]
+
+
+def spelt(expression, **arrays):
+    """The one statement that an expression records, without the result's name."""
+    tensors = {name: mg.Tensor(a, name=name) for name, a in arrays.items()}
+    program = linearize([expression(**tensors)], list(tensors.values()))
+    return [statement.code(program.names).split(" = ", 1)[1] for statement in program.statements][-1]
+
+
+A = np.arange(1.0, 13.0).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (lambda a: a + 1, "a + 1"),
+        (lambda a: 2.5 - a, "2.5 - a"),
+        (lambda a: a**-0.5, "a**-0.5"),
+        (lambda a: a @ a.T, "a @ t1"),
+        (lambda a: -a, "-a"),
+        (lambda a: np.sum(np.abs(a), axis=1, keepdims=True), "np.sum(t1, axis=1, keepdims=True)"),
+        (lambda a: a[1:, None], "a[1:, None]"),
+        (lambda a: a[..., ::-2], "a[..., ::-2]"),
+        (lambda a: a[-1], "a[-1]"),
+        (lambda a: a.reshape(-1, 6), "a.reshape(-1, 6)"),
+        (lambda a: np.transpose(a, (1, 0)), "np.transpose(a, (1, 0))"),
+        (lambda a: np.swapaxes(a, 0, 1), "np.swapaxes(a, 0, 1)"),
+        (lambda a: np.broadcast_to(a, (2, 3, 4)), "np.broadcast_to(a, (2, 3, 4))"),
+        (lambda a: np.concatenate([a, a], axis=1), "np.concatenate([a, a], axis=1)"),
+        (lambda a: np.stack([a, a]), "np.stack([a, a])"),
+        (lambda a: np.einsum("ij,kj->ik", a, a), 'np.einsum("ij,kj->ik", a, a)'),
+        (lambda a: np.tensordot(a, a, axes=2), "np.tensordot(a, a, axes=2)"),
+        (lambda a: np.linalg.norm(a, axis=0), "np.linalg.norm(a, axis=0)"),
+        (lambda a: a.astype(np.float32), "a.astype(np.float32)"),
+        (lambda a: a * np.float32(0.5), "a * np.float32(0.5)"),
+        (lambda a: np.maximum(a, -np.inf), "np.maximum(a, -np.inf)"),
+        (lambda a: np.where(A > 5, a, 0), "np.where(c1, a, 0)"),
+        (lambda a: rules.scatter(a[0], slice(1, None), shape=(5,)), "scatter(t1, np.s_[1:], (5,))"),
+    ],
+)
+def test_a_statement_reads_as_one_writes_it(expression, text):
+    assert spelt(expression, a=A) == text
+
+
+def test_parentheses_are_those_that_python_and_readers_need():
+    names, (a, b, c) = Names(), (Text(x, ATOM) for x in "abc")
+
+    def op(function, *args):
+        return spell(function, args, {}, names)
+
+    add, sub, mul, div, dot, neg, power = np.add, np.subtract, np.multiply, np.divide, np.matmul, np.negative, np.power
+    cases = {
+        "(a + b) * c": op(mul, op(add, a, b), c),
+        "a - (b - c)": op(sub, a, op(sub, b, c)),
+        "a - b - c": op(sub, op(sub, a, b), c),
+        "a / (b * c)": op(div, a, op(mul, b, c)),
+        "(a / b) * c": op(mul, op(div, a, b), c),
+        "a * b / c": op(div, op(mul, a, b), c),
+        "(a @ b) * c": op(mul, op(dot, a, b), c),
+        "-a * b": op(mul, op(neg, a), b),
+        "-(a + b)": op(neg, op(add, a, b)),
+        "(-a)**b": op(power, op(neg, a), b),
+        "(a**b)**c": op(power, op(power, a, b), c),
+        "a * (b > c)": op(mul, a, op(np.greater, b, c)),
+        "(a == b) == c": op(np.equal, op(np.equal, a, b), c),
+        "(a > b) | c": op(np.bitwise_or, op(np.greater, a, b), c),
+        "(a @ b).T": op(np.transpose, op(dot, a, b)),
+    }
+    for text, spelling in cases.items():
+        assert spelling.code == text
+        ast.parse(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            0,
+            -3,
+            0.1,
+            -1e-300,
+            np.float32(0.1),
+            np.float64(0.1),
+            np.int8(-4),
+            np.bool_(True),
+            True,
+            np.inf,
+            -np.inf,
+            None,
+        ),
+        *((1,), (2, 3), [0, 1], "ij->j", slice(1, None), slice(None, None, -1), ..., np.dtype("float32")),
+        np.float32("nan"),
+    ],
+    ids=repr,
+)
+def test_a_literal_evaluates_to_its_value_and_type(value):
+    back = eval(literal(value).code, {"np": np})
+    assert repr(np.dtype(back) if isinstance(value, np.dtype) else back) == repr(value)
+
+
+OWN = {
+    rules.getitem,
+    rules.scatter,
+    rules.cast,
+    rules.detached,
+    rules.identity,
+    rules.concatenate,
+    rules.stack,
+    rules.einsum,
+    np.reshape,
+}
+
+
+@pytest.mark.parametrize("function", [f for f in rules.RULES if f not in OWN], ids=lambda f: f.__name__)
+def test_every_function_of_the_table_has_a_spelling(function):
+    names = Names()
+    needed = [p for p in signature(function).parameters.values() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
+    arguments = [Text(f"x{i}", ATOM) for i in range(getattr(function, "nin", len(needed)))]
+    text = spell(function, arguments, {}, names).code
+    seen = []
+
+    class Probe(np.lib.mixins.NDArrayOperatorsMixin):
+        def __array_ufunc__(self, ufunc, *_, **__):
+            seen.append(ufunc)
+
+        def __array_function__(self, called, *_, **__):
+            seen.append(called)
+
+        @property
+        def T(self):
+            seen.append(np.transpose)
+
+    eval(text, {"np": np, **{a.code: Probe() for a in arguments}, **dict.fromkeys(names.namespace, seen.append)})
+    assert seen and (seen[0] is function or names.namespace or names_the_same(seen[0], function))
+
+
+def names_the_same(a, b):
+    """np.round and np.around, np.max and np.amax: one function under two names."""
+    return a.__name__ == b.__name__
+
+
+def test_what_has_no_literal_is_bound():
+    names, thing = Names(), object()
+    assert names.namespace[spelled(thing, names).code] is thing
+    assert spelled(thing, names) == spelled(thing, names)
+
+
+HOSTILE = [
+    "__import__('os').system('false')",
+    "x\nimport os",
+    "lambda",
+    "None",
+    "np",
+    "print",
+    "",
+    "2x",
+    "__class__",
+    "a b",
+    "ﬁ",
+    "W" * 10_000,
+    "λ",
+    "\u202eabc",
+    "'; drop",
+    "scatter",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_identifier_carries_no_code(name):
+    made = identifier(name)
+    assert made.isidentifier() and not keyword.iskeyword(made) and made not in {"np", "print", "scatter"}
+    assert len(made) < 80 and not made.startswith("_")
+    (statement,) = ast.parse(made).body
+    assert isinstance(statement.value, ast.Name) and statement.value.id == made  # as Python itself normalizes it
+
+
+def test_names_are_given_out_once():
+    names = Names()
+    given = [names.fresh(name) for name in HOSTILE * 2] + [names.numbered("c") for _ in range(3)]
+    assert len(set(given)) == len(given)
+    assert names.fresh("c4") == "c4" and names.numbered("c") == "c5"
+
+
+def test_a_program_with_hostile_names_runs_and_does_nothing_else():
+    x, y = mg.Tensor(A, name="__import__('os').abort()"), mg.Tensor(A, name="x\nraise SystemExit")
+    (result,) = run(linearize([np.tanh(x * y) + y], [x, y]), A, A / 100)
+    np.testing.assert_array_equal(result, np.tanh(A * (A / 100)) + A / 100)
+
+
+def test_a_traced_backward_pass_runs_from_its_text():
+    """Masks are statements, so that the text holds for other inputs than those that were recorded."""
+    x = mg.Tensor(A - 5, name="x")
+    with tracing():
+        y = np.sum(np.maximum(x, 0)[:, [0, 2, 2]] * np.where(x > 1, x, 2 * x)[:, 1:])
+        (g,) = mg.gradients(y, [x], create_graph=True)
+    program = linearize([g], [x])
+    other = np.random.default_rng(0).normal(size=A.shape)
+    z = mg.Tensor(other)
+    np.sum(np.maximum(z, 0)[:, [0, 2, 2]] * np.where(other > 1, z, 2 * z)[:, 1:]).backward()
+    np.testing.assert_allclose(run(program, other)[0], z.grad)
+
+
+def test_own_functions_are_bound_by_name():
+    cube = mg.rule(lambda x: x**3, lambda g, y, x: 3 * g * x * x)
+    x = mg.Tensor(A, name="x")
+    program = linearize([cube(x)], [x])
+    np.testing.assert_array_equal(run(program, A)[0], A**3)
+    assert list(program.names.namespace.values()) == [cube]
+
+
+def test_an_array_is_one_constant_however_often_it_is_used():
+    x, a = mg.Tensor(A, name="x"), mg.constant(A)
+    program = linearize([x * a + a, x - a], [x])
+    assert len(program.constants) == 1 and len(program.outputs) == 2
+
+
+def test_a_long_program_is_no_deep_one():
+    x = y = mg.Tensor([0.5], name="x")
+    for _ in range(10_000):
+        y = y + x
+    assert run(linearize([y], [x]), np.array([0.5]))[0] == y.data
