@@ -287,7 +287,7 @@ class Step:
             seen[y] = recomputed(y, args), args
         rates: dict[Tensor, Any] = {x: np.ones(x.shape)}
         for y, i, o in self.edges:
-            if y in rates and y in seen:
+            if y in rates and y in seen and y is not u:
                 c = unbroadcast(self.values.pull(y, i, rates[y], seen[y]), o.shape)
                 rates[o] = rates[o] + c if o in rates else c
         return rates.get(u)
@@ -347,7 +347,7 @@ class Step:
         """What passes along an edge with other values in its rule; None where their shapes do not fit."""
         try:
             return np.asarray(self.values.pull(edge.y, edge.i, g, seen))
-        except (ValueError, IndexError, TypeError):
+        except Exception:  # a rule may fail in any way on what it was not made for
             return None
 
     def replaces(self, x: Tensor, raw: Any, candidate: Any) -> bool:

@@ -250,6 +250,39 @@ def test_given_terms_are_called_as_given():
     assert "weight decay term is missing" in report.mistakes[0].message
 
 
+def test_a_step_through_a_node_of_two_arguments_has_its_mistake_found():
+    rng = np.random.default_rng(3)
+    V, U = mg.Tensor(rng.normal(size=(4, 5)), name="V"), mg.Tensor(rng.normal(size=(5, 2)), name="U")
+    X = rng.normal(size=(6, 4))
+    H = np.tanh(X @ V).named("H")
+    S = (H @ U).named("S")
+    J = np.sum(np.square(S))
+    report = check(J, {"dU": H.data.T @ (2 * S.data), "dV": X.T @ (2 * S.data @ U.data.T)})
+    assert [m.node for m in report.mistakes] == ["V"]
+
+
+def joined(p):
+    return np.concatenate([p, p, np.ones((2, 1))], axis=1)
+
+
+def chosen(p):
+    return np.where(np.abs(p) < 1.5, p * 0.5, p - 0.5)
+
+
+def stacked(p):
+    return np.stack([+np.exp(np.tanh(p)), np.ones((2, 1))], axis=1)
+
+
+@pytest.mark.parametrize("function", [joined, chosen, stacked, lambda p: np.max(p, axis=0) + p])
+def test_a_sign_mistake_beyond_any_function_is_called_one(function):
+    p = mg.Tensor([[1.0], [2.0]], name="p")
+    v = function(p).named("v")
+    J = np.mean(v**2)
+    J.backward()
+    (mistake,) = check(J, {"dv": v.grad, "dp": -p.grad}).mistakes
+    assert (mistake.node, mistake.kind) == ("p", mistakes.SIGN)
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
