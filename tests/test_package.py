@@ -21,8 +21,8 @@ README = (ROOT / "README.md").read_text()
 # A module may import from those above it in this list, and from no other.
 MODULES = (
     *("engine.rules", "engine.composed", "engine.reverse", "engine.arrays", "engine.calls", "engine.context"),
-    *("engine.tensor", "transforms", "graph", "text.program", "text.algebra", "text.notation"),
-    "readings.derive.derivation",
+    *("engine.tensor", "transforms", "graph", "text.program", "text.expressions", "text.algebra", "text.notation"),
+    *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.steps", "readings.check.mistakes", "readings.check.report"),
     *("readings.draw.fold", "readings.draw.page", "readings.draw.drawing", "readings.draw.picture"),

@@ -1,59 +1,26 @@
-"""Expressions, and the algebra that makes a derivation read as one writes it by hand.
+"""The algebra that makes a derivation read as one writes it by hand.
 
-An ``Expr`` is a symbol, a literal, a call of a function on expressions, or in normal form a product or a sum:
-
-    product = coefficient · Π baseᵖᵒʷᵉʳ        sum = Σ coefficient · Π baseᵖᵒʷᵉʳ
-
-An ``Algebra`` makes each expression once, so that equal ones are the same object. ``call`` writes a call down as it is
-(what the user wrote); ``simplified`` puts it into normal form: like terms are added, factors cancel, scalars leave
-linear functions, broadcasting of scalars dissolves in products, and what the user has a name for is called by it.
-``spelled`` leads back from normal form to calls, which the notations know. Nothing recurses, and no expression is
-expanded: a sum in a product stays a factor.
+``Algebra`` makes expressions, and rewrites them. ``call`` writes a call down as it is (what the user wrote);
+``simplified`` puts it into normal form: like terms are added, factors cancel, scalars leave linear functions,
+broadcasting of scalars dissolves in products, and what the user has a name for is called by it. ``spelled`` leads back
+from normal form to calls, which the notations know. Nothing recurses, and no expression is expanded: a sum in a product
+stays a factor.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from minigrad.engine.rules import getitem, scatter
 
-Shape = tuple[int, ...]
-Coefficient = Fraction | float  # exact where it can be
-Factors = dict["Expr", int]
-Term: TypeAlias = "tuple[Coefficient, tuple[tuple[Expr, int], ...]]"
+from .expressions import LITERAL, PRODUCT, SUM, Coefficient, Expr, Expressions, Shape, parts_of
 
+Factors = dict[Expr, int]
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Expr:
-    """An expression; made by an Algebra, which numbers it after its parts (``order``).
-
-    A symbol has a ``value``, its name, and no function; a literal has a value and the function ``LITERAL``. In a
-    PRODUCT or a SUM ``terms`` holds the monomials.
-    """
-
-    function: Any
-    args: tuple["Expr", ...]
-    options: Mapping[str, Any]
-    shape: Shape
-    dtype: Any
-    order: int
-    size: int  # operations, repetitions counted, up to a limit
-    value: Any = None
-    terms: "tuple[Term, ...]" = ()
-
-    @property
-    def is_atom(self) -> bool:
-        return self.function is None or self.function is LITERAL
-
-
-LITERAL, PRODUCT, SUM = "literal", "product", "sum"
-_LARGE = 10**6
 _LONGEST = 16  # parts; a longer sum or product is not looked into, which bounds the work
 
 _ADDITIVE: dict[Any, tuple[int, ...]] = {
@@ -75,53 +42,22 @@ _LINEAR = {
 _RESHAPING = {np.transpose, np.reshape, np.swapaxes, np.moveaxis, np.squeeze, np.expand_dims, np.ravel}
 
 
-@dataclass
-class Algebra:
-    """The expressions of one derivation, each made once."""
+class Algebra(Expressions):
+    """The expressions of one derivation, and their normal forms."""
 
-    interned: dict[Any, Expr] = field(default_factory=dict)
-    names: dict[Expr, Expr] = field(default_factory=dict)  # normal form -> the symbol that stands for it
-    monomials: dict[Expr, list[tuple[Factors, Expr]]] = field(default_factory=dict)  # first factor -> definitions
-    complements: dict[Expr, Expr] = field(default_factory=dict)  # e -> y where y = 1 / (1 + e), so that e·y = 1 - y
-    sources: dict[Expr, Expr] = field(default_factory=dict)  # normal form -> how the user wrote it
-    shares: set[tuple[Expr, Any]] = field(
-        default_factory=set
-    )  # (P, axis) where P = E / ΣE along the axis, so that ΣP = 1
-
-    # --- making -------------------------------------------------------------------------------------------------------
-
-    def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
-        return self._made((None, name), None, (), {}, shape, dtype, value=name)
-
-    def literal(self, value: Any) -> Expr:
-        """A number, or a part of an index."""
-        key = (LITERAL, type(value).__name__, repr(value))
-        return self._made(key, LITERAL, (), {}, (), np.dtype(type(value)) if _is_number(value) else None, value=value)
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
+        self.monomials: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> definitions
+        self.complements: dict[Expr, Expr] = {}  # e -> y where y = 1 / (1 + e), so that e·y = 1 - y
+        self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it
+        self.shares: set[tuple[Expr, Any]] = set()  # (P, axis) where P = E / ΣE along the axis, so that ΣP = 1
 
     def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
         """A call, as it is; but 0 + x, with which Python's sum begins, is x."""
         if function is np.add and args[0].function is LITERAL and args[0].value == 0 and args[1].shape == shape:
             return args[1]
-        key = (function, *(a.order for a in args), repr(sorted(options.items())) if options else "", shape)
-        return self._made(key, function, tuple(args), options, shape, dtype)
-
-    def _made(
-        self,
-        key: Any,
-        function: Any,
-        args: tuple[Expr, ...],
-        options: Mapping[str, Any],
-        shape: Shape,
-        dtype: Any,
-        value: Any = None,
-        terms: Any = (),
-    ) -> Expr:
-        found = self.interned.get(key)
-        if found is None:
-            size = min(_LARGE, sum(a.size for a in args) + (value is None))
-            found = Expr(function, args, options, shape, dtype, len(self.interned), size, value, terms)
-            self.interned[key] = found
-        return found
+        return super().call(function, args, options, shape, dtype)
 
     def define(self, symbol: Expr, definition: Expr) -> None:
         """From now on ``symbol`` stands for ``definition``, an expression in normal form, wherever it turns up.
@@ -209,14 +145,7 @@ class Algebra:
                 return base
             if power == 1 and base.function is SUM:
                 return self._sum_of([(-c, dict(f)) for c, f in base.terms], dtype)
-        return self._normal_form(PRODUCT, [(coefficient, factors)], dtype)
-
-    def _normal_form(self, kind: str, terms: list[tuple[Coefficient, Factors]], dtype: Any) -> Expr:
-        key = (kind, frozenset((c, frozenset(f.items())) for c, f in terms), str(dtype))
-        bases = tuple(dict.fromkeys(base for _, f in terms for base in f))
-        shape = _broadcast(tuple([base.shape for base in bases]))
-        held = tuple((c, tuple(f.items())) for c, f in terms)
-        return self._made(key, kind, bases, {}, shape, dtype, terms=held)
+        return self.normal(PRODUCT, [(coefficient, factors)], dtype)
 
     def _renamed(self, factors: Factors) -> Factors:
         """The factors with the user's names for products of them, and e·y as 1 - y where y = 1 / (1 + e)."""
@@ -263,9 +192,9 @@ class Algebra:
             return self._product_of(*terms[0], dtype)
         scale, common = _common(terms)
         if scale == 1 and not common:
-            return self._normal_form(SUM, terms, dtype)
+            return self.normal(SUM, terms, dtype)
         rest = [(c / scale, _less(f, common)) for c, f in terms]
-        inner = self._normal_form(SUM, rest, dtype)
+        inner = self.normal(SUM, rest, dtype)
         inner = self.names.get(inner, inner)
         return self._product_of(scale, self._renamed({**common, inner: 1}), dtype)
 
@@ -511,19 +440,6 @@ class Algebra:
 
 
 # --- views of an expression -------------------------------------------------------------------------------------------
-
-
-def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: False) -> list[Expr]:
-    """The expressions that ``roots`` are made of, parts first; not looking into the ``known`` ones."""
-    seen = set(roots)
-    stack = [e for e in seen if not known(e)]
-    while stack:
-        for part in stack.pop().args:
-            if part not in seen:
-                seen.add(part)
-                if not known(part):
-                    stack.append(part)
-    return sorted(seen, key=attrgetter("order"))
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.engine.rules import detached, einsum, getitem, identity
 from minigrad.graph import printable
 
-from .algebra import LITERAL, Expr
+from .expressions import LITERAL, Expr
 from .program import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
 
 # One per cost term, in order: the palette of Okabe and Ito, which colour-blind eyes tell apart, without yellow and

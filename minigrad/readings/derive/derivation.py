@@ -1,31 +1,27 @@
 """The derivation: forward and backward pass written out between the named nodes, as NumPy, LaTeX and text.
 
-The same rules that compute gradients write them down. The graph is cut at the nodes that have a name. From every cut
-node Z one reverse walk, run on Tensors and seeded with a symbol dZ, goes as far as the next cut nodes X and gives
+The same rules that compute gradients write them down: ``lines`` makes a line of expressions for every named node and
+its gradient, and here they are written by ``text.program`` (NumPy) and ``text.notation`` (LaTeX, Unicode). A summand
+belongs to cost terms; a node that a term has no path to says so.
 
-    dX = Σ over the cut nodes Z just downstream of X:  (dZ, pulled back along the unnamed nodes between them),
-
-one summand per Z. A summand belongs to the cost terms that Z has a path to; a node that a term has no path to says so.
-What the rules recorded is translated into expressions, simplified by ``algebra``, and written by ``program`` (NumPy)
-and ``notation`` (LaTeX, text).
+    derivation.line("dW1")              a line in NumPy, by name
+    derivation.written(e, "latex")      one expression of ``derivation.lines``, in NumPy ("numpy"), LaTeX or Unicode
 """
 
-import heapq
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.context import recording, tracing
-from minigrad.engine.reverse import cotangents
-from minigrad.engine.rules import detached, getitem, identity
-from minigrad.engine.tensor import Tensor, apply
-from minigrad.graph import Graph, between, passes_gradient, printable
-from minigrad.text.algebra import LITERAL, Algebra, Expr, parts_of
+from minigrad.engine.rules import getitem
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, printable
+from minigrad.text.expressions import LITERAL, Expr, parts_of
 from minigrad.text.notation import COLOURS, Latex, Notation, Unicode
 from minigrad.text.program import ATOM, Names, Text, spell, spelled
+
+from .lines import Line, Lines, Summand
 
 
 def derive(
@@ -48,257 +44,8 @@ def derive(
     """
     graph = Graph(J, names, terms)
     J.seed()  # raises where there is nothing to derive
-    return Derivation(graph, _Translation(graph))
+    return Derivation(Lines(graph))
 
-
-@dataclass(frozen=True)
-class Line:
-    """``symbol = Σ summands``; the cost terms of each summand, and those with no path, as bits of ``Graph.reach``."""
-
-    symbol: Expr
-    summands: tuple[Expr, ...]
-    terms: tuple[int, ...] = ()
-    missing: int = 0
-
-
-# --- from the graph to expressions ------------------------------------------------------------------------------------
-
-
-class _Translation:
-    """The graph as lines of expressions.
-
-    ``forward`` and ``backward`` are the lines; ``titles`` maps every identifier to the user's name and whether it is
-    the gradient of it; ``inputs`` and ``constants`` map identifiers to arrays.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.algebra = Algebra()
-        self.names = Names()
-        self.titles: dict[str, tuple[str, bool]] = {}
-        self.inputs: dict[str, Any] = {}
-        self.constants: dict[str, Any] = {}
-        self._arrays: dict[Any, Expr] = {}
-        kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
-        self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
-        self.sinks, self.owner = _cut(graph)
-        self.symbols, self.gradients = self._symbols()
-        self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
-        computed = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
-        self._varying = {*self.gradients.values(), *computed}
-        self.forward: list[Line] = []
-        self.plain: dict[Tensor, Expr] = {}
-        self.normal: dict[Tensor, Expr] = {}
-        for node in graph.nodes:
-            self._translate(node)
-        self.backward = self._reverse()
-
-    def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
-        """Symbols of the cut nodes and of their gradients; names that users gave come first."""
-        called = self.graph.names
-        cut = [x for x in self.graph.nodes if x in called]
-        unnamed = [x for x in self.graph.nodes if x in self.sinks and x not in called and x not in self.owner]
-        symbols, gradients = {}, {}
-        for x in cut:
-            symbols[x] = self._symbol(self.names.fresh(called[x]), x, called[x], False)
-        for x in cut:
-            if x in self.sinks:
-                gradients[x] = self._symbol(self.names.fresh("d" + called[x]), x, called[x], True)
-        for x in unnamed:
-            name = self.names.numbered("t")
-            symbols[x] = self._symbol(name, x, name, False)
-            gradients[x] = self._symbol(self.names.fresh("d" + name), x, name, True)
-        return symbols, gradients
-
-    def _symbol(self, name: str, x: Tensor, title: str, gradient: bool) -> Expr:
-        self.titles[name] = (title, gradient)
-        return self.algebra.symbol(name, x.shape, x.dtype)
-
-    # --- forward ------------------------------------------------------------------------------------------------------
-
-    def _translate(self, node: Tensor) -> None:
-        symbol = self.symbols.get(node)
-        if node.function is None:
-            if symbol is None:
-                symbol = self._value(node.value)
-            else:
-                self.inputs[symbol.value] = node.value
-            self.plain[node] = self.normal[node] = symbol
-            return
-        plain = self._call(node, self.plain, self.algebra.call)
-        normal = self._call(node, self.normal, self.algebra.simplified)
-        if symbol is None:
-            self.plain[node], self.normal[node] = plain, normal
-            self.algebra.sources.setdefault(normal, plain)
-        else:
-            self.plain[node] = self.normal[node] = symbol
-            self.forward.append(Line(symbol, (plain,)))
-            self.algebra.define(symbol, normal)
-
-    def _call(self, node: Tensor, known: Mapping[Tensor, Expr], make: Any) -> Expr:
-        index = node.function is getitem
-        args = [
-            self._value(a, i > 0 and index) if x is None else known[x]
-            for i, (x, a) in enumerate(zip(node.operands, node.primals, strict=True))
-        ]
-        kept = node.function in (detached, identity)
-        made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
-        return made
-
-    def _value(self, a: Any, index: bool = False) -> Expr:
-        """An argument that is no Tensor: a number, a part of an index, or an anonymous array, which gets a name."""
-        if isinstance(a, np.ndarray) and a.ndim:
-            if index and a.ndim == 1 and 0 < a.size <= 8:
-                return self.algebra.literal(a.tolist())
-            return self._array(a)
-        if isinstance(a, np.ndarray):
-            a = a[()]
-        if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
-            a = float(str(a)) if a.dtype.kind == "f" else a.item()  # as short as its own dtype reads it
-        return self.algebra.literal(a)
-
-    def _array(self, a: Any) -> Expr:
-        key = (a.shape, a.dtype.str, a.tobytes())
-        if key not in self._arrays:
-            name = self.names.numbered("c")
-            self.titles[name] = (name, False)
-            self.constants[name] = a
-            self._arrays[key] = self.algebra.symbol(name, a.shape, a.dtype)
-        return self._arrays[key]
-
-    # --- backward -----------------------------------------------------------------------------------------------------
-
-    def _reverse(self) -> list[Line]:
-        """The gradients in the order of a course: from J upstream, the leaves of a layer right after the layer."""
-        root, lines = self.graph.root, []
-        segments: dict[Tensor, list[Tensor]] = {}
-        for node, cut in self.owner.items():
-            segments.setdefault(cut, []).append(node)
-        arrived: dict[Tensor, list[tuple[Tensor, Expr]]] = {x: [] for x in self.gradients}
-        waiting = {x: len(self.sinks[x]) for x in self.gradients}
-        ready = [(*self._turn(root), root)]
-        while ready:
-            x = heapq.heappop(ready)[-1]
-            line, known = self._line(x, arrived.pop(x))
-            lines.append(line)
-            for y, pulled in self._pulled(x, segments.get(x, []), known):
-                arrived[y].append((x, pulled))
-                waiting[y] -= 1
-                if not waiting[y]:
-                    heapq.heappush(ready, (*self._turn(y), y))
-        return lines
-
-    def _turn(self, x: Tensor) -> tuple[int, int]:
-        """Leaves as soon as they can be, terms in their order, other nodes newest first."""
-        if x.function is None:
-            return (0, x.order)
-        return (1, self._rank[x]) if x in self._rank else (2, -x.order)
-
-    def _line(self, x: Tensor, arrived: list[tuple[Tensor, Expr]]) -> tuple[Line, Expr]:
-        """The line of dx, and what stands for dx upstream: its symbol, or its value where that is a plain scalar."""
-        reach, symbol = self.graph.reach, self.gradients[x]
-        if x is self.graph.root:
-            arrived = [(x, self.algebra.number(1, x.shape, x.dtype))]
-        labelled = [(reach[source] or reach[x], -source.order, e) for source, e in arrived]
-        labelled.sort(key=lambda item: (item[0] & -item[0], item[1]))
-        total = arrived[0][1] if len(arrived) == 1 else self.algebra.total([(1, e) for _, e in arrived], *_kind(x))
-        known = symbol
-        if x.shape == () and self._varying.isdisjoint(parts_of([total])):
-            labelled, known = [(reach[x], 0, total)], total
-        elif len(arrived) == 1:
-            self.algebra.define(symbol, total)
-        summands = tuple(self.algebra.spelled(e) for _, _, e in labelled)
-        everything = (1 << len(self.graph.terms)) - 1
-        missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
-        return Line(symbol, summands, tuple(bits for bits, _, _ in labelled), missing), known
-
-    def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr]]:
-        """dx pulled back to the next cut nodes: the reverse walk along a recorded copy of the nodes between."""
-        if x.function is None:
-            return []
-        known: dict[Tensor, Expr] = {}
-        with recording(), tracing(), np.errstate(all="ignore"):
-            copies, stops = self._copied([*sorted(segment, key=lambda node: node.order), x], known)
-            seed = Tensor(np.ones(x.shape, x.dtype), requires_grad=False)
-            known[seed] = gradient
-            found = cotangents({copies[x]: seed}, {copies[y] for y in stops}, recorded=True)
-        pulled = [(y, found[copies[y]]) for y in stops if copies[y] in found]
-        self._record([g for _, g in pulled], known)
-        return [(y, known[g]) for y, g in pulled]
-
-    def _copied(self, nodes: Sequence[Tensor], known: dict[Tensor, Expr]) -> tuple[dict[Tensor, Tensor], list[Tensor]]:
-        """A traced copy of the nodes, in which what they use is a leaf; and those leaves that take a gradient.
-
-        An anonymous array becomes a constant, so that what the rules do with it is recorded too.
-        """
-        copies: dict[Tensor, Tensor] = {}
-        stops = []
-        for node in nodes:
-            args: list[Any] = []
-            for i, (y, a) in enumerate(zip(node.operands, node.primals, strict=True)):
-                if y is None and not (isinstance(a, np.ndarray) and a.ndim):
-                    args.append(a)
-                    continue
-                copy = copies.get(y) if y is not None else None
-                if copy is None:
-                    copy = Tensor(a, requires_grad=y is not None and y.requires_grad)
-                    known[copy] = (
-                        self.normal[y] if y is not None else self._value(a, i > 0 and node.function is getitem)
-                    )
-                    if y is not None:
-                        copies[y] = copy
-                        if y in self.gradients:
-                            stops.append(y)
-                args.append(copy)
-            assert node.function is not None
-            copies[node] = apply(node.function, tuple(args), node.options)
-            known[copies[node]] = self.normal[node]
-        return copies, stops
-
-    def _record(self, roots: Iterable[Tensor], known: dict[Tensor, Expr]) -> None:
-        """Translate what the rules recorded."""
-        for node in between(known, roots):
-            if node.function is None:
-                known[node] = self._made_by_rule(node.value)
-            else:
-                args = [
-                    self._made_by_rule(a) if x is None else known[x]
-                    for x, a in zip(node.operands, node.primals, strict=True)
-                ]
-                known[node] = self.algebra.simplified(node.function, args, node.options, *_kind(node))
-
-    def _made_by_rule(self, a: Any) -> Expr:
-        """An array that a rule made itself; one that is the same everywhere is a number."""
-        if isinstance(a, np.ndarray) and a.size and a.ndim and np.all(a == a.flat[0]):
-            number = self._value(a.flat[0])
-            return self.algebra.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
-        return self._value(a)
-
-
-def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:
-    return x.shape, x.dtype
-
-
-def _cut(graph: Graph) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, Tensor]]:
-    """Cut the graph at the named nodes, and at unnamed ones that gradients reach from several cut nodes.
-
-    For every node with a path to the root the cut nodes just downstream; and for every other node on a path the one cut
-    node that it belongs to.
-    """
-    sinks: dict[Tensor, dict[Tensor, None]] = {graph.root: {}}
-    owner: dict[Tensor, Tensor] = {}
-    for node in reversed(graph.nodes):
-        if node not in sinks:
-            continue
-        if node not in graph.names and len(sinks[node]) == 1:
-            owner[node] = next(iter(sinks[node]))
-        for x, passes in zip(node.operands, passes_gradient(node), strict=False):
-            if passes and x is not None:
-                sinks.setdefault(x, {})[owner.get(node, node)] = None
-    return sinks, owner
-
-
-# --- from expressions to text -----------------------------------------------------------------------------------------
 
 _LONG = 120  # characters of an expression, from where on a part of it gets a name
 _WIDE = 100  # characters of a statement in one line
@@ -344,23 +91,25 @@ class Derivation:
 
     ``exec(d.numpy(), {**d.inputs, **d.constants})`` runs it. Attributes: ``inputs``, the values of leaves and named
     constants by the identifiers that the program has for them; ``constants``, those of anonymous arrays (c1, c2, ...)
-    and of functions that are not NumPy's; ``gradients``, {name of a node: identifier of its gradient}.
+    and of functions that are not NumPy's; ``gradients``, {name of a node: identifier of its gradient}; ``lines``, the
+    same as expressions.
     """
 
-    def __init__(self, graph: Graph, translation: _Translation) -> None:
-        self._graph = graph
-        self._titles = translation.titles
-        self._algebra = translation.algebra
-        self._numpy = _Numpy(translation.names)
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self._graph = graph = lines.graph
+        self._titles = lines.titles
+        self._numpy = _Numpy(lines.names)
+        self._notations: dict[str, _Numpy | Notation] = {"numpy": self._numpy, "latex": Latex(), "unicode": Unicode()}
         self._short: dict[Expr, Expr] = {}  # what has a name of its own, and that name
-        self._uses = _uses(e for line in (*translation.forward, *translation.backward) for e in line.summands)
+        self._uses = _uses(e for part in (lines.forward, lines.backward) for x in part.values() for e in x.expressions)
         self._texts: dict[Expr, Text] = {}
-        self._forward = self._with_temporaries(translation.forward)
-        self._backward = self._with_temporaries(translation.backward)
-        self._cut_off = [name for x, name in graph.names.items() if x.requires_grad and x not in translation.sinks]
-        self.inputs = translation.inputs
-        self.constants = {**translation.constants, **translation.names.namespace}
-        self.gradients = {graph.names[x]: e.value for x, e in translation.gradients.items() if x in graph.names}
+        self._forward = self._with_temporaries(lines.forward.values())
+        self._backward = self._with_temporaries(lines.backward.values())
+        self._cut_off = [name for x, name in graph.names.items() if x.requires_grad and x not in lines.sinks]
+        self.inputs = lines.inputs
+        self.constants = {**lines.constants, **lines.names.namespace}
+        self.gradients = {graph.names[x]: e.value for x, e in lines.gradients.items() if x in graph.names}
 
     def __str__(self) -> str:
         return self.text()
@@ -368,21 +117,23 @@ class Derivation:
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"
 
-    def _with_temporaries(self, lines: Sequence[Line]) -> list[Line]:
+    def _with_temporaries(self, lines: Iterable[Line]) -> list[Line]:
         """The lines, each after those of the temporaries that it uses first: what occurs twice, or is too long."""
         complete: list[Line] = []
         texts = self._texts
         for line in lines:
-            for e in parts_of(line.summands, self._short.__contains__):
+            summands = line.expressions
+            whole = summands[0] if len(summands) == 1 else None
+            for e in parts_of(summands, self._short.__contains__):
                 if e not in texts:
                     texts[e] = self._text(e, texts, self._numpy)
-                    long = len(texts[e].code) > _LONG and e not in line.summands
-                    if not e.is_atom and e not in line.summands and (long or self._repeated(e)):
-                        complete.append(Line(self._temporary(e), (e,)))
+                    long = len(texts[e].code) > _LONG
+                    if not e.is_atom and e is not whole and (self._repeated(e) or (long and e not in summands)):
+                        complete.append(Line(self._temporary(e), (Summand(e),)))
             complete.append(line)
-            if len(line.summands) == 1 and self._repeated(line.summands[0]):
-                self._short.setdefault(line.summands[0], line.symbol)
-                texts[line.summands[0]] = Text(self._short[line.summands[0]].value, ATOM)
+            if whole is not None and self._repeated(whole):
+                self._short.setdefault(whole, line.symbol)
+                texts[whole] = Text(self._short[whole].value, ATOM)
         return complete
 
     def _repeated(self, e: Expr) -> bool:
@@ -391,7 +142,7 @@ class Derivation:
     def _temporary(self, e: Expr) -> Expr:
         name = self._numpy.names.numbered("t")
         self._titles[name] = (name, False)
-        self._short[e] = self._algebra.symbol(name, e.shape, e.dtype)
+        self._short[e] = self.lines.algebra.symbol(name, e.shape, e.dtype)
         self._texts[e] = Text(name, ATOM)
         return self._short[e]
 
@@ -404,14 +155,19 @@ class Derivation:
 
     def _summands(self, line: Line, notation: "_Numpy | Notation", short: Mapping[Expr, Expr]) -> list[Text]:
         """The texts of a line's summands, with the names that ``short`` has for parts of them."""
+        return self._written(line.expressions, notation, lambda e: e in short and short[e] is not line.symbol)
 
-        def is_short(e: Expr) -> bool:
-            return e in short and short[e] is not line.symbol
-
+    def _written(
+        self, roots: Sequence[Expr], notation: "_Numpy | Notation", is_short: Callable[[Expr], bool]
+    ) -> list[Text]:
         texts: dict[Expr, Text] = {}
-        for e in parts_of(line.summands, is_short):
-            texts[e] = self._text(short[e] if is_short(e) else e, texts, notation)
-        return [texts[e] for e in line.summands]
+        for e in parts_of(roots, is_short):
+            texts[e] = self._text(self._short[e] if is_short(e) else e, texts, notation)
+        return [texts[e] for e in roots]
+
+    def written(self, e: Expr, notation: str = "unicode") -> str:
+        """One expression of ``lines``, without temporaries; ``notation`` is "numpy", "latex" or "unicode"."""
+        return self._written([e], self._notations[notation], lambda e: False)[0].code
 
     # --- NumPy --------------------------------------------------------------------------------------------------------
 
@@ -442,7 +198,7 @@ class Derivation:
         line = lines.get(titles.get(name, name))
         if line is None:
             raise KeyError(_no_line(name, [title for title, key in titles.items() if key in lines]))
-        short = {} if sum(e.size for e in line.summands) <= _INLINE else self._short
+        short = {} if sum(e.size for e in line.expressions) <= _INLINE else self._short
         return f"{line.symbol.value} = {_added([t.code for t in self._summands(line, self._numpy, short)])}"
 
     def _statements(self, line: Line) -> list[str]:
@@ -462,8 +218,8 @@ class Derivation:
     def _comment(self, line: Line) -> str:
         """The terms that the gradient comes from, where there are several, and those that have no path."""
         bits = 0
-        for part in line.terms:
-            bits |= part
+        for summand in line.summands:
+            bits |= summand.terms
         parts = [self._listed(bits, " + ")] if bits & (bits - 1) else []
         if line.missing:
             title, _ = self._titles[line.symbol.value]
@@ -505,9 +261,10 @@ class Derivation:
         rows = []
         for line in (*self._forward, *self._backward):
             texts = self._summands(line, notation, self._short)
-            if line.terms and len(self._graph.terms) > 1:
-                named = len(set(line.terms)) > 1
-                codes = [self._coloured(t.code, bits, named) for t, bits in zip(texts, line.terms, strict=True)]
+            terms = [summand.terms for summand in line.summands]
+            if any(terms) and len(self._graph.terms) > 1:
+                named = len(set(terms)) > 1
+                codes = [self._coloured(t.code, bits, named) for t, bits in zip(texts, terms, strict=True)]
             else:
                 codes = [t.code for t in texts]
             row = f"{self._text(line.symbol, {}, notation).code} &= {_added(codes)}"

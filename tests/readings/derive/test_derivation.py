@@ -202,6 +202,13 @@ def test_equal_subexpressions_are_computed_once():
     assert text.count("W @ x") == text.count("np.exp") == 1
 
 
+def test_a_name_is_used_only_after_its_line():
+    """What n sends on is also a summand of dx, whose line comes before that of dn."""
+    x, y = leaf("x", 3), leaf("y", 3)
+    n = (y * 1.0).named("n")
+    assert_runs(np.sum(np.tanh(x + n)) + np.sum(x))
+
+
 def test_vectors_need_no_extra_axes():
     X, w = mg.constant(RNG.normal(size=(6, 4)), name="X"), leaf("w", 4)
     derivation = assert_runs(np.sum(np.square((X @ w).named("p"))).named("J"))

@@ -1,0 +1,301 @@
+"""The lines of a derivation, as expressions: how each named node is computed, and how its gradient is.
+
+The graph is cut at the nodes that have a name. A forward line computes a cut node from the cut nodes before it. For the
+backward lines one reverse walk per cut node Z, run on Tensors and seeded with a symbol dZ, goes as far as the next cut
+nodes X and gives
+
+    dX = Σ over the cut nodes Z just downstream of X:  (dZ, pulled back along the unnamed nodes between them),
+
+one ``Summand`` per Z. A summand belongs to the cost terms that Z has a path to. What the rules recorded is translated
+into expressions and simplified by ``text.algebra``.
+
+What the other readings ask, of ``lines = Lines(graph)``:
+
+    lines.forward[x], lines.backward[x]     the Line of a cut node x and that of its gradient; KeyError where x has none
+    line.symbol, line.summands              dX, and the summands of its right side, as calls that NumPy can run
+    summand.expression, .source, .terms     what Z = ``source`` sends to X; the cost terms it comes from, as bits
+    lines.recorded                          {symbol: array}: what every node and every gradient was, all of one moment
+    evaluate(summand.expression, lines.recorded)      its number; bind any part of it too, to try an edited line
+    parts_of([summand.expression])                    every intermediate of the line, parts first
+
+``readings.derive.derivation`` writes lines, and single expressions, as NumPy, LaTeX and Unicode.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.context import recording, tracing
+from minigrad.engine.reverse import cotangents
+from minigrad.engine.rules import detached, getitem, identity
+from minigrad.engine.tensor import Tensor, apply
+from minigrad.graph import Graph, between, passes_gradient
+from minigrad.text.algebra import Algebra
+from minigrad.text.expressions import Expr, arguments_of, parts_of
+from minigrad.text.program import Names
+
+
+class Summand(NamedTuple):
+    """A part of a line: ``source`` is the node that sends it, None where several parts were added up to a number.
+
+    ``terms`` are the cost terms that it comes from, as bits of ``Graph.reach``.
+    """
+
+    expression: Expr
+    source: Tensor | None = None
+    terms: int = 0
+
+
+class Line(NamedTuple):
+    """``symbol = Σ summands``; ``missing`` are the cost terms with no path to the node, as bits of ``Graph.reach``."""
+
+    symbol: Expr
+    summands: tuple[Summand, ...]
+    missing: int = 0
+
+    @property
+    def expressions(self) -> list[Expr]:
+        return [summand.expression for summand in self.summands]
+
+
+class Lines:
+    """The lines of a graph.
+
+    ``forward`` and ``backward`` map the cut nodes to their lines, in the order of the derivation; ``symbols`` and
+    ``gradients`` to their symbols. ``titles`` maps every identifier to the user's name and whether it is the gradient
+    of it; ``inputs`` and ``constants`` map identifiers to arrays.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.algebra = Algebra()
+        self.names = Names()
+        self.titles: dict[str, tuple[str, bool]] = {}
+        self.inputs: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}
+        self._arrays: dict[Any, Expr] = {}
+        kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
+        self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
+        self.sinks, self.owner = _cut(graph)
+        self.symbols, self.gradients = self._symbols()
+        self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
+        computed = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
+        self._varying = {*self.gradients.values(), *computed}
+        self.forward: dict[Tensor, Line] = {}
+        self.plain: dict[Tensor, Expr] = {}
+        self.normal: dict[Tensor, Expr] = {}
+        for node in graph.nodes:
+            self._translate(node)
+        self.backward = self._reverse()
+
+    @cached_property
+    def recorded(self) -> dict[Expr, Any]:
+        """What every symbol stood for when the graph was recorded."""
+        root = self.graph.root
+        found = cotangents({root: np.ones(root.shape, root.dtype)}) if root.requires_grad else {}
+        values = {symbol: x.value for x, symbol in self.symbols.items()}
+        values |= {symbol: found[x] for x, symbol in self.gradients.items() if x in found}
+        return values | {symbol: self.constants[symbol.value] for symbol in self._arrays.values()}
+
+    def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
+        """Symbols of the cut nodes and of their gradients; names that users gave come first."""
+        called = self.graph.names
+        cut = [x for x in self.graph.nodes if x in called]
+        unnamed = [x for x in self.graph.nodes if x in self.sinks and x not in called and x not in self.owner]
+        symbols, gradients = {}, {}
+        for x in cut:
+            symbols[x] = self._symbol(self.names.fresh(called[x]), x, called[x], False)
+        for x in cut:
+            if x in self.sinks:
+                gradients[x] = self._symbol(self.names.fresh("d" + called[x]), x, called[x], True)
+        for x in unnamed:
+            name = self.names.numbered("t")
+            symbols[x] = self._symbol(name, x, name, False)
+            gradients[x] = self._symbol(self.names.fresh("d" + name), x, name, True)
+        return symbols, gradients
+
+    def _symbol(self, name: str, x: Tensor, title: str, gradient: bool) -> Expr:
+        self.titles[name] = (title, gradient)
+        return self.algebra.symbol(name, x.shape, x.dtype)
+
+    # --- forward ------------------------------------------------------------------------------------------------------
+
+    def _translate(self, node: Tensor) -> None:
+        symbol = self.symbols.get(node)
+        if node.function is None:
+            if symbol is None:
+                symbol = self._value(node.value)
+            else:
+                self.inputs[symbol.value] = node.value
+            self.plain[node] = self.normal[node] = symbol
+            return
+        plain = self._call(node, self.plain, self.algebra.call)
+        normal = self._call(node, self.normal, self.algebra.simplified)
+        if symbol is None:
+            self.plain[node], self.normal[node] = plain, normal
+            self.algebra.sources.setdefault(normal, plain)
+        else:
+            self.plain[node] = self.normal[node] = symbol
+            self.forward[node] = Line(symbol, (Summand(plain, node),))
+            self.algebra.define(symbol, normal)
+
+    def _call(self, node: Tensor, known: Mapping[Tensor, Expr], make: Any) -> Expr:
+        args = arguments_of(node, known, self._value)
+        kept = node.function in (detached, identity)
+        made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
+        return made
+
+    def _value(self, a: Any, index: bool = False) -> Expr:
+        """An argument that is no Tensor: a number, a part of an index, or an anonymous array, which gets a name."""
+        if isinstance(a, np.ndarray) and a.ndim:
+            if index and a.ndim == 1 and 0 < a.size <= 8:
+                return self.algebra.literal(a.tolist())
+            return self._array(a)
+        if isinstance(a, np.ndarray):
+            a = a[()]
+        if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
+            a = float(str(a)) if a.dtype.kind == "f" else a.item()  # as short as its own dtype reads it
+        return self.algebra.literal(a)
+
+    def _array(self, a: Any) -> Expr:
+        key = (a.shape, a.dtype.str, a.tobytes())
+        if key not in self._arrays:
+            name = self.names.numbered("c")
+            self.titles[name] = (name, False)
+            self.constants[name] = a
+            self._arrays[key] = self.algebra.symbol(name, a.shape, a.dtype)
+        return self._arrays[key]
+
+    # --- backward -----------------------------------------------------------------------------------------------------
+
+    def _reverse(self) -> dict[Tensor, Line]:
+        """The gradients in the order of a course: from J upstream, the leaves of a layer right after the layer."""
+        root, lines = self.graph.root, dict[Tensor, Line]()
+        segments: dict[Tensor, list[Tensor]] = {}
+        for node, cut in self.owner.items():
+            segments.setdefault(cut, []).append(node)
+        arrived: dict[Tensor, list[tuple[Tensor, Expr]]] = {x: [] for x in self.gradients}
+        waiting = {x: len(self.sinks[x]) for x in self.gradients}
+        ready = [(*self._turn(root), root)]
+        while ready:
+            x = heapq.heappop(ready)[-1]
+            lines[x], known = self._line(x, arrived.pop(x))
+            for y, pulled in self._pulled(x, segments.get(x, []), known):
+                arrived[y].append((x, pulled))
+                waiting[y] -= 1
+                if not waiting[y]:
+                    heapq.heappush(ready, (*self._turn(y), y))
+        return lines
+
+    def _turn(self, x: Tensor) -> tuple[int, int]:
+        """Leaves as soon as they can be, terms in their order, other nodes newest first."""
+        if x.function is None:
+            return (0, x.order)
+        return (1, self._rank[x]) if x in self._rank else (2, -x.order)
+
+    def _line(self, x: Tensor, arrived: list[tuple[Tensor, Expr]]) -> tuple[Line, Expr]:
+        """The line of dx, and what stands for dx upstream: its symbol, or its value where that is a plain scalar."""
+        reach, symbol = self.graph.reach, self.gradients[x]
+        if x is self.graph.root:
+            arrived = [(x, self.algebra.number(1, x.shape, x.dtype))]
+        arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
+        summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
+        total = arrived[0][1] if len(arrived) == 1 else self.algebra.total([(1, e) for _, e in arrived], *_kind(x))
+        known = symbol
+        if x.shape == () and self._varying.isdisjoint(parts_of([total])):
+            summands, known = [Summand(total, arrived[0][0] if len(arrived) == 1 else None, reach[x])], total
+        elif len(arrived) == 1:
+            self.algebra.define(symbol, total)
+        written = tuple(s._replace(expression=self.algebra.spelled(s.expression)) for s in summands)
+        everything = (1 << len(self.graph.terms)) - 1
+        missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
+        return Line(symbol, written, missing), known
+
+    def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr]]:
+        """dx pulled back to the next cut nodes: the reverse walk along a recorded copy of the nodes between."""
+        if x.function is None:
+            return []
+        known: dict[Tensor, Expr] = {}
+        with recording(), tracing(), np.errstate(all="ignore"):
+            copies, stops = self._copied([*sorted(segment, key=lambda node: node.order), x], known)
+            seed = Tensor(np.ones(x.shape, x.dtype), requires_grad=False)
+            known[seed] = gradient
+            found = cotangents({copies[x]: seed}, {copies[y] for y in stops}, recorded=True)
+        pulled = [(y, found[copies[y]]) for y in stops if copies[y] in found]
+        self._record([g for _, g in pulled], known)
+        return [(y, known[g]) for y, g in pulled]
+
+    def _copied(self, nodes: Sequence[Tensor], known: dict[Tensor, Expr]) -> tuple[dict[Tensor, Tensor], list[Tensor]]:
+        """A traced copy of the nodes, in which what they use is a leaf; and those leaves that take a gradient.
+
+        An anonymous array becomes a constant, so that what the rules do with it is recorded too.
+        """
+        copies: dict[Tensor, Tensor] = {}
+        stops = []
+        for node in nodes:
+            args: list[Any] = []
+            for i, (y, a) in enumerate(zip(node.operands, node.primals, strict=True)):
+                if y is None and not (isinstance(a, np.ndarray) and a.ndim):
+                    args.append(a)
+                    continue
+                copy = copies.get(y) if y is not None else None
+                if copy is None:
+                    copy = Tensor(a, requires_grad=y is not None and y.requires_grad)
+                    known[copy] = (
+                        self.normal[y] if y is not None else self._value(a, i > 0 and node.function is getitem)
+                    )
+                    if y is not None:
+                        copies[y] = copy
+                        if y in self.gradients:
+                            stops.append(y)
+                args.append(copy)
+            assert node.function is not None
+            copies[node] = apply(node.function, tuple(args), node.options)
+            known[copies[node]] = self.normal[node]
+        return copies, stops
+
+    def _record(self, roots: Iterable[Tensor], known: dict[Tensor, Expr]) -> None:
+        """Translate what the rules recorded."""
+        for node in between(known, roots):
+            if node.function is None:
+                known[node] = self._made_by_rule(node.value)
+            else:
+                args = arguments_of(node, known, lambda a, _: self._made_by_rule(a))
+                known[node] = self.algebra.simplified(node.function, args, node.options, *_kind(node))
+
+    def _made_by_rule(self, a: Any) -> Expr:
+        """An array that a rule made itself; one that is the same everywhere is a number."""
+        if isinstance(a, np.ndarray) and a.size and a.ndim and np.all(a == a.flat[0]):
+            number = self._value(a.flat[0])
+            return self.algebra.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
+        return self._value(a)
+
+
+def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:
+    return x.shape, x.dtype
+
+
+def _first(bits: int) -> int:
+    return bits & -bits
+
+
+def _cut(graph: Graph) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, Tensor]]:
+    """Cut the graph at the named nodes, and at unnamed ones that gradients reach from several cut nodes.
+
+    For every node with a path to the root the cut nodes just downstream; and for every other node on a path the one cut
+    node that it belongs to.
+    """
+    sinks: dict[Tensor, dict[Tensor, None]] = {graph.root: {}}
+    owner: dict[Tensor, Tensor] = {}
+    for node in reversed(graph.nodes):
+        if node not in sinks:
+            continue
+        if node not in graph.names and len(sinks[node]) == 1:
+            owner[node] = next(iter(sinks[node]))
+        for x, passes in zip(node.operands, passes_gradient(node), strict=False):
+            if passes and x is not None:
+                sinks.setdefault(x, {})[owner.get(node, node)] = None
+    return sinks, owner

@@ -1,0 +1,188 @@
+"""The one expression type between the recorded graph and every text or program made of it.
+
+An ``Expr`` is a symbol, a literal, a call of a function on expressions, or, in normal form, a product or a sum:
+
+    product = coefficient · Π baseᵖᵒʷᵉʳ        sum = Σ coefficient · Π baseᵖᵒʷᵉʳ
+
+``Expressions`` makes each expression once, so that equal ones are the same object: making an expression is the search
+for common subexpressions. An expression is made after its parts, and ``order`` says when, so that sorting by ``order``
+gives a program in which everything is computed before it is used. Nothing here recurses.
+
+    Expressions().call(np.add, (x, y), {}, shape, dtype)   the expression of a call
+    arguments_of(node, known, value)                       the arguments of a recorded node as expressions
+    parts_of(roots)                                        what expressions are made of, parts first
+    evaluate(e, bindings)                                  the value of an expression, computed with NumPy
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minigrad.engine.rules import IMPLEMENTATIONS, getitem
+from minigrad.engine.tensor import Tensor
+
+Shape = tuple[int, ...]
+Coefficient = Fraction | float  # exact where it can be
+Term: TypeAlias = "tuple[Coefficient, tuple[tuple[Expr, int], ...]]"
+
+LITERAL, PRODUCT, SUM = "literal", "product", "sum"
+_LARGE = 10**6
+
+
+class Expr:
+    """An expression. Made by ``Expressions``, and never changed.
+
+    A symbol has a ``value``, its name, and no function; a literal has a value and the function ``LITERAL``. In a
+    PRODUCT or a SUM ``terms`` holds the monomials, and ``args`` their bases. ``size`` is the number of operations,
+    repetitions counted, up to a limit.
+    """
+
+    __slots__ = ("args", "dtype", "function", "options", "order", "shape", "size", "terms", "value")
+
+    def __init__(
+        self,
+        function: Any,
+        args: "tuple[Expr, ...]",
+        options: Mapping[str, Any],
+        shape: Shape,
+        dtype: Any,
+        order: int,
+        value: Any = None,
+        terms: "tuple[Term, ...]" = (),
+    ) -> None:
+        self.function, self.args, self.options = function, args, options
+        self.shape, self.dtype, self.order = shape, dtype, order
+        self.value, self.terms = value, terms
+        self.size: int = min(_LARGE, sum([a.size for a in args]) + (not self.is_atom))
+
+    def __repr__(self) -> str:
+        inner = repr(self.value) if self.is_atom else ", ".join(repr(a.order) for a in self.args)
+        return f"<Expr {self.order}: {getattr(self.function, '__name__', self.function)}({inner}) {self.shape}>"
+
+    @property
+    def is_atom(self) -> bool:
+        return self.function is None or self.function is LITERAL
+
+
+class Expressions:
+    """Makes expressions, equal ones once."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Expr] = {}
+
+    def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
+        return self._expr((None, name), None, (), {}, shape, dtype, value=name)
+
+    def literal(self, value: Any) -> Expr:
+        """A number, or a part of an index."""
+        return self._expr((LITERAL, key_of(value)), LITERAL, (), {}, (), _dtype_of(value), value=value)
+
+    def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+        """A call, as it is."""
+        how = [(name, key_of(option)) for name, option in sorted(options.items())] if options else ()
+        return self._expr(
+            (function, *[a.order for a in args], *how, shape), function, tuple(args), options, shape, dtype
+        )
+
+    def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
+        """A PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
+        held = tuple([(c, tuple(factors.items())) for c, factors in terms])
+        key = (kind, frozenset((c, frozenset(factors)) for c, factors in held), str(dtype))
+        bases = tuple(dict.fromkeys(base for _, factors in held for base, _ in factors))
+        shape = np.broadcast_shapes(*{base.shape for base in bases})
+        return self._expr(key, kind, bases, {}, shape, dtype, terms=held)
+
+    def _expr(
+        self,
+        key: Any,
+        function: Any,
+        args: tuple[Expr, ...],
+        options: Mapping[str, Any],
+        shape: Shape,
+        dtype: Any,
+        value: Any = None,
+        terms: "tuple[Term, ...]" = (),
+    ) -> Expr:
+        found = self._made.get(key)
+        if found is None:
+            found = Expr(function, args, options, shape, dtype, len(self._made), value, terms)
+            self._made[key] = found
+        return found
+
+
+def key_of(value: Any) -> Any:
+    """A key that two values share only where they are the same value of the same type."""
+    match value:
+        case np.ndarray():
+            return np.ndarray, value.shape, value.dtype.str, hashlib.blake2b(np.ascontiguousarray(value).data).digest()
+        case tuple() | list():
+            return (type(value), *map(key_of, value))
+        case slice():
+            return slice, key_of(value.start), key_of(value.stop), key_of(value.step)
+        case None | bool() | int() | float() | str() | np.generic() | np.dtype():
+            return type(value), repr(value)
+    return type(value), id(value)  # of an object that the expression keeps alive
+
+
+def _dtype_of(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.dtype
+    return np.dtype(type(value)) if type(value) in (int, float, bool) else None
+
+
+def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[Any, bool], Expr]) -> list[Expr]:
+    """The arguments of a recorded node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
+    index = node.function is getitem
+    return [
+        value(a, index and i > 0) if x is None else known[x]
+        for i, (x, a) in enumerate(zip(node.operands, node.primals, strict=True))
+    ]
+
+
+def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: False) -> list[Expr]:
+    """The expressions that ``roots`` are made of, themselves included, parts first; not looking into ``known`` ones."""
+    seen = set(roots)
+    stack = [e for e in seen if not known(e)]
+    while stack:
+        for part in stack.pop().args:
+            if part not in seen:
+                seen.add(part)
+                if not known(part):
+                    stack.append(part)
+    return sorted(seen, key=attrgetter("order"))
+
+
+def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
+    """The value of an expression. ``bindings`` gives the values of its symbols, or of any other parts.
+
+    Raises KeyError for a symbol that has no value.
+
+    >>> made = Expressions()
+    >>> x = made.symbol("x", (2,), np.dtype(float))
+    >>> y = made.call(np.multiply, (x, made.literal(3)), {}, (2,), np.dtype(float))
+    >>> evaluate(y, {x: np.array([1.0, 2.0])}), evaluate(y, {y: 7})
+    (array([3., 6.]), 7)
+    """
+    values = dict(bindings)
+    for part in parts_of([e], values.__contains__):
+        if part not in values:
+            values[part] = _computed(part, values)
+    return values[e]
+
+
+def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
+    """The value of an expression, of the values of its parts."""
+    if e.function is LITERAL:
+        return e.value
+    if e.function is PRODUCT or e.function is SUM:
+        products = [float(c) * math.prod(values[base] ** power for base, power in f) for c, f in e.terms]
+        return sum(products[1:], products[0])
+    if e.function is None:
+        raise KeyError(f"no value for {e.value}")
+    function = IMPLEMENTATIONS.get(e.function, e.function)
+    return function(*[values[a] for a in e.args], **e.options)
