@@ -1,72 +1,90 @@
-"""Compare minigrad with other libraries: python tests/benchmarks/compare.py [--threads all] [--quick]
+"""Compare minigrad with other libraries, or with itself at another commit: python tests/benchmarks/compare.py
 
 Prints Markdown. Every figure of the first table is a time, forward and backward, relative to hand-written NumPy in the
-same run: the candidates take turns, each figure is the median over the turns, with half the distance between quartiles
-as its spread. Gradients are compared with the hand-written ones before anything is timed. A library that is not
-installed, or cannot do a workload, has no figure.
+same run. Each candidate runs in a process of its own (measure.py), with garbage collection on; the processes take
+turns, each figure is the median over the turns, with half the distance between quartiles as its spread. Gradients are
+compared with the hand-written ones before anything is timed. A library that is not installed, or cannot do a workload,
+has no figure.
 
 One thread by default, pinned to one processor, and processor time is measured, which other programs disturb less; with
-all threads it is the time on the clock. The program starts itself again with an environment that tells every library,
-and without the variables that choose OpenBLAS's kernels by hand.
+--threads all it is the time on the clock. Every process starts with an environment that tells every library, and
+without the variables that choose OpenBLAS's kernels by hand.
+
+--against COMMIT times minigrad as it stands here relative to minigrad at COMMIT, several pairs of processes for each
+figure, and fails where a workload takes more than 3 % longer by more than the spread.
 """
 
 import argparse
-import gc
+import io
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
-from itertools import pairwise
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT)]
+
+from candidates import CANDIDATES  # noqa: E402
+from workloads import WORKLOADS  # noqa: E402
+
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-TURN = 0.03  # seconds that a candidate runs before the next takes its turn
+DTYPES = ("float64", "float32")
+BASE = "NumPy by hand"
+SLOW_WORKLOADS = ("784-512", "50-step", "chain", "20 operations")
+SLOW_CANDIDATES = ("torch.compile", "micrograd")
+TOLERATED = 1.03  # times as long as at the other commit
 
 
 def main():
-    options = _options()
-    if "MINIGRAD_BENCHMARK" not in os.environ:
-        sys.exit(subprocess.run([sys.executable, *sys.argv], env=_environment(options.threads), check=False).returncode)
-    sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+    options = parse()
     if options.threads == "1" and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    if options.peak:
-        print(_peak_of_this_process(*options.peak))
-        return
-    print(_heading(options))
-    firsts = _compare(options)
-    _print_first_calls(firsts)
-    _print_nodes(options)
-    _print_growth(options)
-    _print_imports(options)
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the processes that are started inherit it
+    print(heading(options))
+    if options.against:
+        sys.exit(compare_commits(options))
+    firsts = compare(options)
+    print_first_calls(firsts)
+    if not options.only:
+        print_nodes(options)
+        print_growth(options)
+        print_imports(options)
     if not options.quick:
-        _print_peaks(options)
+        print_peaks(options)
 
 
-def _options():
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--threads", choices=["1", "all"], default="1", help="processors to use")
     parser.add_argument("--quick", action="store_true", help="the small workloads, twice: a smoke test")
-    parser.add_argument("--turns", type=int, default=15, help="turns of every candidate")
-    parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser.add_argument("--turns", type=int, help="turns of every candidate (30, or 2 with --quick)")
+    parser.add_argument("--only", default="", help="workloads whose name contains this, and only their tables")
     parser.add_argument("--candidates", default="", help="candidates by name, separated by commas")
-    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--against", metavar="COMMIT", help="time minigrad relative to this commit")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of processes for each figure of --against")
+    options = parser.parse_args()
+    options.turns = options.turns or (2 if options.quick else 30)
+    options.clock = "process_time" if options.threads == "1" else "perf_counter"
+    options.workloads = [
+        w for w in WORKLOADS if options.only in w.name and not (options.quick and w.name.startswith(SLOW_WORKLOADS))
+    ]
+    chosen = options.candidates.split(",") if options.candidates else list(CANDIDATES)
+    options.names = [
+        name for name in CANDIDATES if name in (BASE, *chosen) and not (options.quick and name in SLOW_CANDIDATES)
+    ]
+    return options
 
 
-def _environment(threads):
-    environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *THREADS)}
-    if threads == "1":
-        environment |= dict.fromkeys(THREADS, "1")
-        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    return environment | {"MINIGRAD_BENCHMARK": "1"}
-
-
-def _heading(options):
-    from importlib.metadata import PackageNotFoundError, version
-
+def heading(options):
     versions = []
     for package in ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd"):
         try:
@@ -77,203 +95,218 @@ def _heading(options):
     return f"{threads}; Python {sys.version.split()[0]}, {', '.join(versions)}\n"
 
 
-# --- time -----------------------------------------------------------------------------------------------------------
-
-
-def _compare(options):
-    """Print the table of times relative to hand-written NumPy; returns the times of first calls."""
-    import numpy as np
-    from candidates import CANDIDATES
-    from workloads import WORKLOADS
-
-    chosen = options.candidates.split(",") if options.candidates else list(CANDIDATES)
-    slow = ("torch.compile", "micrograd", "784-512", "50-step", "chain") if options.quick else ()
-    names = [name for name in CANDIDATES if name in ("NumPy by hand", *chosen) and name not in slow]
-    print("| workload | dtype |", " | ".join(names), "|")
-    print("|---|---|", "---|" * len(names), sep="")
-    clock = time.process_time if options.threads == "1" else time.perf_counter
-    firsts = {}
-    for workload in WORKLOADS:
-        if options.only not in workload.name or workload.name.startswith(slow):
-            continue
-        for dtype in (np.float64, np.float32):
-            runs, first = _prepare({name: CANDIDATES[name] for name in names}, workload, dtype)
-            firsts[workload.name, np.dtype(dtype).name] = first
-            figures = _take_turns(runs, 2 if options.quick else options.turns, clock)
-            cells = [_figure(figures.get(name), name) for name in names]
-            print(f"| {workload.name} | {np.dtype(dtype).name} |", " | ".join(cells), "|", flush=True)
+def print_table(heads, rows):
+    """Print a table row by row, each as soon as it is known."""
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
     print()
-    return firsts
 
 
-def _prepare(candidates, workload, dtype):
-    """Candidates that can do the workload, their gradients checked against the hand-written ones; first-call times."""
-    parameters, data = workload.arguments(dtype)
+# --- processes ------------------------------------------------------------------------------------------------------
+
+
+def environment(threads, root):
+    """The environment of a measuring process, with the minigrad of the folder ``root``."""
+    result = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *THREADS)}
+    if threads == "1":
+        result |= dict.fromkeys((*THREADS, "TORCHINDUCTOR_COMPILE_THREADS"), "1")
+        result["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    return result | {"PYTHONPATH": str(root)}
+
+
+def measure(options, *arguments):
+    """What measure.py prints, None where it fails."""
+    command = [sys.executable, str(HERE / "measure.py"), *map(str, arguments)]
+    done = subprocess.run(command, env=environment(options.threads, ROOT), capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+class Process:
+    """A process that times one candidate on one workload, a turn whenever it is asked to.
+
+    ``first`` is the time of the first call, None where there is nothing to time.
+    """
+
+    def __init__(self, options, name, workload, dtype, root=ROOT):
+        self.name = name
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.npz")
+            command = [sys.executable, str(HERE / "measure.py")]
+            self._process = subprocess.Popen(
+                [*command, "turns", name, workload.name, dtype, options.clock, str(file)],
+                env=environment(options.threads, root),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            self.first = self._answer()
+            if file.exists():
+                with np.load(file) as results:
+                    check(name, workload, results, dtype)
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            print(f"{self.name} fails", file=sys.stderr)
+        return json.loads(line or "null")
+
+    def turn(self):
+        """The processor's or the clock's seconds for one step."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self._process:
+            self._process.stdin.close()
+
+
+def check(name, workload, results, dtype):
+    """Stop if the results of a candidate differ from the hand-written ones."""
+    parameters, data = workload.arguments(np.dtype(dtype))
     value, gradients = workload.hand(*parameters, *data)
-    runs, first = {}, {}
-    for name, candidate in candidates.items():
-        try:
-            run = candidate(workload, parameters, data)
-            start = time.perf_counter()
-            result = run()
-        except (NotImplementedError, ImportError):
-            continue
-        except Exception as error:
-            print(f"{name} fails on {workload.name}: {type(error).__name__} {error}"[:300], file=sys.stderr)
-            continue
-        first[name] = time.perf_counter() - start
-        if result is not None:
-            _check(name, workload, result, value, gradients)
-        runs[name] = run
-    return runs, first
-
-
-def _check(name, workload, result, value, gradients):
-    import numpy as np
-
-    rtol = 1e-6 if gradients[0].dtype == np.float64 else 5e-3
+    rtol = 1e-6 if dtype == "float64" else 5e-3
     scale = max(float(np.max(np.abs(g))) for g in gradients)
-    for got, want in zip(result[1], gradients, strict=True):
-        got = np.asarray(_plain(got))
-        if not np.allclose(got, want, rtol=rtol, atol=rtol * scale):
-            raise SystemExit(f"{name} is wrong on {workload.name}: off by {np.max(np.abs(got - want))} of {scale}")
-    values = result[0] if isinstance(result[0], list | tuple) else [result[0]]
-    if value is not None and not np.allclose([v.item() for v in map(_plain, values)], value, rtol=rtol):
-        raise SystemExit(f"{name} is wrong on {workload.name}: {result[0]}, by hand {value}")
+    for i, want in enumerate(gradients):
+        if not np.allclose(results[f"g{i}"], want, rtol=rtol, atol=rtol * scale):
+            off = np.max(np.abs(results[f"g{i}"] - want))
+            raise SystemExit(f"{name} is wrong on {workload.name}: gradient {i} is off by {off} of {scale}")
+    for i, want in enumerate(np.atleast_1d(value) if value is not None else []):
+        if not np.allclose(results[f"v{i}"], want, rtol=rtol):
+            raise SystemExit(f"{name} is wrong on {workload.name}: {results[f'v{i}']}, by hand {want}")
 
 
-def _plain(x):
-    """A library's array as one whose value can be read, and a number as an array."""
-    import numpy as np
-
-    x = x.detach() if hasattr(x, "detach") else x
-    return x if hasattr(x, "item") else np.float64(x)
-
-
-def _take_turns(runs, turns, clock):
-    """{name: (median, spread)} of the times relative to the first candidate's in the same turn."""
-    repeats = {}
-    for name, run in runs.items():
-        elapsed = min(_time(run, 1, clock) for _ in range(2))
-        repeats[name] = max(1, int(TURN / max(elapsed, 1e-6)))
-    times = {name: [] for name in runs}
-    gc.disable()
+def take_turns(processes, turns):
+    """{name: times}, a time for each turn; four runs of more than a second are enough."""
+    times = {process.name: [] for process in processes}
     for turn in range(turns):
-        for name, run in runs.items():
-            if repeats[name] == 1 and turn > 3 and times[name][0] > 1:
-                continue  # four runs of more than a second are enough
-            times[name].append(_time(run, repeats[name], clock))
-        gc.collect()
-    gc.enable()
-    base = next(iter(times.values()))
-    return {name: _median_and_spread([t / b for t, b in zip(ts, base, strict=False)]) for name, ts in times.items()}
+        for process in processes:
+            if turn < 4 or times[process.name][0] < 1:
+                times[process.name].append(process.turn())
+    return times
 
 
-def _time(run, repeats, clock=time.process_time):
-    start = clock()
-    for _ in range(repeats):
-        run()
-    return (clock() - start) / repeats
-
-
-def _median_and_spread(values):
+def median_and_spread(values):
     low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
     return middle, (high - low) / 2
 
 
-def _figure(figure, name):
-    if figure is None:
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+def compare(options):
+    """Print the table of times relative to hand-written NumPy; returns the times of first calls."""
+    firsts = {}
+
+    def rows():
+        for workload in options.workloads:
+            for dtype in DTYPES:
+                cells, firsts[workload.name, dtype] = compare_on(options, workload, dtype)
+                yield [workload.name, dtype, *cells]
+
+    print_table(["workload", "dtype", *options.names], rows())
+    return firsts
+
+
+def compare_on(options, workload, dtype):
+    """The cells of one row, and the times of first calls by name."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(Process(options, name, workload, dtype)) for name in options.names]
+        running = [process for process in started if process.first is not None]
+        times = take_turns(running, options.turns)
+    base = times[BASE]
+    figures = {name: median_and_spread([t / b for t, b in zip(ts, base, strict=False)]) for name, ts in times.items()}
+    return [figure(figures.get(name), name) for name in options.names], {p.name: p.first for p in running}
+
+
+def figure(found, name):
+    if found is None:
         return "-"
-    median, spread = figure
-    return "1" if name == "NumPy by hand" else f"{median:.2f} ± {spread:.2f}" if median < 100 else f"{median:.0f}"
+    median, spread = found
+    return "1" if name == BASE else f"{median:.2f} ± {spread:.2f}" if median < 100 else f"{median:.0f}"
+
+
+# --- two commits ----------------------------------------------------------------------------------------------------
+
+
+def compare_commits(options):
+    """Print the times of minigrad relative to those at another commit; returns what is too slow, None for nothing."""
+    names = [name for name in options.names if name.startswith("minigrad")]
+    slower = []
+
+    def rows():
+        for workload in options.workloads:
+            for dtype in DTYPES:
+                row = [workload.name, dtype]
+                for name in names:
+                    ratio, spread = median_and_spread(ratios(options, name, workload, dtype, then))
+                    if ratio - spread > TOLERATED:
+                        slower.append(f"{name} on {workload.name}, {dtype}: {ratio:.3f} ± {spread:.3f}")
+                    row.append(f"{ratio:.3f} ± {spread:.3f}")
+                yield row
+
+    with tempfile.TemporaryDirectory() as then:
+        archive = subprocess.run(
+            ["git", "archive", options.against, "minigrad"], cwd=ROOT, capture_output=True, check=True
+        )
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(then, filter="data")
+        print_table([f"relative to {options.against}", "dtype", *names], rows())
+    return "more than 3 % slower:\n" + "\n".join(slower) if slower else None
+
+
+def ratios(options, name, workload, dtype, then):
+    """One ratio for each pair of processes, of their fastest turns; they take turns at being first, too."""
+    found = []
+    for pair in range(options.pairs):
+        roots = [ROOT, then] if pair % 2 else [then, ROOT]
+        with ExitStack() as stack:
+            processes = [stack.enter_context(Process(options, name, workload, dtype, root)) for root in roots]
+            for process, root in zip(processes, roots, strict=True):
+                process.name = root
+            times = take_turns(processes, options.turns)
+        found.append(min(times[ROOT]) / min(times[then]))
+    return found
 
 
 # --- what else there is to know -------------------------------------------------------------------------------------
 
 
-def _print_first_calls(firsts):
+def print_first_calls(firsts):
     """The time of the first call: what tracing and compiling cost."""
-    compiled = [
-        name for name in ("minigrad compiled", "JAX jit", "torch.compile") if any(name in f for f in firsts.values())
+    compilers = ("minigrad compiled", "JAX jit", "torch.compile")
+    compiled = [name for name in compilers if any(name in first for first in firsts.values())]
+    if compiled:
+        rows = [
+            [*key, *(f"{first[name] * 1e3:.0f}" if name in first else "-" for name in compiled)]
+            for key, first in firsts.items()
+        ]
+        print_table(["first call, ms", "dtype", *compiled], rows)
+
+
+def print_nodes(options):
+    """What one recorded operation costs on arrays of one number: time forward and backward, and memory."""
+    taken, relative, recorded, peak = measure(options, "nodes", 1_000 if options.quick else 20_000)
+    rows = [
+        ["forward and backward", f"{taken * 1e6:.2f} µs, {relative:.1f} x the plain one"],
+        ["memory, recorded", f"{recorded:.0f} bytes"],
+        ["memory, at the peak of backward", f"{peak:.0f} bytes"],
     ]
-    if not compiled:
-        return
-    print("| first call, ms | dtype |", " | ".join(compiled), "|")
-    print("|---|---|", "---|" * len(compiled), sep="")
-    for (workload, dtype), first in firsts.items():
-        cells = [f"{first[name] * 1e3:.0f}" if name in first else "-" for name in compiled]
-        print(f"| {workload} | {dtype} |", " | ".join(cells), "|")
-    print()
+    print_table(["a recorded node", ""], rows)
 
 
-def _print_nodes(options):
-    """What one recorded operation costs, on arrays of one number: time forward and backward, and memory."""
-    import tracemalloc
-
-    import numpy as np
-
-    from minigrad import Tensor
-
-    n = 1_000 if options.quick else 20_000
-    x = np.ones(1)
-
-    def forward(x):
-        y = x
-        for _ in range(n):
-            y = y * x
-        return y
-
-    def recorded():
-        forward(Tensor(x)).backward(x)
-
-    plain = min(_time(lambda: forward(x), 1) for _ in range(5))
-    time_per_node = min(_time(recorded, 1) for _ in range(5)) / n
-    tracemalloc.start()
-    y = forward(Tensor(x))
-    recorded_bytes = tracemalloc.get_traced_memory()[0]
-    y.backward(x)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    print("| a recorded node | |")
-    print("|---|---|")
-    print(f"| forward and backward | {time_per_node * 1e6:.2f} µs, {time_per_node * n / plain:.1f} x the plain one |")
-    print(f"| memory, recorded | {recorded_bytes / n:.0f} bytes |")
-    print(f"| memory, at the peak of backward | {peak / n:.0f} bytes |\n")
-
-
-def _print_growth(options):
+def print_growth(options):
     """Time per node of recording, backward and freeing, as the graph grows."""
-    print("| nodes | record, µs a node | backward | free |")
-    print("|---|---|---|---|")
-    gc.disable()
-    _phases(1_000)  # what was freed before is put in order at the first request of size
-    for exponent in range(2, 4 if options.quick else 7):
-        n = 10**exponent
-        cells = [f"{seconds / n * 1e6:.2f}" for seconds in _phases(n)]
-        print(f"| {n:,} |", " | ".join(cells), "|", flush=True)
-    gc.enable()
-    print()
+    sizes = [10**exponent for exponent in range(2, 4 if options.quick else 7)]
+    rows = ([f"{n:,}", *(f"{s * 1e6:.2f}" for s in measure(options, "growth", n))] for n in sizes)
+    print_table(["nodes", "record, µs a node", "backward", "free"], rows)
 
 
-def _phases(n):
-    """The seconds that it takes to record a chain of ``n`` nodes, to go back, and to drop it."""
-    import numpy as np
-
-    from minigrad import Tensor
-
-    y = x = Tensor(np.ones(1))
-    marks = [time.process_time()]
-    for _ in range(n):
-        y = y + x
-    marks.append(time.process_time())
-    y.backward(np.ones(1))
-    marks.append(time.process_time())
-    del y
-    marks.append(time.process_time())
-    return [b - a for a, b in pairwise(marks)]
-
-
-def _print_imports(options):
+def print_imports(options):
     """Import times, each in new processes, relative to NumPy's."""
     commands = {"numpy": "import numpy", "minigrad": "import minigrad"}
     if not options.quick:
@@ -283,69 +316,25 @@ def _print_imports(options):
     for _ in range(3 if options.quick else 9):
         for name, command in {"": "pass", **commands}.items():
             start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-c", command], cwd=HERE.parent.parent, capture_output=True, check=False
-            )
+            done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, check=False)
             if done.returncode == 0:
                 times[name].append(time.perf_counter() - start)
     bare = statistics.median(times.pop(""))
     base = statistics.median(times["numpy"]) - bare
-    print("| import | relative to numpy |")
-    print("|---|---|")
-    for name, values in times.items():
-        if values:
-            print(f"| {name} | {(statistics.median(values) - bare) / base:.2f} |")
-    print()
+    rows = [[name, f"{(statistics.median(ts) - bare) / base:.2f}"] for name, ts in times.items() if ts]
+    print_table(["import", "relative to numpy"], rows)
 
 
-def _print_peaks(options):
-    """Peak memory beyond libraries and arguments, each in a process of its own."""
-    from candidates import CANDIDATES
-    from workloads import WORKLOADS
+def print_peaks(options):
+    """Peak memory beyond libraries and arguments."""
+    names = [name for name in options.names if name not in SLOW_CANDIDATES]
 
-    names = [name for name in CANDIDATES if name not in ("torch.compile", "micrograd")]
-    print("| peak memory, MB |", " | ".join(names), "|")
-    print("|---|", "---|" * len(names), sep="")
-    for index, workload in enumerate(WORKLOADS):
-        if options.only not in workload.name:
-            continue
-        cells = []
-        for name in names:
-            command = [sys.executable, __file__, "--threads", options.threads, "--peak", name, str(index)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            cells.append(done.stdout.strip() if done.returncode == 0 else "-")
-        print(f"| {workload.name} |", " | ".join(cells), "|", flush=True)
-    print()
+    def rows():
+        for workload in options.workloads:
+            peaks = [measure(options, "peak", name, workload.name) for name in names]
+            yield [workload.name, *("-" if peak is None else f"{peak:.1f}" for peak in peaks)]
 
-
-def _high_water():
-    """The most memory that this process has had, in MB. (Linux's ru_maxrss starts with that of the parent process.)"""
-    import resource
-
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-
-
-def _peak_of_this_process(name, index):
-    import numpy as np
-    from candidates import CANDIDATES
-    from workloads import WORKLOADS
-
-    workload, candidate = WORKLOADS[int(index)], CANDIDATES[name]
-    small = WORKLOADS[0]
-    parameters, data = small.arguments(np.float64)
-    try:
-        candidate(small, parameters, data)()  # what the library allocates once
-        parameters, data = workload.arguments(np.float64)
-        run = candidate(workload, parameters, data)
-        before = _high_water()
-        for _ in range(3):
-            run()
-    except (NotImplementedError, ImportError):
-        return "-"
-    return f"{_high_water() - before:.1f}"
+    print_table(["peak memory, MB", *names], rows())
 
 
 if __name__ == "__main__":

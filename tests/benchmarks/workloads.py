@@ -13,7 +13,6 @@ import numpy as np
 
 PENALTY = 0.7
 STEPS = 50
-ROUNDS = 250
 
 
 @dataclass(frozen=True)
@@ -139,33 +138,36 @@ def recurrent_data(rng):
 # --- a long chain of elementwise operations -------------------------------------------------------------------------
 
 
-def chain_loss(ops, w, b, x):
-    y = x
-    for _ in range(ROUNDS):
-        y = 1 - ops.relu(y * w + b)
-    return ops.sum(y)
+def chain(name, rounds, n):
+    """``rounds`` times four operations, one after the other, on ``n`` numbers."""
 
+    def loss(ops, w, b, x):
+        y = x
+        for _ in range(rounds):
+            y = 1 - ops.relu(y * w + b)
+        return ops.sum(y)
 
-def chain_by_hand(w, b, x):
-    inputs, masks = [], []
-    y = x
-    for _ in range(ROUNDS):
-        inputs.append(y)
-        z = y * w + b
-        masks.append(z > 0)
-        y = 1 - np.maximum(z, 0)
-    g = np.ones_like(y)
-    dw, db = np.zeros_like(w), np.zeros_like(b)
-    for y_in, mask in zip(reversed(inputs), reversed(masks), strict=True):
-        g = -g * mask
-        dw += g * y_in
-        db += g
-        g = g * w
-    return np.sum(y), (dw, db)
+    def by_hand(w, b, x):
+        inputs, masks = [], []
+        y = x
+        for _ in range(rounds):
+            inputs.append(y)
+            z = y * w + b
+            masks.append(z > 0)
+            y = 1 - np.maximum(z, 0)
+        g = np.ones_like(y)
+        dw, db = np.zeros_like(w), np.zeros_like(b)
+        for y_in, mask in zip(reversed(inputs), reversed(masks), strict=True):
+            g = -g * mask
+            dw += g * y_in
+            db += g
+            g = g * w
+        return np.sum(y), (dw, db)
 
+    def data(rng):
+        return [rng.uniform(0.8, 0.99, n), rng.normal(size=n) * 0.1], [rng.normal(size=n)]
 
-def chain_data(rng):
-    return [rng.uniform(0.8, 0.99, 10_000), rng.normal(size=10_000) * 0.1], [rng.normal(size=10_000)]
+    return Workload(name, loss, by_hand, data)
 
 
 # --- logistic regression --------------------------------------------------------------------------------------------
@@ -277,7 +279,8 @@ WORKLOADS = [
     network("784-256-128-1, m=128", (784, 256, 128, 1), 128),
     network("784-512-256-1, m=4096", (784, 512, 256, 1), 4096),
     Workload("50-step tanh RNN", recurrent_loss, recurrent_by_hand, recurrent_data),
-    Workload("chain of 1,000 operations", chain_loss, chain_by_hand, chain_data),
+    chain("chain of 1,000 operations", 250, 10_000),
+    chain("20 operations on 1,000,000 numbers", 5, 1_000_000),
     Workload("logistic regression 10,000 x 50", logistic_loss, logistic_by_hand, logistic_data),
     Workload("two-layer softmax classifier", softmax_loss, softmax_by_hand, softmax_data),
     Workload("three terms, a gradient each", terms_loss, terms_by_hand, terms_data, "terms"),
