@@ -21,7 +21,8 @@ README = (ROOT / "README.md").read_text()
 # A module may import from those above it in this list, and from no other.
 MODULES = (
     *("engine.rules", "engine.composed", "engine.reverse", "engine.arrays", "engine.calls", "engine.context"),
-    *("engine.tensor", "transforms", "graph", "text.program", "text.expressions", "text.algebra", "text.notation"),
+    *("engine.tensor", "transforms", "graph", "text.numpy_code", "text.expressions", "text.algebra"),
+    *("text.mathematics", "text.spelling", "text.program"),
     *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.steps", "readings.check.mistakes", "readings.check.report"),

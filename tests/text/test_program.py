@@ -10,7 +10,9 @@ import pytest
 import minigrad as mg
 from minigrad.engine import rules
 from minigrad.engine.context import tracing
-from minigrad.text.program import ATOM, Names, Text, identifier, linearize, literal, spell, spelled
+from minigrad.text.numpy_code import ATOM, Names, Text, identifier, literal, spelled
+from minigrad.text.program import linearize
+from minigrad.text.spelling import numpy as spell
 
 
 def run(program, *values):

@@ -24,7 +24,8 @@ from minigrad.engine.calls import called
 from minigrad.engine.rules import detached, getitem, identity
 from minigrad.engine.tensor import Tensor, apply, holding, recording, tracing
 from minigrad.graph import ancestors
-from minigrad.text.program import Names, linearize
+from minigrad.text.numpy_code import Names
+from minigrad.text.program import linearize
 
 from .emit import Source, emit
 from .optimize import Spec, optimize

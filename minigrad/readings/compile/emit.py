@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.rules import BLAS, IMPLEMENTATIONS, cast, concatenate, getitem, scatter, stack
-from minigrad.text.program import ATOM, Name, Names, Program, Statement, Text, spell, spelled
+from minigrad.text import spelling
+from minigrad.text.numpy_code import ATOM, Name, Names, Text, spelled
+from minigrad.text.program import Program, Statement
 
 from .optimize import Spec, elementwise, inner, names_in
 
@@ -393,7 +395,7 @@ class _Writer:
         if function in _VIEWS or scalar:
             kept = any(self.specs[a].dtype == statement.dtype for a in names_in(statement))
             texts = [self._spelled(_plain(a, statement) if scalar and kept else a) for a in arguments]
-            code = spell(function, texts, statement.options, self.names).code
+            code = spelling.numpy(function, texts, statement.options, self.names).code
         else:
             implementation = IMPLEMENTATIONS.get(function, function)
             called = self.names.bind(implementation, getattr(function, "__name__", "function"))

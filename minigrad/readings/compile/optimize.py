@@ -22,7 +22,8 @@ import numpy as np
 
 from minigrad.engine.rules import BLAS, IMPLEMENTATIONS, LONGEST_SUM, RULES, cast, detached, getitem, identity
 from minigrad.engine.tensor import Tensor
-from minigrad.text.program import Name, Program, Statement
+from minigrad.text.numpy_code import Name
+from minigrad.text.program import Program, Statement
 
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
 

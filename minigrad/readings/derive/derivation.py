@@ -1,7 +1,7 @@
 """The derivation: forward and backward pass written out between the named nodes, as NumPy, LaTeX and text.
 
 The same rules that compute gradients write them down: ``lines`` makes a line of expressions for every named node and
-its gradient, and here they are written by ``text.program`` (NumPy) and ``text.notation`` (LaTeX, Unicode). A summand
+its gradient, and here they are written by ``text.spelling``. A summand
 belongs to cost terms; a node that a term has no path to says so.
 
     derivation.line("dW1")              a line in NumPy, by name
@@ -17,9 +17,10 @@ import numpy as np
 from minigrad.engine.rules import getitem
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
+from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, parts_of
-from minigrad.text.notation import COLOURS, Latex, Notation, Unicode
-from minigrad.text.program import ATOM, Names, Text, spell, spelled
+from minigrad.text.mathematics import COLOURS, Latex, Notation, Unicode
+from minigrad.text.numpy_code import ATOM, Names, Text, spelled
 
 from .lines import Line, Lines, Summand
 
@@ -81,9 +82,6 @@ class _Numpy:
 
     def literal(self, value: Any) -> Text:
         return spelled(value, self.names)
-
-    def call(self, e: Expr, args: Sequence[Text]) -> Text:
-        return spell(e.function, args, e.options, self.names)
 
 
 class Derivation:
@@ -151,7 +149,10 @@ class Derivation:
             return notation.symbol(e.value, *self._titles[e.value])
         if e.function is LITERAL:
             return notation.literal(e.value)
-        return notation.call(e, [texts[a] for a in e.args])
+        arguments = [texts[a] for a in e.args]
+        if isinstance(notation, _Numpy):
+            return spelling.numpy(e.function, arguments, e.options, notation.names)
+        return spelling.mathematics(notation, e, arguments)
 
     def _summands(self, line: Line, notation: "_Numpy | Notation", short: Mapping[Expr, Expr]) -> list[Text]:
         """The texts of a line's summands, with the names that ``short`` has for parts of them."""

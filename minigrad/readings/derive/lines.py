@@ -35,7 +35,7 @@ from minigrad.engine.tensor import Tensor, apply
 from minigrad.graph import Graph, between, passes_gradient
 from minigrad.text.algebra import Algebra
 from minigrad.text.expressions import Expr, arguments_of, parts_of
-from minigrad.text.program import Names
+from minigrad.text.numpy_code import Names
 
 
 class Summand(NamedTuple):

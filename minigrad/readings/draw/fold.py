@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import getitem, identity
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, passes_gradient
+from minigrad.text import spelling
 
 SHORT = 40  # operations of an expression that several vertices may each fold
 CROWD = 150  # vertices in a picture, above which repetitions are drawn once
@@ -211,19 +211,6 @@ def _summand(graph: Graph, x: Tensor, head: Tensor) -> str | None:
 
 # --- what an edge says ------------------------------------------------------------------------------------------------
 
-_WORDS: dict[Callable[..., Any], str] = {
-    **{
-        np.add: "+",
-        np.subtract: "−",
-        np.negative: "−",
-        np.positive: "",
-        identity: "",
-        np.multiply: "×",
-        np.divide: "÷",
-    },
-    **{np.matmul: "@", np.minimum: "min", np.square: "(·)²", np.sqrt: "√", np.absolute: "|·|", np.sum: "Σ"},
-    **{np.prod: "Π", np.transpose: "ᵀ", np.linalg.norm: "‖·‖", getitem: "[·]", np.reshape: "reshape"},
-}
 _QUIET = {"", "+", "−"}  # said only where nothing else happens on the way
 
 
@@ -235,7 +222,8 @@ def word(node: Tensor) -> str:
         return "relu" if constant is not None and constant == 0 else "max"
     if node.function in (np.power, np.float_power):
         return f"(·)^{constant:.3g}" if isinstance(constant, int | float | np.number) else "power"
-    return _WORDS.get(node.function, node.op or "")  # type: ignore[arg-type]
+    said = spelling.word(node.function) if node.function is not None else None
+    return said if said is not None else node.op or ""
 
 
 def _label(places: list[tuple[_Use, int]], spoken: dict[Tensor, str]) -> str:

@@ -18,8 +18,9 @@ import numpy as np
 from minigrad.engine.reverse import cotangents
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
-from minigrad.text.notation import COLOURS
-from minigrad.text.program import ATOM, CALL, Names, Text, literal, spell
+from minigrad.text import spelling
+from minigrad.text.mathematics import COLOURS
+from minigrad.text.numpy_code import ATOM, CALL, Names, Text, literal
 
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
 
@@ -205,7 +206,7 @@ def _formulas(graph: Graph, vertices: list[Vertex]) -> dict[Tensor, str]:
         arguments = [
             texts[x] if x is not None else _number(a) for x, a in zip(node.operands, node.primals, strict=True)
         ]
-        text = spell(node.function, arguments, node.options, Names())
+        text = spelling.numpy(node.function, arguments, node.options, Names())
         if len(text.code) > _FORMULA:
             text = Text(f"{node.op}(…)", CALL)
         if node in shown:

@@ -16,7 +16,8 @@ from minigrad.engine.reverse import cotangents, upstream
 from minigrad.engine.rules import derivatives_of, unbroadcast
 from minigrad.engine.tensor import Tensor, recording, tracing
 from minigrad.graph import Graph, ancestors, passes_gradient, printable
-from minigrad.text.program import ATOM, CALL, Names, Text, literal, spell
+from minigrad.text import spelling
+from minigrad.text.numpy_code import ATOM, CALL, Names, Text, literal
 
 _PATHS = 3  # that are listed; the others are counted
 _STEPS = 8  # of a path that are shown, half from each end
@@ -263,7 +264,7 @@ class Reasons:
         if x.function is np.multiply and _ONE in arguments:
             return arguments[1 - arguments.index(_ONE)]
         assert x.function is not None
-        return spell(x.function, arguments, x.options, Names())
+        return spelling.numpy(x.function, arguments, x.options, Names())
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from minigrad import draw as draw_function
 from minigrad.readings.draw import picture
 from minigrad.readings.draw.drawing import Drawing, RenderError
 from minigrad.readings.draw.fold import CROWD, slug, unique_slugs
-from minigrad.text.notation import COLOURS
+from minigrad.text.mathematics import COLOURS
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="there is no dot on PATH")

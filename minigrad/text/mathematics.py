@@ -1,21 +1,21 @@
-"""Mathematics as people write it: LaTeX and Unicode spellings of names, numbers and calls.
+"""Mathematics as people write it: LaTeX and Unicode forms of names, numbers and calls.
 
-A ``Notation`` turns a call and the Texts of its arguments into a Text, as ``program.spell`` does for NumPy. Elementwise
-products of arrays are ⊙, matrix products and scalar factors stand side by side, a comparison is the indicator 𝟙[...],
-and a function that has no sign of its own is called by its name. Names come from users: here they become harmless text.
+A ``Notation`` writes names, numbers and brackets; a form, such as ``quotient``, says what stands where in a call. Which
+form and sign a function has is said by the table in ``spelling``. Elementwise products of arrays are ⊙, matrix products
+and scalar factors stand side by side, a comparison is the indicator 𝟙[...], and a function that has no form of its own
+is called by its name. Names come from users: here they become harmless text.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import detached, einsum, getitem, identity
 from minigrad.graph import printable
 
 from .expressions import LITERAL, Expr
-from .program import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
+from .numpy_code import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
 
 # One per cost term, in order: the palette of Okabe and Ito, which colour-blind eyes tell apart, without yellow and
 # black, darkened until text in it reads on white (contrast 4.5 : 1).
@@ -29,8 +29,6 @@ _GREEK = dict(zip(_WORDS, "αβγδεζηθικλμνξοπρστυφχψω", st
 _COMMANDS = {letter: f"\\{word}" for word, letter in _GREEK.items() if word in _WORDS and word != "omicron"}
 _LONGEST = 60  # characters of a name
 
-_SPOKEN = {np.maximum: "max", np.minimum: "min"}
-
 
 class Notation:
     """How one kind of text writes mathematics. Subclasses give the signs; what stands where is the same in all."""
@@ -38,7 +36,6 @@ class Notation:
     elementwise: str  # between the factors of an elementwise product
     matrix: str  # between those of a matrix product
     times: str  # between two numbers
-    relations: dict[Any, str]
 
     def symbol(self, identifier: str, title: str, gradient: bool) -> Text:
         """The symbol of the node called ``title``, or of its gradient."""
@@ -76,7 +73,7 @@ class Notation:
     def total(self, code: str, axes: str) -> str:
         raise NotImplementedError
 
-    def uniform(self, digit: str, shape: tuple[int, ...]) -> str:
+    def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
         raise NotImplementedError
 
     def literal(self, value: Any) -> Text:
@@ -86,15 +83,12 @@ class Notation:
             return self.number(repr(value.item() if isinstance(value, np.number) else value))
         return Text(self.words(code[6:-1] if code.startswith("np.s_[") else code), ATOM)
 
-    def call(self, e: Expr, args: Sequence[Text]) -> Text:
-        """The Text of a call, given those of its arguments."""
-        sign = _SIGNS.get(e.function)
-        return (sign(self, e, args) if sign else None) or self.named(e, args)
-
-    def named(self, e: Expr, args: Sequence[Text]) -> Text:
-        name = str(_SPOKEN.get(e.function) or getattr(e.function, "__name__", "f"))
+    def named(self, e: Expr, args: Sequence[Text], sign: str) -> Text:
+        """A call by the function's sign, or its name."""
+        name = getattr(e.function, "__name__", "f")
         given = [a.code for a in args] + [self.words(f"{key} {_plain(value)}") for key, value in e.options.items()]
-        return Text(self.function("f" if name == "<lambda>" else name) + self.brackets(", ".join(given)), CALL)
+        function = sign or self.function("f" if name == "<lambda>" else name)
+        return Text(function + self.brackets(", ".join(given)), CALL)
 
     def enclosed(self, text: Text, binding: int) -> str:
         return text.code if text.binding >= binding else self.brackets(text.code)
@@ -113,11 +107,6 @@ def _plain(value: Any) -> str:
 
 class Latex(Notation):
     elementwise, matrix, times, circle = r" \odot ", " ", r" \cdot ", r"\odot "
-    relations = {  # noqa: RUF012
-        **{np.less: "<", np.less_equal: r"\le", np.greater: ">", np.greater_equal: r"\ge"},
-        **{np.equal: "=", np.not_equal: r"\ne"},
-    }
-    known = frozenset({"log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "arcsin", "arccos", "arctan"})
 
     def name(self, name: str) -> str:
         """``W1`` is W_1, ``lam`` is λ, ``W_hh`` is W_{hh}; a longer word stands upright, anything else is text."""
@@ -148,7 +137,7 @@ class Latex(Notation):
 
     def function(self, name: str) -> str:
         escaped = name.replace("_", r"\_") if name.isidentifier() and name.isascii() else "f"
-        return f"\\{name}" if name in self.known else rf"\operatorname{{{escaped}}}"
+        return rf"\operatorname{{{escaped}}}"
 
     def brackets(self, code: str) -> str:
         return rf"\left({code}\right)" if "frac" in code or "sum" in code else f"({code})"
@@ -171,16 +160,12 @@ class Latex(Notation):
         below = f"_{{{self.words(axes)}}}" if axes else ""
         return rf"\sum{below} {code}"
 
-    def uniform(self, digit: str, shape: tuple[int, ...]) -> str:
-        return rf"\mathbf{{{digit}}}_{{" + r" \times ".join(map(str, shape)) + "}"
+    def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
+        return rf"\mathbf{{{sign}}}_{{" + r" \times ".join(map(str, shape)) + "}"
 
 
 class Unicode(Notation):
     elementwise, matrix, times = " ⊙ ", " ", " · "
-    relations = {  # noqa: RUF012
-        **{np.less: "<", np.less_equal: "≤", np.greater: ">", np.greater_equal: "≥"},
-        **{np.equal: "=", np.not_equal: "≠"},
-    }
 
     def name(self, name: str) -> str:
         """``W1`` is W₁, ``lam`` is λ."""
@@ -219,8 +204,8 @@ class Unicode(Notation):
     def total(self, code: str, axes: str) -> str:
         return f"Σ{f'[{axes}]' if axes else ''} {code}"
 
-    def uniform(self, digit: str, shape: tuple[int, ...]) -> str:
-        return f"{'ones' if digit == '1' else 'zeros'}({', '.join(map(str, shape))})"
+    def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
+        return f"{sign}({', '.join(map(str, shape))})"
 
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -230,92 +215,79 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # --- what stands where ------------------------------------------------------------------------------------------------
 
 
-def _sum(operator: str) -> Callable[[Notation, Expr, Sequence[Text]], Text]:
-    def written(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
-        left, right = notation.enclosed(args[0], SUM), notation.right(args[1], SUM + (operator == "-"))
-        return Text(f"{left} {operator} {right}", SUM)
-
-    return written
+def added(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    left, right = notation.enclosed(args[0], SUM), notation.right(args[1], SUM + (sign == "-"))
+    return Text(f"{left} {sign} {right}", SUM)
 
 
-def _negative(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def negative(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     return Text("-" + notation.right(args[0], REMAINDER), UNARY)
 
 
-def _product(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     """Arrays are multiplied elementwise; a scalar stands before what it scales."""
     a, b = e.args
     left, right = args
     if a.shape != () and b.shape != ():
         factor = notation.brackets(left.code) if left.binding == MATRIX_PRODUCT else notation.enclosed(left, PRODUCT)
         return Text(factor + notation.elementwise + notation.right(right, UNARY), PRODUCT)
-    sign = notation.times if b.function is LITERAL or right.code[:1].isdigit() else " "
+    between = notation.times if b.function is LITERAL or right.code[:1].isdigit() else " "
     factor = notation.enclosed(left, PRODUCT)
     binding = MATRIX_PRODUCT if right.binding == MATRIX_PRODUCT else min(right.binding, PRODUCT)
-    return Text(factor + sign + notation.right(right, REMAINDER), max(binding, REMAINDER))
+    return Text(factor + between + notation.right(right, REMAINDER), max(binding, REMAINDER))
 
 
-def _matrix_product(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def matrix_product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     left, right = notation.enclosed(args[0], MATRIX_PRODUCT), notation.right(args[1], UNARY)
     return Text(left + notation.matrix + right, MATRIX_PRODUCT)
 
 
-def _quotient(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def quotient(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     above, below = args
     if above.binding == UNARY and above.code.startswith("-"):
         return Text("-" + notation.fraction(Text(above.code[1:], MATRIX_PRODUCT), below).code, UNARY)
     return notation.fraction(above, below)
 
 
-def _transpose(notation: Notation, e: Expr, args: Sequence[Text]) -> Text | None:
+def transpose(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text | None:
     of_matrices = e.function is np.swapaxes and {e.options["axis1"], e.options["axis2"]} == {-1, -2}
     if e.options and not of_matrices:
         return None
     return Text(notation.transposed(notation.enclosed(args[0], CALL)), POWER)
 
 
-def _power(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def power(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     power = args[1].code if len(args) > 1 else "2"
     return notation.raised(notation.enclosed(args[0], CALL), power, e.args[0].shape != ())
 
 
-def _exp(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def exponential(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     return notation.raised("e", args[0].code, False)
 
 
-def _relation(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def relation(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     left, right = (notation.enclosed(a, COMPARISON + 1) for a in args)
-    return Text(notation.indicator(f"{left} {notation.relations[e.function]} {right}"), CALL)
+    return Text(notation.indicator(f"{left} {sign} {right}"), CALL)
 
 
-def _total(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def total(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     axis = e.options.get("axis")
     axes = "" if axis is None else f"axis {axis}" if isinstance(axis, int) else f"axes {', '.join(map(str, axis))}"
     return Text(notation.total(notation.enclosed(args[0], MATRIX_PRODUCT), axes), REMAINDER)
 
 
-def _index(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def index(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     return Text(f"{notation.enclosed(args[0], CALL)}[{', '.join(a.code for a in args[1:])}]", CALL)
 
 
-def _uniform(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
-    return Text(notation.uniform("1" if e.function is np.ones else "0", e.shape), CALL)
+def uniform(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    return Text(notation.uniform(sign, e.shape), CALL)
 
 
-def _unchanged(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def unchanged(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     return args[0]
 
 
-def _einsum(notation: Notation, e: Expr, args: Sequence[Text]) -> Text:
+def einsum(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     given = [notation.words(e.options["subscripts"].replace("->", " → ")), *(a.code for a in args)]
     return Text(notation.function("einsum") + notation.brackets(", ".join(given)), CALL)
-
-
-_SIGNS: dict[Any, Callable[[Notation, Expr, Sequence[Text]], Text | None]] = {
-    **{np.add: _sum("+"), np.subtract: _sum("-"), np.negative: _negative, np.positive: _unchanged},
-    **{np.multiply: _product, np.matmul: _matrix_product, np.divide: _quotient},
-    **{np.transpose: _transpose, np.swapaxes: _transpose, np.square: _power, np.power: _power, np.exp: _exp},
-    **{np.sum: _total, np.ones: _uniform, np.zeros: _uniform},
-    **{getitem: _index, einsum: _einsum, detached: _unchanged, identity: _unchanged},
-    **dict.fromkeys(Latex.relations, _relation),
-}
