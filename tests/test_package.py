@@ -21,13 +21,21 @@ README = (ROOT / "README.md").read_text()
 # A module may import from those above it in this list, and from no other.
 MODULES = (
     *("engine.rules", "engine.composed", "engine.reverse", "engine.arrays", "engine.calls", "engine.context"),
-    *("engine.tensor", "transforms", "graph", "text.numpy_code", "text.expressions", "text.algebra"),
-    *("text.mathematics", "text.spelling", "text.program"),
+    *(
+        "engine.tensor",
+        "transforms",
+        "graph",
+        "text.numpy_code",
+        "text.expressions",
+        "text.normal_form",
+        "text.rewrites",
+    ),
+    *("text.mathematics", "text.spelling"),
     *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.steps", "readings.check.mistakes", "readings.check.report"),
     *("readings.draw.fold", "readings.draw.page", "readings.draw.drawing", "readings.draw.picture"),
-    *("readings.compile.optimize", "readings.compile.emit", "readings.compile.compiled"),
+    *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit", "readings.compile.compiled"),
     *("nn", "optim"),
 )
 

@@ -32,6 +32,7 @@ Term: TypeAlias = "tuple[Coefficient, tuple[tuple[Expr, int], ...]]"
 
 LITERAL, PRODUCT, SUM = "literal", "product", "sum"
 _LARGE = 10**6
+_LAST = 2**62  # order of an expression that is tried before it is made: after its parts
 
 
 class Expr:
@@ -51,7 +52,7 @@ class Expr:
         options: Mapping[str, Any],
         shape: Shape,
         dtype: Any,
-        order: int,
+        order: int = _LAST,
         value: Any = None,
         terms: "tuple[Term, ...]" = (),
     ) -> None:
@@ -70,13 +71,21 @@ class Expr:
 
 
 class Expressions:
-    """Makes expressions, equal ones once."""
+    """Makes expressions, equal ones once. ``constants`` holds the arrays that some symbols stand for."""
 
     def __init__(self) -> None:
+        self.constants: dict[Expr, Any] = {}
         self._made: dict[Any, Expr] = {}
 
     def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
         return self._expr((None, name), None, (), {}, shape, dtype, value=name)
+
+    def constant(self, a: Any, name: Callable[[], str] = lambda: "c") -> Expr:
+        """The symbol of an array that never changes, equal ones the same; ``name()`` is what a new one is called."""
+        key = ("constant", key_of(a))
+        if key not in self._made:
+            self.constants[self._expr(key, None, (), {}, np.shape(a), np.asarray(a).dtype, value=name())] = a
+        return self._made[key]
 
     def literal(self, value: Any) -> Expr:
         """A number, or a part of an index."""
@@ -84,10 +93,11 @@ class Expressions:
 
     def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
         """A call, as it is."""
-        how = [(name, key_of(option)) for name, option in sorted(options.items())] if options else ()
-        return self._expr(
-            (function, *[a.order for a in args], *how, shape), function, tuple(args), options, shape, dtype
-        )
+        return self._expr(_key_of_call(function, args, options, shape), function, tuple(args), options, shape, dtype)
+
+    def find(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Expr | None:
+        """A call that was made before; None where it was not."""
+        return self._made.get(_key_of_call(function, args, options, shape))
 
     def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
         """A PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
@@ -113,6 +123,11 @@ class Expressions:
             found = Expr(function, args, options, shape, dtype, len(self._made), value, terms)
             self._made[key] = found
         return found
+
+
+def _key_of_call(function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Any:
+    how = [(name, key_of(option)) for name, option in sorted(options.items())] if options else ()
+    return (function, *[a.order for a in args], *how, shape)
 
 
 def key_of(value: Any) -> Any:

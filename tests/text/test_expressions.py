@@ -102,3 +102,17 @@ def test_parts_come_before_what_they_are_parts_of():
     assert len(parts) == 5001 and parts[0] is x and parts[-1] is e
     assert parts_of([e], lambda part: part is e.args[0]) == [e.args[0], e]
     assert e.size == 10**6
+
+
+def test_an_array_is_one_constant_however_often_it_is_used():
+    made = Expressions()
+    c = made.constant(A, lambda: "c1")
+    assert made.constant(A.copy(), lambda: "c2") is c and c.value == "c1" and list(made.constants) == [c]
+    assert made.constant(A.astype("f"), lambda: "c2") is not c
+
+
+def test_an_earlier_call_can_be_found():
+    made = Expressions()
+    x, y = made.symbol("x", (2,), F), made.symbol("y", (2,), F)
+    total = made.call(np.add, (x, y), {}, (2,), F)
+    assert made.find(np.add, (x, y), {}, (2,)) is total and made.find(np.add, (y, x), {}, (2,)) is None

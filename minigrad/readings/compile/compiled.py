@@ -1,9 +1,9 @@
 """compile(f): a function of arrays, traced once, that runs as a straight-line NumPy program.
 
     trace      f runs once on Tensors in place of its arguments, inside ``tracing``: everything it computes is recorded
-    linearize  the graph of its results becomes a program                                                (program.py)
-    optimize   the program becomes a faster one that computes the same                                  (optimize.py)
-    emit       the program becomes Python source that writes into memory planned beforehand                 (emit.py)
+    optimize   the graph of its results becomes a program of expressions that computes the same faster   (optimize.py)
+    memory     every result gets its place in memory                                                     (memory.py)
+    emit       the program becomes Python source that writes into this memory                            (emit.py)
 
 A graph is recorded for one signature: the form, shapes and dtypes of the arguments. The compiled function keeps a
 program for each of the latest signatures.
@@ -25,10 +25,9 @@ from minigrad.engine.rules import detached, getitem, identity
 from minigrad.engine.tensor import Tensor, apply, holding, recording, tracing
 from minigrad.graph import ancestors
 from minigrad.text.numpy_code import Names
-from minigrad.text.program import linearize
 
 from .emit import Source, emit
-from .optimize import Spec, optimize
+from .optimize import optimize
 
 Function = Callable[..., Any]
 
@@ -371,9 +370,8 @@ class _Runner:
 def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
     for result in trace.results:
         _refuse_varying_shapes(f, ancestors(result))
-    program = optimize(linearize(trace.results, inputs), inputs)
 
     def arranged(texts: list[str], names: Names) -> str:
         return _text(trace.tree, iter(texts), names)
 
-    return emit(program, [Spec(x.shape, x.dtype) for x in inputs], arranged)
+    return emit(optimize(inputs, trace.results), arranged)

@@ -140,7 +140,7 @@ class Derivation:
     def _temporary(self, e: Expr) -> Expr:
         name = self._numpy.names.numbered("t")
         self._titles[name] = (name, False)
-        self._short[e] = self.lines.algebra.symbol(name, e.shape, e.dtype)
+        self._short[e] = self.lines.rewriter.symbol(name, e.shape, e.dtype)
         self._texts[e] = Text(name, ATOM)
         return self._short[e]
 

@@ -7,7 +7,7 @@ nodes X and gives
     dX = Σ over the cut nodes Z just downstream of X:  (dZ, pulled back along the unnamed nodes between them),
 
 one ``Summand`` per Z. A summand belongs to the cost terms that Z has a path to. What the rules recorded is translated
-into expressions and simplified by ``text.algebra``.
+into expressions, which the rules of ``text.rewrites`` rewrite as one writes them by hand.
 
 What the other readings ask, of ``lines = Lines(graph)``:
 
@@ -33,8 +33,9 @@ from minigrad.engine.reverse import cotangents
 from minigrad.engine.rules import detached, getitem, identity
 from minigrad.engine.tensor import Tensor, apply
 from minigrad.graph import Graph, between, passes_gradient
-from minigrad.text.algebra import Algebra
+from minigrad.text import rewrites
 from minigrad.text.expressions import Expr, arguments_of, parts_of
+from minigrad.text.normal_form import Aim, Rewriter
 from minigrad.text.numpy_code import Names
 
 
@@ -71,12 +72,10 @@ class Lines:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.algebra = Algebra()
+        self.rewriter = Rewriter(rewrites.RULES, Aim.READING)
         self.names = Names()
         self.titles: dict[str, tuple[str, bool]] = {}
         self.inputs: dict[str, Any] = {}
-        self.constants: dict[str, Any] = {}
-        self._arrays: dict[Any, Expr] = {}
         kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
         self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
         self.sinks, self.owner = _cut(graph)
@@ -90,6 +89,7 @@ class Lines:
         for node in graph.nodes:
             self._translate(node)
         self.backward = self._reverse()
+        self.constants = {symbol.value: a for symbol, a in self.rewriter.constants.items()}
 
     @cached_property
     def recorded(self) -> dict[Expr, Any]:
@@ -98,7 +98,7 @@ class Lines:
         found = cotangents({root: np.ones(root.shape, root.dtype)}) if root.requires_grad else {}
         values = {symbol: x.value for x, symbol in self.symbols.items()}
         values |= {symbol: found[x] for x, symbol in self.gradients.items() if x in found}
-        return values | {symbol: self.constants[symbol.value] for symbol in self._arrays.values()}
+        return values | self.rewriter.constants
 
     def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
         """Symbols of the cut nodes and of their gradients; names that users gave come first."""
@@ -119,7 +119,7 @@ class Lines:
 
     def _symbol(self, name: str, x: Tensor, title: str, gradient: bool) -> Expr:
         self.titles[name] = (title, gradient)
-        return self.algebra.symbol(name, x.shape, x.dtype)
+        return self.rewriter.symbol(name, x.shape, x.dtype)
 
     # --- forward ------------------------------------------------------------------------------------------------------
 
@@ -132,15 +132,15 @@ class Lines:
                 self.inputs[symbol.value] = node.value
             self.plain[node] = self.normal[node] = symbol
             return
-        plain = self._call(node, self.plain, self.algebra.call)
-        normal = self._call(node, self.normal, self.algebra.simplified)
+        plain = self._call(node, self.plain, self._plainly)
+        normal = self._call(node, self.normal, self.rewriter.simplified)
         if symbol is None:
             self.plain[node], self.normal[node] = plain, normal
-            self.algebra.sources.setdefault(normal, plain)
+            self.rewriter.sources.setdefault(normal, plain)
         else:
             self.plain[node] = self.normal[node] = symbol
             self.forward[node] = Line(symbol, (Summand(plain, node),))
-            self.algebra.define(symbol, normal)
+            self.rewriter.define(symbol, normal)
 
     def _call(self, node: Tensor, known: Mapping[Tensor, Expr], make: Any) -> Expr:
         args = arguments_of(node, known, self._value)
@@ -148,26 +148,28 @@ class Lines:
         made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
         return made
 
+    def _plainly(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], *kind: Any) -> Expr:
+        """A call as the user wrote it."""
+        first = rewrites.a_sum_begins_with_its_first_summand
+        e = self.rewriter.call(function, args, options, *kind)
+        return (first.apply(self.rewriter, e) if first.concerns(function) else None) or e
+
     def _value(self, a: Any, index: bool = False) -> Expr:
         """An argument that is no Tensor: a number, a part of an index, or an anonymous array, which gets a name."""
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
-                return self.algebra.literal(a.tolist())
-            return self._array(a)
+                return self.rewriter.literal(a.tolist())
+            return self.rewriter.constant(a, self._constant)
         if isinstance(a, np.ndarray):
             a = a[()]
         if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
             a = float(str(a)) if a.dtype.kind == "f" else a.item()  # as short as its own dtype reads it
-        return self.algebra.literal(a)
+        return self.rewriter.literal(a)
 
-    def _array(self, a: Any) -> Expr:
-        key = (a.shape, a.dtype.str, a.tobytes())
-        if key not in self._arrays:
-            name = self.names.numbered("c")
-            self.titles[name] = (name, False)
-            self.constants[name] = a
-            self._arrays[key] = self.algebra.symbol(name, a.shape, a.dtype)
-        return self._arrays[key]
+    def _constant(self) -> str:
+        name = self.names.numbered("c")
+        self.titles[name] = (name, False)
+        return name
 
     # --- backward -----------------------------------------------------------------------------------------------------
 
@@ -200,16 +202,16 @@ class Lines:
         """The line of dx, and what stands for dx upstream: its symbol, or its value where that is a plain scalar."""
         reach, symbol = self.graph.reach, self.gradients[x]
         if x is self.graph.root:
-            arrived = [(x, self.algebra.number(1, x.shape, x.dtype))]
+            arrived = [(x, self.rewriter.number(1, x.shape, x.dtype))]
         arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
         summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
-        total = arrived[0][1] if len(arrived) == 1 else self.algebra.total([(1, e) for _, e in arrived], *_kind(x))
+        total = arrived[0][1] if len(arrived) == 1 else self.rewriter.total([(1, e) for _, e in arrived], *_kind(x))
         known = symbol
         if x.shape == () and self._varying.isdisjoint(parts_of([total])):
             summands, known = [Summand(total, arrived[0][0] if len(arrived) == 1 else None, reach[x])], total
         elif len(arrived) == 1:
-            self.algebra.define(symbol, total)
-        written = tuple(s._replace(expression=self.algebra.spelled(s.expression)) for s in summands)
+            self.rewriter.define(symbol, total)
+        written = tuple(s._replace(expression=self.rewriter.spelled(s.expression)) for s in summands)
         everything = (1 << len(self.graph.terms)) - 1
         missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
         return Line(symbol, written, missing), known
@@ -264,13 +266,13 @@ class Lines:
                 known[node] = self._made_by_rule(node.value)
             else:
                 args = arguments_of(node, known, lambda a, _: self._made_by_rule(a))
-                known[node] = self.algebra.simplified(node.function, args, node.options, *_kind(node))
+                known[node] = self.rewriter.simplified(node.function, args, node.options, *_kind(node))
 
     def _made_by_rule(self, a: Any) -> Expr:
         """An array that a rule made itself; one that is the same everywhere is a number."""
         if isinstance(a, np.ndarray) and a.size and a.ndim and np.all(a == a.flat[0]):
             number = self._value(a.flat[0])
-            return self.algebra.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
+            return self.rewriter.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
         return self._value(a)
 
 

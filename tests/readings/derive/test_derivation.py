@@ -382,3 +382,9 @@ def test_long_graphs_are_derived_in_time_and_depth(named):
     long, derivation = taken(1500)
     assert long < 25 * short + 1
     exec(derivation.numpy(), {**derivation.inputs, **derivation.constants})
+
+
+def test_own_functions_are_bound_by_name():
+    cube = mg.rule(lambda x: x**3, lambda g, y, x: 3 * g * x * x)
+    derivation = assert_runs(np.sum(cube(leaf("x", 3))))
+    assert cube in derivation.constants.values()

@@ -1,0 +1,389 @@
+"""Products and sums in normal form: how expressions are rewritten, and written back as one writes them by hand.
+
+    product = coefficient · Π baseᵖᵒʷᵉʳ        sum = Σ coefficient · Π baseᵖᵒʷᵉʳ
+
+A ``Rewriter`` makes expressions. ``call`` writes a call down as it is (what the user wrote); ``simplified`` rewrites it
+first, by the rules of ``rewrites`` that the Rewriter was given; ``product`` and ``total`` make normal forms, in which
+like terms are added and factors cancel. What has a name is called by it (``define``). ``spelled`` leads back from
+normal forms to calls. Nothing recurses over an expression, and none is expanded: a sum in a product stays a factor.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .expressions import LITERAL, PRODUCT, SUM, Coefficient, Expr, Expressions, Shape, parts_of
+
+Factors = dict[Expr, int]
+
+MAX_PARTS = 16  # a longer sum or product is not looked into, which bounds the work
+
+
+class Aim(Flag):
+    """What a rule serves: a text that reads as one writes it by hand, or a program that runs fast."""
+
+    READING = auto()
+    RUNNING = auto()
+
+
+Apply = Callable[["Rewriter", Expr], Expr | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rewrite rule: ``apply(rewriter, e)`` is an expression equal to ``e``, None where the rule does not apply.
+
+    It is tried on calls of the functions that it ``concerns``. An ``exact`` one leaves every bit of the value as it is,
+    others its value to rounding.
+    """
+
+    name: str
+    concerns: Callable[[Any], bool]
+    apply: Apply
+    aim: Aim
+    exact: bool
+
+
+class Rewriter(Expressions):
+    """Expressions, and their normal forms.
+
+    Those of the ``rules`` that serve the ``aim`` are tried in their order on every call and product that is made, until
+    one of them applies.
+    """
+
+    def __init__(self, rules: Iterable[Rule], aim: Aim) -> None:
+        super().__init__()
+        self.rules = [rule for rule in rules if aim in rule.aim]
+        self.exactly = False  # whether exact rules alone may be used
+        self._concerning: dict[Any, list[Rule]] = {}  # the rules that concern a function
+        self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
+        self.definitions: dict[Expr, Expr] = {}  # and back
+        self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it
+        self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products that have a name
+
+    def simplified(
+        self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any
+    ) -> Expr:
+        """The normal form of a call on expressions in normal form."""
+        made = self._rewritten(Expr(function, tuple(args), options, shape, dtype))
+        if made is None:
+            made = self.call(function, args, options, shape, dtype)
+        return self.names.get(made, made)
+
+    def _rewritten(self, e: Expr) -> Expr | None:
+        """What the first rule that applies makes of an expression."""
+        if e.function not in self._concerning:
+            self._concerning[e.function] = [rule for rule in self.rules if rule.concerns(e.function)]
+        for rule in self._concerning[e.function]:
+            made = rule.apply(self, e) if rule.exact or not self.exactly else None
+            if made is not None:
+                return made
+        return None
+
+    def may_leave(self, a: Expr, e: Expr) -> bool:
+        """Whether scalar factors of the argument ``a`` may leave the call ``e``."""
+        return True
+
+    def may_gather(self, factor: float) -> bool:
+        """Whether a number may be gathered from several factors: it may overflow where they do not."""
+        return True
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def define(self, symbol: Expr, definition: Expr) -> None:
+        """From now on ``symbol`` stands for ``definition``, an expression in normal form, wherever it turns up.
+
+        A product is found in larger ones too, and a reciprocal also upside down.
+        """
+        coefficient, factors = monomial(definition)
+        if definition.is_atom or not factors or definition in self.names:
+            return
+        self.names[definition] = symbol
+        self.definitions[symbol] = definition
+        if definition.function is np.divide:  # a reciprocal that was opened before it had this name
+            factors = {definition.args[1]: -1}
+            self._patterns.pop(definition.args[1], None)
+        if unbroadcast(definition) is definition and coefficient == 1 and factors != {definition: 1}:
+            self._patterns.setdefault(next(iter(factors)), []).append((factors, symbol))
+
+    def _named(self, factors: Factors) -> Factors:
+        """The factors with the user's names for products of them."""
+        for base in tuple(factors):
+            if factors.get(base, 0) < 0 and base not in self._patterns:
+                self._open_reciprocal(base)
+            for pattern, symbol in self._patterns.get(base, ()):
+                times = _times(factors, pattern, symbol.is_atom)
+                for b, p in pattern.items() if times else ():
+                    factors = times_power(factors, b, -p * times)
+                factors = times_power(factors, symbol, times)
+        return factors
+
+    def _open_reciprocal(self, d: Expr) -> None:
+        """Let y = 1 / (1 + exp(u)) be a thing of its own, though it has no name."""
+        e = one_plus(d)
+        if e is not None and e.function is np.exp:
+            y = self.call(np.divide, (self.literal(1), d), {}, d.shape, d.dtype)
+            self._patterns[d] = [({d: -1}, y)]
+
+    # --- products and sums --------------------------------------------------------------------------------------------
+
+    def number(self, coefficient: Coefficient, shape: Shape = (), dtype: Any = None) -> Expr:
+        """A constant array of a shape."""
+        exact = Fraction(coefficient) if isinstance(coefficient, int) else coefficient
+        return self.repeated(self._product_of(exact, {}, dtype), shape, dtype)
+
+    def repeated(self, e: Expr, shape: Shape, dtype: Any) -> Expr:
+        """``e`` broadcast to a shape."""
+        return e if e.shape == shape else self.call(np.broadcast_to, (e,), {"shape": shape}, shape, e.dtype or dtype)
+
+    def product(self, parts: Iterable[tuple[Expr, int]], shape: Shape, dtype: Any) -> Expr:
+        """Π partᵖᵒʷᵉʳ, elementwise."""
+        coefficient: Coefficient = Fraction(1)
+        factors: Factors = {}
+        for e, power in parts:
+            c, inner = monomial(e)
+            if c == 0 and power < 0:
+                c, inner = Fraction(1), {e: 1}
+            coefficient *= c**power
+            for base, p in inner.items():
+                factors[base] = factors.get(base, 0) + p * power
+        factors = {base: p for base, p in factors.items() if p}
+        if coefficient == 0:
+            return self.number(0, shape, dtype)
+        return self.repeated(self._product_of(coefficient, self._named(factors), dtype), shape, dtype)
+
+    def _product_of(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> Expr:
+        if not factors and isinstance(coefficient, float):
+            return self.literal(coefficient)
+        if not factors and isinstance(coefficient, Fraction) and coefficient.denominator == 1:
+            return self.literal(coefficient.numerator)
+        if len(factors) == 1 and coefficient in (1, -1):
+            ((base, power),) = factors.items()
+            if power == 1 and coefficient == 1 and not is_bool(base):
+                return base
+            if power == 1 and base.function is SUM:
+                return self._sum_of([(-c, dict(f)) for c, f in base.terms], dtype)
+        made = self.normal(PRODUCT, [(coefficient, factors)], dtype)
+        return self._rewritten(made) or made
+
+    def total(self, parts: Iterable[tuple[Coefficient, Expr]], shape: Shape, dtype: Any) -> Expr:
+        """Σ coefficient · part: like terms added, common factors taken out."""
+        terms: dict[frozenset[tuple[Expr, int]], tuple[Coefficient, Factors]] = {}
+        for sign, part in parts:
+            e = unbroadcast(part)
+            inside = e.function is SUM and len(e.terms) <= MAX_PARTS
+            for c, factors in [(c, dict(f)) for c, f in e.terms] if inside else [monomial(e)]:
+                key = frozenset(factors.items())
+                earlier = terms[key][0] if key in terms else Fraction(0)
+                terms[key] = (earlier + sign * c, terms[key][1] if key in terms else factors)
+        return self.repeated(self._sum_of([t for t in terms.values() if t[0] != 0], dtype), shape, dtype)
+
+    def _sum_of(self, terms: list[tuple[Coefficient, Factors]], dtype: Any) -> Expr:
+        if not terms:
+            return self.literal(0)
+        if len(terms) == 1:
+            return self._product_of(*terms[0], dtype)
+        scale, common = _common(terms)
+        if scale == 1 and not common:
+            return self.normal(SUM, terms, dtype)
+        rest = [(c / scale, without(f, common)) for c, f in terms]
+        inner = self.normal(SUM, rest, dtype)
+        inner = self.names.get(inner, inner)
+        return self._product_of(scale, self._named(times_power(common, inner, 1)), dtype)
+
+    def split(self, e: Expr, leaves: Callable[[Expr], bool]) -> tuple[list[tuple[Expr, int]], Expr]:
+        """The factors of ``e`` that satisfy ``leaves``, and the rest, of e's shape."""
+        if unbroadcast(e).function is not PRODUCT:
+            return [], e
+        coefficient, factors = monomial(e)
+        outer = [(base, p) for base, p in factors.items() if leaves(base)]
+        inner = {base: p for base, p in factors.items() if not leaves(base)}
+        if not inner or not (outer or coefficient != 1):
+            return [], e
+        if coefficient != 1:
+            outer.insert(0, (self._product_of(coefficient, {}, e.dtype), 1))
+        return outer, self.repeated(self._product_of(Fraction(1), self._named(inner), e.dtype), e.shape, e.dtype)
+
+    # --- back to calls ------------------------------------------------------------------------------------------------
+
+    def spelled(self, e: Expr) -> Expr:
+        """``e`` as calls: as the user wrote it where that is no longer, otherwise as one writes it by hand."""
+        done: dict[Expr, Expr] = {}
+        for part in parts_of([e]):
+            written = self._written(part, done)
+            source = self.sources.get(part)
+            done[part] = source if source is not None and source.size <= written.size else written
+        return done[e]
+
+    def _written(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:
+        if e.is_atom:
+            return e
+        if e.function is PRODUCT:
+            return self._written_product(e.terms[0][0], dict(e.terms[0][1]), e.dtype, done)
+        if e.function is SUM:
+            return self._written_sum(e, done)
+        args = [done[a] for a in e.args]
+        if e.function is np.broadcast_to and args[0].shape == ():
+            return self._filled(args[0], e.shape, e.dtype)
+        return self.call(e.function, args, e.options, e.shape, e.dtype)
+
+    def _filled(self, value: Expr, shape: Shape, dtype: Any) -> Expr:
+        kind = {} if dtype is None or dtype.kind != "f" or dtype == np.float64 else {"dtype": dtype}
+        size = self.literal(shape)
+        if value.function is LITERAL and value.value in (0, 1):
+            return self.call(np.ones if value.value else np.zeros, (size,), kind, shape, dtype)
+        if value.function is LITERAL and isinstance(value.value, int):
+            value = self.literal(float(value.value))
+        return self.call(np.full, (size, value), kind, shape, dtype)
+
+    def _written_sum(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:
+        """The first positive summand leads."""
+        terms = list(e.terms)
+        lead = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
+        c, factors = terms.pop(lead)
+        written = self._written_product(c, dict(factors), e.dtype, done)
+        for c, factors in terms:
+            summand = self._written_product(c if c > 0 else -c, dict(factors), e.dtype, done)
+            shape = broadcast_shapes((written.shape, summand.shape))
+            written = self.call(np.add if c > 0 else np.subtract, (written, summand), {}, shape, e.dtype)
+        return written
+
+    def _written_product(
+        self, coefficient: Coefficient, factors: Factors, dtype: Any, done: Mapping[Expr, Expr]
+    ) -> Expr:
+        """A product as one writes it: ``(lam / m) * W``, ``X / m``, ``Y / (m * A)``."""
+        leading = next((base for base, p in factors.items() if p > 0 and base.shape != ()), None)
+        if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
+            factors = {**without(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
+        sign, coefficient = (-1, -coefficient) if coefficient < 0 else (1, coefficient)
+        above, below = self._numbers(coefficient, factors, dtype)
+        above_arrays: list[Expr] = []
+        below_arrays: list[Expr] = []
+        for base, power in factors.items():
+            e = self._power(done[base], abs(power), dtype)
+            sides = (above, below) if e.shape == () else (above_arrays, below_arrays)
+            sides[power < 0].append(e)
+        if above_arrays and not below_arrays and above and below:
+            first = self._quotient(self._chain(above, sign, dtype), self._chain(below, 1, dtype), dtype)
+            return self._chain([first, *above_arrays], 1, dtype)
+        over = above + above_arrays or [self.literal(1)]
+        under = below + below_arrays
+        numerator = self._chain(over, sign, dtype)
+        return self._quotient(numerator, self._chain(under, 1, dtype), dtype) if under else numerator
+
+    def _numbers(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> tuple[list[Expr], list[Expr]]:
+        """The numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
+        if not isinstance(coefficient, Fraction):
+            return [self.literal(coefficient)], []
+        flat = coefficient.denominator == 1 and factors and all(is_bool(base) for base in factors)
+        above: list[Expr] = []
+        if flat:
+            above = [self.literal(float(coefficient.numerator))]
+        elif coefficient.numerator != 1:
+            above = [self.literal(coefficient.numerator)]
+        return above, [] if coefficient.denominator == 1 else [self.literal(coefficient.denominator)]
+
+    def _power(self, e: Expr, power: int, dtype: Any) -> Expr:
+        return e if power == 1 else self.call(np.power, (e, self.literal(power)), {}, e.shape, dtype)
+
+    def _chain(self, factors: list[Expr], sign: int, dtype: Any) -> Expr:
+        """The factors from left to right; a minus sign is written before the first, which may be a mask, as -1."""
+        if sign < 0 and is_bool(factors[0]):
+            factors = [self.literal(1), *factors]
+        first, *rest = factors
+        if sign < 0 and first.function is LITERAL:
+            written = self.literal(-first.value)
+        else:
+            written = first if sign > 0 else self.call(np.negative, (first,), {}, first.shape, dtype)
+        for factor in rest:
+            shape = broadcast_shapes((written.shape, factor.shape))
+            written = self.call(np.multiply, (written, factor), {}, shape, dtype)
+        return written
+
+    def _quotient(self, above: Expr, below: Expr, dtype: Any) -> Expr:
+        return self.call(np.divide, (above, below), {}, broadcast_shapes((above.shape, below.shape)), dtype)
+
+
+# --- views of an expression -------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
+    """NumPy's, remembered."""
+    return np.broadcast_shapes(*shapes)
+
+
+def is_number(e: Expr) -> bool:
+    """Whether ``e`` is a plain number, to compute with here; NumPy's scalars bring a dtype, and stay as they are."""
+    return e.function is LITERAL and type(e.value) in (int, float, bool) and math.isfinite(e.value)
+
+
+def is_bool(e: Expr) -> bool:
+    return e.dtype is not None and bool(e.dtype.kind == "b")
+
+
+def unbroadcast(e: Expr) -> Expr:
+    """What a repeated array repeats, any other expression itself."""
+    return e.args[0] if e.function is np.broadcast_to else e
+
+
+def monomial(e: Expr) -> tuple[Coefficient, Factors]:
+    """``e`` as coefficient · Π baseᵖᵒʷᵉʳ, up to broadcasting."""
+    e = unbroadcast(e)
+    if is_number(e):
+        return _exact(e.value), {}
+    if e.function is PRODUCT and len(e.args) <= MAX_PARTS:
+        return e.terms[0][0], dict(e.terms[0][1])
+    return Fraction(1), {e: 1}
+
+
+def one_plus(d: Expr) -> Expr | None:
+    """e where d = 1 + e."""
+    if d.function is SUM and len(d.terms) == 2 and all(c == 1 for c, _ in d.terms):
+        constant, others = ([f for _, f in d.terms if bool(f) is flag] for flag in (False, True))
+        if len(constant) == 1 and len(others[0]) == 1 and others[0][0][1] == 1:
+            return others[0][0][0]
+    return None
+
+
+def times_power(factors: Factors, base: Expr, power: int) -> Factors:
+    """The factors times one more power."""
+    combined = {**factors, base: factors.get(base, 0) + power}
+    return {b: p for b, p in combined.items() if p}
+
+
+def without(factors: Factors, common: Factors) -> Factors:
+    """The factors divided by some that they have in common."""
+    return {b: p - common.get(b, 0) for b, p in factors.items() if p != common.get(b, 0)}
+
+
+def _exact(value: float) -> Coefficient:
+    if type(value) is int or (float(value).is_integer() and abs(value) < 2**53):
+        return Fraction(value)
+    return value
+
+
+def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
+    """How often a pattern divides the factors; with ``inverse`` a pattern of one base also its reciprocal."""
+    if len(pattern) == 1 and inverse:
+        ((base, power),) = pattern.items()
+        return factors.get(base, 0) // power if factors.get(base, 0) % power == 0 else 0
+    return min(factors.get(base, 0) // p if factors.get(base, 0) * p > 0 else 0 for base, p in pattern.items())
+
+
+def _common(terms: list[tuple[Coefficient, Factors]]) -> tuple[Coefficient, Factors]:
+    """What all terms share: a number up to sign, and factors."""
+    first = terms[0][0] if terms[0][0] > 0 else -terms[0][0]
+    scale = first if all(c in (first, -first) for c, _ in terms) else Fraction(1)
+    common: Factors = {}
+    for base, power in terms[0][1].items():
+        powers = [f.get(base, 0) for _, f in terms]
+        if all(p * power > 0 for p in powers):
+            common[base] = min(powers, key=abs)
+    return scale, common

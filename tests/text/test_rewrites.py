@@ -1,0 +1,324 @@
+"""Every rewrite rule: both sides have one value on random operands, and where a side condition fails none is made."""
+
+import numpy as np
+import pytest
+
+from minigrad.engine.rules import cast, detached, getitem, scatter
+from minigrad.text import rewrites
+from minigrad.text.expressions import Expr, evaluate
+from minigrad.text.normal_form import Aim, Rewriter
+
+F = np.dtype(float)
+RULES = {rule.name: rule for rule in rewrites.RULES}
+
+
+class Bench:
+    """Expressions of random arrays, made by all rules of an aim but the one on trial."""
+
+    def __init__(self, rule, seed=0):
+        self.rule, self.rng = rule, np.random.default_rng(seed)
+        aim = Aim.READING if Aim.READING in rule.aim else Aim.RUNNING
+        self.m = Rewriter(rewrites.RULES, aim)
+        self.values = {}
+
+    def array(self, *shape, dtype=float):
+        a = self.rng.normal(size=shape)
+        symbol = self.m.symbol(f"x{len(self.values)}", shape, np.dtype(dtype))
+        self.values[symbol] = a > 0 if dtype is bool else a.astype(dtype)
+        return symbol
+
+    def constant(self, *shape):
+        return self.m.constant(self.rng.normal(size=shape))
+
+    def number(self, value):
+        return self.m.literal(value)
+
+    def tried(self, function, *args, **options):
+        """A call that is not made yet, of the shape and dtype that it has."""
+        args = tuple(a if isinstance(a, Expr) else self.m.literal(a) for a in args)
+        trial = Expr(function, args, options, (), None)
+        value = evaluate(trial, {**self.values, **self.m.constants})
+        return Expr(function, args, options, np.shape(value), np.asarray(value).dtype)
+
+    def raw(self, function, *args, **options):
+        """A call as it is."""
+        e = self.tried(function, *args, **options)
+        return self.m.call(function, e.args, options, e.shape, e.dtype)
+
+    def simple(self, function, *args, **options):
+        """A call, simplified."""
+        e = self.tried(function, *args, **options)
+        return self.m.simplified(function, e.args, options, e.shape, e.dtype)
+
+    def define(self, definition):
+        symbol = self.m.symbol(f"x{len(self.values)}", definition.shape, definition.dtype)
+        self.values[symbol] = evaluate(definition, self.values)
+        self.m.define(symbol, definition)
+        return symbol
+
+    def repeated(self, e, *shape):
+        return self.raw(np.broadcast_to, e, shape=shape)
+
+    def scaled(self, c, e):
+        return self.m.product([(self.m.literal(c), 1), (e, 1)], e.shape, e.dtype)
+
+    def softmax(self):
+        u = self.simple(np.exp, self.array(3, 4))
+        return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=0, keepdims=True)))
+
+
+def sigmoid(b, named):
+    u = b.simple(np.exp, b.array(3))
+    y = b.simple(np.reciprocal, b.simple(np.add, 1, u))
+    y = b.define(y) if named else y
+    return b.m.normal("product", [(3, {u: 2, y: 3, b.array(3): 1})], y.dtype)
+
+
+def cancelling(b):
+    p = b.softmax()
+    d = b.array(3, 4)
+    mean = b.simple(np.sum, b.simple(np.multiply, d, p), axis=0, keepdims=True)
+    return b.tried(np.sum, b.simple(np.multiply, p, b.simple(np.subtract, d, mean)), axis=0, keepdims=True)
+
+
+def column(b, vector):
+    return b.raw(getitem, vector, ..., None)
+
+
+# name of a rule -> left sides to which it applies
+LEFT = {
+    "an_identity_is_its_argument": [
+        lambda b: b.tried(np.positive, b.array(3)),
+        lambda b: b.tried(detached, b.array(3)),
+    ],
+    "constants_are_folded": [
+        lambda b: b.tried(np.exp, b.constant(3)),
+        lambda b: b.tried(np.add, 2, np.float64(0.5)),
+        lambda b: b.tried(np.sum, b.constant(3, 2), axis=0),
+    ],
+    "a_repeat_of_a_repeat": [
+        lambda b: b.tried(np.broadcast_to, b.repeated(b.array(3), 2, 3), shape=(4, 2, 3)),
+        lambda b: b.tried(np.broadcast_to, b.array(3), shape=(3,)),
+    ],
+    "a_repeat_leaves_an_elementwise_function": [
+        lambda b: b.tried(np.exp, b.repeated(b.array(3), 2, 3)),
+        lambda b: b.tried(np.hypot, b.repeated(b.array(3, 1), 3, 2), b.repeated(b.array(), 3, 2)),
+        lambda b: b.tried(np.where, b.array(2, 3, dtype=bool), b.repeated(b.number(2.0), 2, 3), b.array(2, 3)),
+    ],
+    "a_repeated_number_keeps_no_order": [
+        lambda b: b.tried(np.reshape, b.repeated(b.array(), 2, 3), shape=(6,)),
+        lambda b: b.tried(np.moveaxis, b.repeated(b.number(2.0), 2, 3), source=0, destination=1),
+    ],
+    "a_number_is_a_factor": [
+        lambda b: b.tried(np.multiply, b.array(3), 2.5),
+        lambda b: b.tried(np.multiply, np.float64(-2), b.scaled(3.0, b.array(3))),
+        lambda b: b.tried(np.divide, b.array(3), 4),
+    ],
+    "a_sign_is_a_factor": [lambda b: b.tried(np.negative, b.array(3))],
+    "numbers_leave_products": [
+        lambda b: b.tried(np.multiply, b.scaled(2.0, b.array(3)), b.scaled(-1.5, b.array(3))),
+        lambda b: b.tried(np.divide, b.scaled(2.0, b.array(3)), b.scaled(-4.0, b.array(3))),
+        lambda b: b.tried(np.divide, 1.0, b.scaled(-1.0, b.array(3))),
+    ],
+    "numbers_leave_squares": [
+        lambda b: b.tried(np.square, b.scaled(-3.0, b.array(3))),
+        lambda b: b.tried(np.absolute, b.scaled(-3.0, b.array(3))),
+    ],
+    "signs_and_factors_leave_sums": [
+        lambda b, f=f, c=c, d=d: b.tried(f, b.scaled(c, b.array(3)), b.scaled(d, b.array(3)))
+        for f in (np.add, np.subtract)
+        for c in (-2.0, -1.0, 1.0, 2.0)
+        for d in (-2.0, -1.0, 3.0)
+        if not (c > 0 and d == 3.0)
+    ],
+    "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3))],
+    "like_terms_are_added": [
+        lambda b: b.tried(np.add, b.array(3), 2),
+        lambda b: (lambda x: b.tried(np.subtract, b.simple(np.multiply, 2, x), x))(b.array(3)),
+        lambda b: (lambda x: b.tried(np.subtract, x, x))(b.array(3)),
+        lambda b: b.tried(np.negative, b.simple(np.subtract, b.array(3), b.array(2, 1))),
+    ],
+    "factors_cancel": [
+        lambda b: (lambda x: b.tried(np.divide, b.simple(np.multiply, x, b.array(2, 1)), x))(b.array(3)),
+        lambda b: b.tried(np.square, b.simple(np.multiply, 3, b.array(3))),
+        lambda b: b.tried(np.reciprocal, b.array(3)),
+    ],
+    "a_choice_of_zero_is_a_product": [lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.5, 0.0)],
+    "complement_of_a_sigmoid": [lambda b: sigmoid(b, True), lambda b: sigmoid(b, False)],
+    "scalars_leave_linear_functions": [
+        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(), b.array(3, 2)), axis=0),
+        lambda b: b.tried(
+            np.matmul, b.simple(np.multiply, 2, b.array(3, 2)), b.simple(np.divide, b.array(2), b.array())
+        ),
+        lambda b: b.tried(scatter, b.simple(np.multiply, b.array(), b.array(2)), slice(1, 3), shape=(4,)),
+    ],
+    "what_does_not_vary_leaves_a_sum": [
+        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 3)), axis=0, keepdims=True)
+    ],
+    "a_sum_of_equal_entries_is_a_count": [
+        lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=(0, 1), keepdims=True),
+        lambda b: b.tried(np.sum, b.repeated(b.array(), 4, 3), axis=1),
+    ],
+    "a_sum_of_one_entry_is_the_entry": [lambda b: b.tried(np.sum, b.array(1, 3), axis=0, keepdims=True)],
+    "shares_add_up_to_one": [lambda b: b.tried(np.sum, b.softmax(), axis=0, keepdims=True)],
+    "sums_that_cancel": [cancelling],
+    "axes_are_written_one_way": [
+        lambda b: b.tried(np.sum, b.array(2, 3), axis=(0, -1)),
+        lambda b: b.tried(np.sum, b.array(2, 3), axis=(-1,), keepdims=True),
+    ],
+    "a_mean_is_a_sum": [lambda b: b.tried(np.mean, b.array(2, 3), axis=0), lambda b: b.tried(np.mean, b.array(2, 3))],
+    "a_sum_of_products_is_an_inner_product": [
+        lambda b: b.tried(np.sum, b.raw(np.square, b.array(2, 3))),
+        lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2, 3), b.array(2, 3))),
+        lambda b: b.tried(
+            np.sum, b.raw(np.subtract, b.raw(np.square, b.array(2)), b.raw(np.multiply, b.array(2), b.array(2)))
+        ),
+        lambda b: b.tried(np.sum, b.raw(np.square, b.array(20_000, dtype=np.float32))),
+    ],
+    "a_sum_along_an_axis_is_a_product_with_ones": [
+        lambda b, axis=axis, keepdims=keepdims: b.tried(np.sum, b.array(4, 3), axis=axis, keepdims=keepdims)
+        for axis in (0, 1, -1, (0,))
+        for keepdims in (False, True)
+    ],
+    "the_axes_of_a_matrix_swapped_are_a_transpose": [lambda b: b.tried(np.swapaxes, b.array(2, 3), axis1=-1, axis2=0)],
+    "a_transpose_of_a_transpose": [
+        lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 3, 4))),
+        lambda b: b.tried(np.transpose, b.array(3)),
+    ],
+    "a_transpose_of_a_product": [
+        lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2, 3), b.raw(np.transpose, b.array(4, 3))))
+    ],
+    "a_reshape_of_a_reshape": [
+        lambda b: b.tried(np.reshape, b.raw(np.ravel, b.array(2, 3)), shape=(3, 2)),
+        lambda b: b.tried(np.squeeze, b.raw(np.expand_dims, b.array(2, 3), axis=1), axis=1),
+        lambda b: b.tried(np.reshape, b.array(2, 3), shape=(2, -1)),
+    ],
+    "an_axis_that_is_kept_and_dropped": [
+        lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 3), axis=1, keepdims=True), shape=(2,))
+    ],
+    "a_vector_needs_no_extra_axis": [
+        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), column(b, b.array(3))), ..., 0),
+        lambda b: b.tried(
+            getitem,
+            b.raw(np.matmul, b.raw(getitem, b.array(2), ..., None, slice(None)), b.array(2, 3)),
+            *(..., 0, slice(None)),
+        ),
+    ],
+    "the_mask_of_a_kink_is_that_of_its_result": [
+        lambda b: (lambda x: (b.raw(np.maximum, x, 0.2), b.tried(np.greater, x, 0.2))[1])(b.array(9)),
+        lambda b: (lambda x: (b.raw(np.minimum, x, 0.2), b.tried(np.less, x, 0.2))[1])(b.array(9)),
+    ],
+    "arguments_in_one_order": [
+        lambda b: b.tried(np.add, 2.0, b.array(3)),
+        lambda b: b.tried(np.maximum, *[b.array(3), b.array(3)][::-1]),
+    ],
+}
+
+# left sides to which a rule must not apply
+UNLIKE = {
+    "a_choice_of_zero_is_a_product": [
+        lambda b: b.tried(np.where, b.array(3, dtype=bool), b.array(3), 0.0),
+        lambda b: b.tried(np.where, b.array(3), 1.0, 0.0),
+        lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.0, 2.0),
+    ],
+    "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3, dtype=bool))],
+    "a_number_is_a_factor": [
+        lambda b: b.tried(np.multiply, b.array(3, dtype=np.float32), np.float64(2)),
+        lambda b: b.tried(np.divide, 2.0, b.array(3)),
+    ],
+    "constants_are_folded": [
+        lambda b: b.tried(np.add, b.constant(3, 1), b.constant(3)),
+        lambda b: b.tried(np.exp, b.array(3)),
+    ],
+    "complement_of_a_sigmoid": [
+        lambda b: b.m.normal("product", [(1, {b.array(3): 1, b.array(3): -1})], np.dtype(float))
+    ],
+    "shares_add_up_to_one": [
+        lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.array(3, 3), axis=0, keepdims=True),
+    ],
+    "sums_that_cancel": [
+        lambda b: b.tried(np.sum, b.simple(np.subtract, b.array(3, 4), b.array(3, 4)), axis=0, keepdims=True)
+    ],
+    "the_axes_of_a_matrix_swapped_are_a_transpose": [
+        lambda b: b.tried(np.swapaxes, b.array(2, 2, 2), axis1=0, axis2=2),
+        lambda b: b.tried(np.swapaxes, b.array(2, 2), axis1=0, axis2=0),
+    ],
+    "a_transpose_of_a_transpose": [
+        lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2), axes=(1, 0, 2))),
+        lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2)), axes=(1, 0, 2)),
+    ],
+    "an_axis_that_is_kept_and_dropped": [
+        lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 1), axis=1, keepdims=True), shape=(1, 2))
+    ],
+    "a_sum_of_products_is_an_inner_product": [
+        lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2, 1), b.array(2))),
+        lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2), b.array(2, dtype=np.float32))),
+        lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2), 2.0)),
+    ],
+    "a_sum_along_an_axis_is_a_product_with_ones": [
+        lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=0),
+        lambda b: b.tried(np.sum, b.array(2, 3, 4), axis=0),
+        lambda b: b.tried(np.sum, b.array(0, 3), axis=0),
+    ],
+    "a_mean_is_a_sum": [lambda b: b.tried(np.mean, b.array(2, 3, dtype=bool))],
+    "the_mask_of_a_kink_is_that_of_its_result": [lambda b: b.tried(np.greater, b.array(3), 0.2)],
+    "numbers_leave_products": [lambda b: b.tried(np.divide, 1.0, b.scaled(2.0, b.array(3)))],
+    "a_vector_needs_no_extra_axis": [
+        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), b.array(3, 1)), ..., 0)
+    ],
+}
+
+
+def cases(table):
+    return [pytest.param(name, make, id=f"{name}-{i}") for name, makes in table.items() for i, make in enumerate(makes)]
+
+
+def test_every_rule_has_a_case():
+    assert set(LEFT) == set(RULES) and len(RULES) == len(rewrites.RULES)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("name", "make"), cases(LEFT))
+def test_both_sides_have_one_value(name, make):
+    rule = RULES[name]
+    for seed in range(3):
+        bench = Bench(rule, seed)
+        e = make(bench)
+        assert rule.concerns(e.function)
+        made = rule.apply(bench.m, e)
+        assert made is not None
+        values = {**bench.values, **bench.m.constants}
+        left, right = evaluate(e, values), evaluate(made, values)
+        assert made.shape == e.shape == np.shape(left)
+        np.testing.assert_allclose(
+            np.broadcast_to(right, made.shape), left, rtol=1e-5 if e.dtype == "f" else 1e-12, atol=1e-12
+        )
+        if rule.exact:
+            np.testing.assert_array_equal(right, left)
+        written = bench.m.spelled(made)
+        np.testing.assert_allclose(np.broadcast_to(evaluate(written, values), made.shape), right, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "make"), cases(UNLIKE))
+def test_side_conditions(name, make):
+    bench = Bench(RULES[name])
+    assert RULES[name].apply(bench.m, make(bench)) is None
+
+
+def test_exact_rules_alone_are_used_where_a_value_decides():
+    bench = Bench(RULES["like_terms_are_added"])
+    x = bench.array(3, 2)
+    bench.m.exactly = True
+    assert bench.simple(np.add, x, x).function is np.add
+    assert bench.simple(np.transpose, bench.raw(np.transpose, x)) is x
+
+
+def test_a_rule_of_one_aim_is_not_used_for_the_other():
+    running = Rewriter(rewrites.RULES, Aim.RUNNING)
+    assert RULES["like_terms_are_added"] not in running.rules and RULES["a_mean_is_a_sum"] in running.rules
+
+
+def test_a_cast_is_no_identity():
+    bench = Bench(RULES["an_identity_is_its_argument"])
+    assert not bench.rule.concerns(cast)
