@@ -284,12 +284,12 @@ def chain(n):
 
 
 def test_a_million_operations():
-    start = time.perf_counter()
+    start = time.process_time()
     x, y = chain(1_000_000)
     y.backward()
     del y
     assert x.grad == 1
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 def test_bytes_per_operation_do_not_grow():
