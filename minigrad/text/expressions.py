@@ -183,10 +183,9 @@ def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
     >>> evaluate(y, {x: np.array([1.0, 2.0])}), evaluate(y, {y: 7})
     (array([3., 6.]), 7)
     """
-    values = dict(bindings)
-    for part in parts_of([e], values.__contains__):
-        if part not in values:
-            values[part] = _computed(part, values)
+    values: dict[Expr, Any] = {}
+    for part in parts_of([e], bindings.__contains__):
+        values[part] = bindings[part] if part in bindings else _computed(part, values)
     return values[e]
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.rules import scatter
+
 from .expressions import LITERAL, PRODUCT, SUM, Coefficient, Expr, Expressions, Shape, parts_of
 
 Factors = dict[Expr, int]
@@ -231,6 +233,8 @@ class Rewriter(Expressions):
         args = [done[a] for a in e.args]
         if e.function is np.broadcast_to and args[0].shape == ():
             return self._filled(args[0], e.shape, e.dtype)
+        if e.function is scatter and args[0].function is LITERAL:  # which needs to know a dtype
+            args[0] = self._filled(args[0], (), e.dtype)
         return self.call(e.function, args, e.options, e.shape, e.dtype)
 
     def _filled(self, value: Expr, shape: Shape, dtype: Any) -> Expr:

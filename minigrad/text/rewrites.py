@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import BLAS, LONGEST_SUM, detached, getitem, identity, scatter
+from minigrad.engine.rules import BLAS, LONGEST_SUM, cast, detached, getitem, identity, scatter
+from minigrad.engine.rules import RULES as RULES_OF
 
 from .expressions import LITERAL, PRODUCT, SUM, Expr, evaluate
 from .normal_form import (
@@ -39,6 +40,8 @@ IDENTITIES = frozenset({np.positive, np.conjugate, detached, identity})
 ORDER_KEEPING = frozenset({np.reshape, np.ravel, np.squeeze, np.expand_dims})  # the same entries in the same order
 REARRANGING = ORDER_KEEPING | {np.transpose, np.swapaxes, np.moveaxis}
 LINEAR = REARRANGING | {np.sum, np.matmul, getitem, scatter}  # in the first argument, matmul in both
+# Functions that jump where they have a derivative; those whose derivative is 0 throughout are known by the table.
+JUMPING = frozenset({np.remainder, np.fmod, np.heaviside, np.copysign})
 SYMMETRIC = frozenset({np.add, np.multiply, np.maximum, np.minimum})
 
 _SIGNS: dict[Any, tuple[int, ...]] = {
@@ -53,6 +56,11 @@ _POWERS: dict[Any, tuple[int, ...]] = {
     np.square: (2,),
     np.reciprocal: (-1,),
 }
+
+
+def decides(function: Any, dtype: Any) -> bool:
+    """Whether the result, of a ``dtype``, may jump: the smallest change of an argument may turn it into another."""
+    return RULES_OF.get(function, ()) is None or function in JUMPING or (function is cast and dtype.kind != "f")
 
 
 def elementwise(function: Any) -> bool:
@@ -119,11 +127,18 @@ def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None
     return m.repeated(m.simplified(e.function, bare, e.options, shape, e.dtype), e.shape, e.dtype)
 
 
-@rule(BOTH, *REARRANGING, exact=True)
+@rule(BOTH, *REARRANGING, getitem, exact=True)
 def a_repeated_number_keeps_no_order(m: Rewriter, e: Expr) -> Expr | None:
-    """A rearranged array of equal entries is one of another shape."""
+    """A rearranged array of equal entries, or some entries of it, is one of another shape."""
     bare = unbroadcast(e.args[0])
     return m.repeated(bare, e.shape, e.dtype) if bare.shape == () else None
+
+
+@rule(READING, cast)
+def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
+    """A plain number takes the dtype of what it meets, so that only its shape is left of a cast to floating point."""
+    number = unbroadcast(e.args[0])
+    return m.repeated(number, e.shape, e.dtype) if is_number(number) and e.dtype.kind == "f" else None
 
 
 # --- factors that are numbers -----------------------------------------------------------------------------------------

@@ -108,6 +108,10 @@ LEFT = {
     "a_repeated_number_keeps_no_order": [
         lambda b: b.tried(np.reshape, b.repeated(b.array(), 2, 3), shape=(6,)),
         lambda b: b.tried(np.moveaxis, b.repeated(b.number(2.0), 2, 3), source=0, destination=1),
+        lambda b: b.tried(getitem, b.repeated(b.array(), 2, 3), slice(None), None, 1),
+    ],
+    "a_number_needs_no_cast": [
+        lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype("f")),
     ],
     "a_number_is_a_factor": [
         lambda b: b.tried(np.multiply, b.array(3), 2.5),
@@ -222,6 +226,7 @@ UNLIKE = {
         lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.0, 2.0),
     ],
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3, dtype=bool))],
+    "a_number_needs_no_cast": [lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype(int))],
     "a_number_is_a_factor": [
         lambda b: b.tried(np.multiply, b.array(3, dtype=np.float32), np.float64(2)),
         lambda b: b.tried(np.divide, 2.0, b.array(3)),

@@ -20,19 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import RULES, cast
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import between
 from minigrad.text import rewrites
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, parts_of
 from minigrad.text.normal_form import Aim, Rewriter, unbroadcast
 from minigrad.text.numpy_code import Names
-from minigrad.text.rewrites import factor_of
+from minigrad.text.rewrites import decides, factor_of
 
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
-
-# Functions that jump where they have a derivative; those whose derivative is 0 throughout are known by the table.
-_JUMPING = frozenset({np.remainder, np.fmod, np.heaviside, np.copysign})
 
 
 @dataclass(frozen=True)
@@ -80,16 +76,11 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Program:
     return Program(symbols, constants, calls, outputs, made.identifiers)
 
 
-def _decides(node: Tensor) -> bool:
-    flat = RULES.get(node.function, ()) is None  # type: ignore[arg-type]
-    return flat or node.function in _JUMPING or (node.function is cast and node.dtype.kind != "f")
-
-
 def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:
     """The nodes that a deciding function depends on."""
     exact: set[Tensor] = set()
     for node in sorted(nodes, key=lambda node: -node.order):
-        if node in exact or _decides(node):
+        if node in exact or decides(node.function, node.dtype):
             exact.update(x for x in node.operands if x is not None)
     return exact
 

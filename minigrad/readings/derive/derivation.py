@@ -87,10 +87,8 @@ class _Numpy:
 class Derivation:
     """A derivation, to be written as NumPy, LaTeX or text; ``print`` shows the text, notebooks the LaTeX.
 
-    ``exec(d.numpy(), {**d.inputs, **d.constants})`` runs it. Attributes: ``inputs``, the values of leaves and named
-    constants by the identifiers that the program has for them; ``constants``, those of anonymous arrays (c1, c2, ...)
-    and of functions that are not NumPy's; ``gradients``, {name of a node: identifier of its gradient}; ``lines``, the
-    same as expressions.
+    ``exec(d.numpy(), {**d.inputs, **d.constants})`` runs it. Attributes: ``gradients``, {name of a node: identifier of
+    its gradient}; ``lines``, the same as expressions.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -105,9 +103,21 @@ class Derivation:
         self._forward = self._with_temporaries(lines.forward.values())
         self._backward = self._with_temporaries(lines.backward.values())
         self._cut_off = [name for x, name in graph.names.items() if x.requires_grad and x not in lines.sinks]
-        self.inputs = lines.inputs
-        self.constants = {**lines.constants, **lines.names.namespace}
         self.gradients = {graph.names[x]: e.value for x, e in lines.gradients.items() if x in graph.names}
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Copies of the values that leaves and named constants had, by their identifiers in the program."""
+        return {x.value: np.array(self.lines.recorded[x])[()] for x in self._leaves()}
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """Copies of the anonymous arrays (c1, c2, ...), and the functions that are not NumPy's."""
+        arrays = {symbol.value: a.copy() for symbol, a in self.lines.rewriter.constants.items()}
+        return arrays | self._numpy.names.namespace
+
+    def _leaves(self) -> list[Expr]:
+        return [symbol for x, symbol in self.lines.symbols.items() if x.function is None]
 
     def __str__(self) -> str:
         return self.text()
@@ -186,8 +196,10 @@ class Derivation:
 
     def _header(self) -> str:
         """What the program needs to be given."""
-        given = {"inputs": self.inputs, "constants": self.constants}
-        return "\n".join(_listing(kind, arrays) for kind, arrays in given.items() if arrays)
+        constants = {symbol.value: symbol.shape for symbol in self.lines.rewriter.constants}
+        constants |= dict.fromkeys(self._numpy.names.namespace, ())
+        given = {"inputs": {x.value: x.shape for x in self._leaves()}, "constants": constants}
+        return "\n".join(_listing(kind, shapes) for kind, shapes in given.items() if shapes)
 
     def line(self, name: str) -> str:
         """The statement of one node, such as ``line("Z3")``, or of its gradient, ``line("dZ3")``, in NumPy.
@@ -288,9 +300,8 @@ class Derivation:
         return sign + code
 
 
-def _listing(kind: str, arrays: Mapping[str, Any]) -> str:
+def _listing(kind: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """A comment that lists names and shapes."""
-    shapes = {name: () if callable(a) else np.shape(a) for name, a in arrays.items()}
     items = [f"{name} {shape}".replace(" ", "\xa0") if shape else name for name, shape in shapes.items()]  # unbroken
     wrapped = textwrap.fill(f"{kind}: {', '.join(items)}", _WIDE, initial_indent="# ", subsequent_indent="#     ")
     return wrapped.replace("\xa0", " ")

@@ -22,8 +22,8 @@ What the other readings ask, of ``lines = Lines(graph)``:
 """
 
 import heapq
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ from minigrad.engine.rules import detached, getitem, identity
 from minigrad.engine.tensor import Tensor, apply
 from minigrad.graph import Graph, between, passes_gradient
 from minigrad.text import rewrites
-from minigrad.text.expressions import Expr, arguments_of, parts_of
+from minigrad.text.expressions import Expr, arguments_of, evaluate, parts_of
 from minigrad.text.normal_form import Aim, Rewriter
 from minigrad.text.numpy_code import Names
 
@@ -67,7 +67,10 @@ class Lines:
 
     ``forward`` and ``backward`` map the cut nodes to their lines, in the order of the derivation; ``symbols`` and
     ``gradients`` to their symbols. ``titles`` maps every identifier to the user's name and whether it is the gradient
-    of it; ``inputs`` and ``constants`` map identifiers to arrays.
+    of it. ``recorded`` maps symbols to what they stood for when the graph was recorded.
+
+    Every backward line is proved: each summand, computed from what was recorded, is what the engine sends. One that is
+    not is written without being simplified, and its node is in ``unproved``.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -75,7 +78,8 @@ class Lines:
         self.rewriter = Rewriter(rewrites.RULES, Aim.READING)
         self.names = Names()
         self.titles: dict[str, tuple[str, bool]] = {}
-        self.inputs: dict[str, Any] = {}
+        self.recorded: dict[Expr, Any] = {}
+        self.unproved: list[Tensor] = []
         kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
         self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
         self.sinks, self.owner = _cut(graph)
@@ -86,19 +90,11 @@ class Lines:
         self.forward: dict[Tensor, Line] = {}
         self.plain: dict[Tensor, Expr] = {}
         self.normal: dict[Tensor, Expr] = {}
+        self._values = {x: a for y in graph.nodes for x, a in zip(y.operands, y.primals, strict=True) if x is not None}
         for node in graph.nodes:
             self._translate(node)
         self.backward = self._reverse()
-        self.constants = {symbol.value: a for symbol, a in self.rewriter.constants.items()}
-
-    @cached_property
-    def recorded(self) -> dict[Expr, Any]:
-        """What every symbol stood for when the graph was recorded."""
-        root = self.graph.root
-        found = cotangents({root: np.ones(root.shape, root.dtype)}) if root.requires_grad else {}
-        values = {symbol: x.value for x, symbol in self.symbols.items()}
-        values |= {symbol: found[x] for x, symbol in self.gradients.items() if x in found}
-        return values | self.rewriter.constants
+        self.recorded |= self.rewriter.constants
 
     def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
         """Symbols of the cut nodes and of their gradients; names that users gave come first."""
@@ -124,16 +120,15 @@ class Lines:
     # --- forward ------------------------------------------------------------------------------------------------------
 
     def _translate(self, node: Tensor) -> None:
-        symbol = self.symbols.get(node)
+        symbol, value = self.symbols.get(node), self._values.get(node, node.value)
+        if symbol is not None:
+            self.recorded[symbol] = value
         if node.function is None:
-            if symbol is None:
-                symbol = self._value(node.value)
-            else:
-                self.inputs[symbol.value] = node.value
-            self.plain[node] = self.normal[node] = symbol
+            self.plain[node] = self.normal[node] = symbol or self._value(value)
             return
         plain = self._call(node, self.plain, self._plainly)
-        normal = self._call(node, self.normal, self.rewriter.simplified)
+        known = self.plain if rewrites.decides(node.function, node.dtype) else self.normal
+        normal = self._call(node, known, self.rewriter.simplified)
         if symbol is None:
             self.plain[node], self.normal[node] = plain, normal
             self.rewriter.sources.setdefault(normal, plain)
@@ -180,13 +175,17 @@ class Lines:
         for node, cut in self.owner.items():
             segments.setdefault(cut, []).append(node)
         arrived: dict[Tensor, list[tuple[Tensor, Expr]]] = {x: [] for x in self.gradients}
+        arrived[root] = [(root, self.rewriter.number(1, root.shape, root.dtype))]
+        self.recorded[self.gradients[root]] = np.ones(root.shape, root.dtype)
         waiting = {x: len(self.sinks[x]) for x in self.gradients}
         ready = [(*self._turn(root), root)]
         while ready:
             x = heapq.heappop(ready)[-1]
             lines[x], known = self._line(x, arrived.pop(x))
-            for y, pulled in self._pulled(x, segments.get(x, []), known):
+            for y, pulled, value in self._pulled(x, segments.get(x, []), known):
+                symbol = self.gradients[y]
                 arrived[y].append((x, pulled))
+                self.recorded[symbol] = self.recorded[symbol] + value if symbol in self.recorded else value
                 waiting[y] -= 1
                 if not waiting[y]:
                     heapq.heappush(ready, (*self._turn(y), y))
@@ -201,8 +200,6 @@ class Lines:
     def _line(self, x: Tensor, arrived: list[tuple[Tensor, Expr]]) -> tuple[Line, Expr]:
         """The line of dx, and what stands for dx upstream: its symbol, or its value where that is a plain scalar."""
         reach, symbol = self.graph.reach, self.gradients[x]
-        if x is self.graph.root:
-            arrived = [(x, self.rewriter.number(1, x.shape, x.dtype))]
         arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
         summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
         total = arrived[0][1] if len(arrived) == 1 else self.rewriter.total([(1, e) for _, e in arrived], *_kind(x))
@@ -216,57 +213,79 @@ class Lines:
         missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
         return Line(symbol, written, missing), known
 
-    def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr]]:
-        """dx pulled back to the next cut nodes: the reverse walk along a recorded copy of the nodes between."""
+    def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr, Any]]:
+        """dx pulled back to the next cut nodes, and its values: the reverse walk along a recorded copy of the nodes."""
         if x.function is None:
             return []
-        known: dict[Tensor, Expr] = {}
+        sent = self.recorded[self.gradients[x]]
         with recording(), tracing(), np.errstate(all="ignore"):
-            copies, stops = self._copied([*sorted(segment, key=lambda node: node.order), x], known)
-            seed = Tensor(np.ones(x.shape, x.dtype), requires_grad=False)
+            copies, stops, known = self._copied([*sorted(segment, key=lambda node: node.order), x])
+            seed = Tensor(sent, requires_grad=False)
             known[seed] = gradient
             found = cotangents({copies[x]: seed}, {copies[y] for y in stops}, recorded=True)
-        pulled = [(y, found[copies[y]]) for y in stops if copies[y] in found]
-        self._record([g for _, g in pulled], known)
-        return [(y, known[g]) for y, g in pulled]
+        plain = {copy: self.plain[y] for y, copy in copies.items()}
+        pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
+        nodes = between(known, pulled.values())
+        self._record(nodes, known, plain, self.rewriter.simplified)
+        wrong = [y for y, g in pulled.items() if not self._agrees(known[g], g.value, sent)]
+        if wrong:
+            self.unproved += wrong
+            known |= plain | {node: known[node] for node in nodes if node.function is None}
+            self._record(nodes, known, plain, self._plainly)
+        return [(y, known[g], g.value) for y, g in pulled.items()]
 
-    def _copied(self, nodes: Sequence[Tensor], known: dict[Tensor, Expr]) -> tuple[dict[Tensor, Tensor], list[Tensor]]:
-        """A traced copy of the nodes, in which what they use is a leaf; and those leaves that take a gradient.
+    def _agrees(self, e: Expr, value: Any, sent: Any) -> bool:
+        """Whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
+        known = ChainMap(self.recorded, self.rewriter.constants)
+        try:
+            with np.errstate(all="ignore"):
+                found = np.broadcast_to(evaluate(self.rewriter.spelled(e), known), value.shape)
+        except (TypeError, ValueError, AttributeError, IndexError):
+            return False
+        epsilon = np.finfo(value.dtype).eps
+        finite = np.isfinite(value)
+        slack = epsilon**0.4 * _largest(value[finite]) + 1e3 * epsilon * _largest(sent)
+        return bool(np.all(np.abs(found[finite] - value[finite]) <= slack))
+
+    def _copied(self, nodes: Sequence[Tensor]) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Expr]]:
+        """A traced copy of the nodes, in which what they use is a leaf; the leaves that take a gradient; what all are.
 
         An anonymous array becomes a constant, so that what the rules do with it is recorded too.
         """
         copies: dict[Tensor, Tensor] = {}
+        known: dict[Tensor, Expr] = {}
         stops = []
         for node in nodes:
             args: list[Any] = []
             for i, (y, a) in enumerate(zip(node.operands, node.primals, strict=True)):
                 if y is None and not (isinstance(a, np.ndarray) and a.ndim):
                     args.append(a)
-                    continue
-                copy = copies.get(y) if y is not None else None
-                if copy is None:
-                    copy = Tensor(a, requires_grad=y is not None and y.requires_grad)
-                    known[copy] = (
-                        self.normal[y] if y is not None else self._value(a, i > 0 and node.function is getitem)
-                    )
-                    if y is not None:
-                        copies[y] = copy
-                        if y in self.gradients:
-                            stops.append(y)
-                args.append(copy)
+                elif y is None:
+                    args.append(Tensor(a, requires_grad=False))
+                    known[args[-1]] = self._value(a, i > 0 and node.function is getitem)
+                else:
+                    if y not in copies:
+                        copies[y] = Tensor(a, requires_grad=y.requires_grad)
+                        known[copies[y]] = self.normal[y]
+                        stops += [y] if y in self.gradients else []
+                    args.append(copies[y])
             assert node.function is not None
             copies[node] = apply(node.function, tuple(args), node.options)
             known[copies[node]] = self.normal[node]
-        return copies, stops
+        return copies, stops, known
 
-    def _record(self, roots: Iterable[Tensor], known: dict[Tensor, Expr]) -> None:
-        """Translate what the rules recorded."""
-        for node in between(known, roots):
+    def _record(
+        self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: Mapping[Tensor, Expr], make: Any
+    ) -> None:
+        """Translate what the rules recorded; what decides something sees the ``plain`` expressions that it is given."""
+        for node in nodes:
             if node.function is None:
                 known[node] = self._made_by_rule(node.value)
             else:
-                args = arguments_of(node, known, lambda a, _: self._made_by_rule(a))
-                known[node] = self.rewriter.simplified(node.function, args, node.options, *_kind(node))
+                decides = rewrites.decides(node.function, node.dtype)
+                seen = ChainMap(plain, known) if decides else known  # type: ignore[arg-type]
+                args = arguments_of(node, seen, lambda a, _: self._made_by_rule(a))
+                known[node] = make(node.function, args, node.options, *_kind(node))
 
     def _made_by_rule(self, a: Any) -> Expr:
         """An array that a rule made itself; one that is the same everywhere is a number."""
@@ -274,6 +293,10 @@ class Lines:
             number = self._value(a.flat[0])
             return self.rewriter.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
         return self._value(a)
+
+
+def _largest(a: Any) -> float:
+    return float(np.max(np.abs(a), initial=0.0))
 
 
 def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:

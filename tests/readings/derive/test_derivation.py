@@ -1,5 +1,6 @@
 """Derivations: golden texts written by hand as a course would, and every program run against backward."""
 
+import dataclasses
 import re
 import time
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad import nn
 from minigrad.graph import Graph
+from minigrad.text import rewrites
 
 RNG = np.random.default_rng(0)
 
@@ -388,3 +390,141 @@ def test_own_functions_are_bound_by_name():
     cube = mg.rule(lambda x: x**3, lambda g, y, x: 3 * g * x * x)
     derivation = assert_runs(np.sum(cube(leaf("x", 3))))
     assert cube in derivation.constants.values()
+
+
+# --- nothing wrong is ever written ------------------------------------------------------------------------------------
+
+
+def two_masks():
+    a, b = mg.Tensor([1.0, -2.0], name="a"), mg.Tensor([0.5, 3.0], name="b")
+    return -np.mean(np.maximum(a, b))
+
+
+def batched():
+    return 0.5 * np.sum((leaf("A", 2, 3, 3) @ leaf("B", 2, 3, 3)).named("Y") ** 2)
+
+
+def gate(x, c):
+    return np.sum(np.square(x * c + x))
+
+
+def vector(*values):
+    return mg.Tensor(values, name="W")
+
+
+def named_broadcast(shape, wide):
+    u = np.tanh(leaf("p", *shape))
+    return np.sum(np.broadcast_to(u, wide).named("B") * RNG.normal(size=wide)) + np.sum(u**2)
+
+
+def alias(make, again):
+    v = make(leaf("p", 3)).named("v")
+    u = again(v)
+    return np.max(u) ** 2 - 0.5 * np.sum((u + v) ** 2)
+
+
+def there_and_back(a, b):
+    return np.sum(np.square((a - b) + b)) + np.sum(np.exp(a - b + b - a))
+
+
+def two_dtypes():
+    W, V = leaf("W", 3, dtype=np.float32), leaf("V", 3)
+    return np.sum(W).named("a") + np.sum(V * V).named("b") - np.sum(W * np.float32(2)).named("c")
+
+
+class Label:
+    """An option that prints like another."""
+
+    def __init__(self, k):
+        self.k = k
+
+    def __repr__(self):
+        return "Label()"
+
+
+def options_that_print_alike():
+    f = mg.rule(lambda x, by=None: x * by.k, lambda g, y, x, by=None: g * by.k)
+    x = leaf("x", 3)
+    return np.sum(f(x, by=Label(2.0)) * np.sin(f(x, by=Label(3.0))))
+
+
+def indices_that_print_alike():
+    i = np.zeros(2000, int)
+    j = i.copy()
+    j[1000] = 1
+    x = leaf("x", 3)
+    return np.sum(x[i] * np.sin(x[j]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        batched,
+        lambda: np.sum(np.moveaxis(leaf("W", 2, 2), 0, 1) * mg.constant([[1.0, 2.0], [3.0, 4.0]], name="C")),
+        lambda: np.sum(np.swapaxes(leaf("W", 2, 2, 2), 0, 2) * RNG.normal(size=(2, 2, 2))),
+        lambda: gate(leaf("x", 2), mg.constant(3.0, name="c")),
+        lambda: gate(leaf("x", 2), mg.constant([3.0, -0.5], name="c")),
+        lambda: gate(leaf("x", 2), mg.constant([-3.0, 2.0], name="c")) ** 2,
+        two_masks,
+        lambda: np.mean(np.maximum(leaf("a", 3), leaf("b", 3)) ** 2),
+        lambda: (lambda W: W[0] * 2.0)(vector(1.0, 2.0)),
+        lambda: (lambda W: W[0] * W[1] + W[2])(vector(1.0, 2.0, 3.0)),
+        lambda: (lambda W: np.sum(W[0, 1:] - 3 * W[0, 0]))(leaf("W", 1, 3)),
+        lambda: (lambda W: np.max(0.1 * W + 0.2 * W))(vector(7.0, 2.0, 3.0)),
+        lambda: (lambda W: np.max(W * 3 - W * 2.9))(vector(0.7, 0.2, 0.3)),
+        lambda: (lambda W: np.sum(np.maximum(0.1 * W + 0.2 * W, np.array([0.09, 0.21]))))(vector(0.3, 0.7)),
+        lambda: (lambda W: np.sum(np.abs(W * 3 - W * 2.9 - W * 0.1) + np.sign(W * 3 - W * 2.9 - W * 0.1) * W))(
+            vector(0.7, 0.2)
+        ),
+        lambda: named_broadcast((3,), (2, 3)),
+        lambda: named_broadcast((1, 3), (2, 3)),
+        lambda: named_broadcast((), (3,)),
+        lambda: alias(lambda p: +p, lambda v: v.reshape(3)),
+        lambda: alias(lambda p: p * 1.0, lambda v: +v),
+        lambda: alias(lambda p: 0 + p, lambda v: v * 1.0),
+        lambda: there_and_back(leaf("a", 3), leaf("b", 3)),
+        two_dtypes,
+        options_that_print_alike,
+        indices_that_print_alike,
+        lambda: (lambda E: np.sum(np.square(E / np.sum(E, axis=1))))(np.exp(leaf("Z", 3, 3))),
+        lambda: sum([leaf("x", 3) > 0, np.ones(3) > 0]) @ leaf("y", 3),
+    ],
+)
+def test_what_once_was_written_wrong(make):
+    assert_runs(make(), rtol=1e-5)
+
+
+def test_training_on_changes_neither_recording_nor_derivation():
+    W, a = mg.Tensor([1.0, 2.0, 3.0], name="W"), np.arange(3.0)
+    J = np.sum(W**3 * a).named("J")
+    derivation = mg.derive(J)
+    namespace = {**derivation.inputs, **derivation.constants}
+    exec(derivation.numpy(), namespace)
+    namespace["W"] -= 0.1 * namespace["dW"]
+    derivation.constants["c1"][:] = 7
+    J.backward()
+    np.testing.assert_array_equal(W.grad, [0.0, 12.0, 54.0])
+    np.testing.assert_array_equal(W.data, [1.0, 2.0, 3.0])
+    W.data -= 1.0
+    later = mg.derive(J)
+    np.testing.assert_array_equal(later.inputs["W"], [1.0, 2.0, 3.0])
+    exec(later.numpy(), namespace := {**later.inputs, **later.constants})
+    np.testing.assert_array_equal(namespace["dW"], [0.0, 12.0, 54.0])
+
+
+@pytest.mark.unproved
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_line_that_is_not_what_the_engine_computes_is_written_unsimplified(monkeypatch, fails):
+    def wrong(m, e):
+        return m.call(np.matmul, e.args[:1] * 2 if fails else (m.literal(3), e.args[1]), {}, e.shape, e.dtype)
+
+    rule = dataclasses.replace(rewrites.factors_cancel, apply=wrong)
+    monkeypatch.setattr(rewrites, "RULES", [rule, *rewrites.RULES])
+    x, y = leaf("x", 3), leaf("y", 2)
+    J = np.sum(np.tanh(x) * np.exp(x)) + np.sum(y)
+    namespace = dict((derivation := mg.derive(J)).inputs)
+    assert derivation.lines.unproved == [x]
+    exec(derivation.numpy(), namespace)
+    J.backward()
+    np.testing.assert_allclose(namespace["dx"], x.grad)
+    np.testing.assert_allclose(namespace["dy"], y.grad)
