@@ -11,8 +11,9 @@ array([[ 2., -2.]])
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .engine.context import no_grad, scope
 from .engine.rules import rule
-from .engine.tensor import Tensor, constant, no_grad, scope
+from .engine.tensor import Tensor, constant
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:

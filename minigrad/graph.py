@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine.rules import GAPS, derivatives_of
+from .engine.node import passes_gradient
 from .engine.tensor import Tensor
 
 
@@ -37,17 +37,6 @@ def between(known: Container[Tensor], roots: Iterable[Tensor]) -> list[Tensor]:
                 seen.add(x)
                 stack.append(x)
     return sorted(seen, key=attrgetter("order"))
-
-
-def passes_gradient(node: Tensor) -> tuple[bool, ...]:
-    """For each argument of a node: whether a gradient passes from the node to it."""
-    if not node.requires_grad:
-        return (False,) * len(node.operands)
-    flags = tuple([x is not None and x.requires_grad for x in node.operands])
-    if node.function not in GAPS:
-        return flags
-    derivatives = derivatives_of(node.function, node.operands)
-    return tuple(flag and d is not None for flag, d in zip(flags, derivatives, strict=False))
 
 
 @dataclass(frozen=True)
@@ -183,7 +172,7 @@ class Graph:
         for node in reversed(self.nodes):
             bits = reach[node]
             if bits:
-                flags = passes_gradient(node) if node.function in GAPS else repeat(True)
+                flags = passes_gradient(node) if node.rule is not None and node.rule.gaps else repeat(True)
                 for x, passes in zip(node.operands, flags, strict=False):
                     if passes and x is not None and x.requires_grad:
                         reach[x] |= bits

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .engine.calls import called
-from .engine.reverse import cotangents, upstream
-from .engine.rules import identity
-from .engine.tensor import Tensor, apply, recording
+from .engine.context import recording
+from .engine.errors import called
+from .engine.primitives import identity
+from .engine.record import apply
+from .engine.reverse import on_path, walk
+from .engine.tensor import Tensor
 
 Function = Callable[..., Any]
 
@@ -43,10 +45,9 @@ def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> l
 
 
 def _cotangents(seeds: dict[Tensor, Any], wrt: Sequence[Tensor], recorded: bool) -> dict[Tensor, Any]:
-    if not recorded:
-        return cotangents(seeds, set(wrt))
-    with recording():
-        return cotangents({y: g if isinstance(g, Tensor) else _constant(g) for y, g in seeds.items()}, set(wrt), True)
+    if recorded:
+        seeds = {y: g if isinstance(g, Tensor) else _constant(g) for y, g in seeds.items()}
+    return walk(seeds, set(wrt), create_graph=recorded)
 
 
 def _constant(a: Any) -> Tensor:
@@ -98,7 +99,7 @@ class _Call:
             self.y = y if isinstance(y, Tensor) else _constant(y)
         own = set(self.leaves)
         self.recorded = any(isinstance(x, Tensor) for x in flat) or any(
-            node.function is None and node not in own for node in upstream([self.y])
+            node.function is None and node not in own for node in on_path([self.y])
         )
 
     def pull(self, seed: Any, recorded: bool) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Functions that are others in disguise: np.clip is a maximum and a minimum, np.dot is a product or a tensordot.
+"""Functions that are written in terms of others: np.clip is a maximum and a minimum, np.dot a product or a tensordot.
 
 They need no derivative of their own: called on Tensors they run these lines of plain NumPy, which record.
 """
@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .rules import COMPOSED, LETTERS, axes_of, concatenate, einsum, slab, stack
-
-__all__ = ["COMPOSED"]
+from .primitives import LETTERS, axes_of, concatenate, einsum, slab, stack
+from .rules import Function, Rule, define
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
@@ -86,7 +85,7 @@ def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
     return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
 
 
-COMPOSED |= {
+_COMPOSED: dict[Function, Function] = {
     np.clip: _clip,
     np.dot: _dot,
     np.inner: _inner,
@@ -111,7 +110,9 @@ COMPOSED |= {
     np.size: lambda a: a.size,
 }
 if hasattr(np, "matvec"):  # NumPy 2.2
-    COMPOSED |= {
+    _COMPOSED |= {
         np.matvec: lambda a, b: (a @ b[..., None])[..., 0],
         np.vecmat: lambda a, b: (a[..., None, :] @ b)[..., 0, :],
     }
+for _function, _lines in _COMPOSED.items():
+    define(Rule(_function, (), composed=_lines))

@@ -23,7 +23,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.engine.rules import IMPLEMENTATIONS, getitem
+from minigrad.engine.primitives import getitem
+from minigrad.engine.rules import RULES
 from minigrad.engine.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -198,5 +199,5 @@ def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
         return sum(products[1:], products[0])
     if e.function is None:
         raise KeyError(f"no value for {e.value}")
-    function = IMPLEMENTATIONS.get(e.function, e.function)
+    function = RULES[e.function].implementation if e.function in RULES else e.function
     return function(*[values[a] for a in e.args], **e.options)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import scatter
+from minigrad.engine.primitives import scatter
 
 from .expressions import LITERAL, PRODUCT, SUM, Coefficient, Expr, Expressions, Shape, parts_of
 

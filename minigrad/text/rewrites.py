@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import BLAS, LONGEST_SUM, cast, detached, getitem, identity, scatter
+from minigrad.engine.primitives import cast, detach, getitem, identity, scatter
+from minigrad.engine.reverse import BLAS, LONGEST_SUM
 from minigrad.engine.rules import RULES as RULES_OF
 
 from .expressions import LITERAL, PRODUCT, SUM, Expr, evaluate
@@ -36,7 +37,7 @@ from .normal_form import (
 
 # --- what is known of functions ---------------------------------------------------------------------------------------
 
-IDENTITIES = frozenset({np.positive, np.conjugate, detached, identity})
+IDENTITIES = frozenset({np.positive, np.conjugate, detach, identity})
 ORDER_KEEPING = frozenset({np.reshape, np.ravel, np.squeeze, np.expand_dims})  # the same entries in the same order
 REARRANGING = ORDER_KEEPING | {np.transpose, np.swapaxes, np.moveaxis}
 LINEAR = REARRANGING | {np.sum, np.matmul, getitem, scatter}  # in the first argument, matmul in both
@@ -60,7 +61,8 @@ _POWERS: dict[Any, tuple[int, ...]] = {
 
 def decides(function: Any, dtype: Any) -> bool:
     """Whether the result, of a ``dtype``, may jump: the smallest change of an argument may turn it into another."""
-    return RULES_OF.get(function, ()) is None or function in JUMPING or (function is cast and dtype.kind != "f")
+    rule = RULES_OF.get(function)
+    return (rule is not None and rule.jumps) or (function is cast and dtype.kind != "f")
 
 
 def elementwise(function: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import rules
+from minigrad.engine import primitives
 
 from . import mathematics as forms
 from . import numpy_code as code
@@ -93,14 +93,14 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     np.broadcast_to: Spelling(positional=("shape",)),
     np.ones: Spelling(form=forms.uniform, latex="1", unicode="ones"),
     np.zeros: Spelling(form=forms.uniform, latex="0", unicode="zeros"),
-    rules.getitem: Spelling(form=forms.index, numpy=code.getitem, word="[·]"),
-    rules.scatter: Spelling(numpy=code.scatter),
-    rules.cast: Spelling(numpy=code.cast),
-    rules.identity: Spelling(form=forms.unchanged, numpy=code.unchanged, word=""),
-    rules.detached: Spelling(form=forms.unchanged, numpy=code.unchanged),
-    rules.concatenate: Spelling(numpy=code.joined("np.concatenate")),
-    rules.stack: Spelling(numpy=code.joined("np.stack")),
-    rules.einsum: Spelling(form=forms.einsum, numpy=code.einsum),
+    primitives.getitem: Spelling(form=forms.index, numpy=code.getitem, word="[·]"),
+    primitives.scatter: Spelling(numpy=code.scatter),
+    primitives.cast: Spelling(numpy=code.cast),
+    primitives.identity: Spelling(form=forms.unchanged, numpy=code.unchanged, word=""),
+    primitives.detach: Spelling(form=forms.unchanged, numpy=code.unchanged),
+    primitives.concatenate: Spelling(numpy=code.joined("np.concatenate")),
+    primitives.stack: Spelling(numpy=code.joined("np.stack")),
+    primitives.einsum: Spelling(form=forms.einsum, numpy=code.einsum),
 }
 _BY_NAME = Spelling()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.rules import unbroadcast
+from minigrad.engine.reverse import unbroadcast
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import printable
 

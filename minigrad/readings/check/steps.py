@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.reverse import cotangents
-from minigrad.engine.rules import IMPLEMENTATIONS, derivatives_of, unbroadcast
+from minigrad.engine.reverse import unbroadcast, walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
 
@@ -32,14 +31,14 @@ def double(a: Any) -> Any:
 
 def derivatives(node: Tensor) -> tuple[Callable[..., Any] | None, ...]:
     """The rule of a node: a derivative per argument, None where no gradient passes."""
-    found = derivatives_of(node.function, node.operands) if node.function is not None else ()
+    found = node.rule.vjps(node.operands) if node.rule is not None else ()
     return found or (None,) * len(node.operands)
 
 
 def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
     """The result of a node for other arguments."""
-    function: Any = node.function
-    return IMPLEMENTATIONS.get(function, function)(*args, **node.options)
+    assert node.rule is not None and node.rule.implementation is not None
+    return node.rule.implementation(*args, **node.options)
 
 
 class Values:
@@ -164,7 +163,7 @@ class Homework:
 
     @cached_property
     def _true(self) -> dict[Tensor, Any]:
-        return cotangents({self.graph.root: self.graph.root.seed()})
+        return walk({self.graph.root: self.graph.root.seed()})
 
     @cached_property
     def factors(self) -> dict[float, str]:

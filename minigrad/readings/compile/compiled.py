@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.calls import called
-from minigrad.engine.rules import detached, getitem, identity
-from minigrad.engine.tensor import Tensor, apply, holding, recording, tracing
+from minigrad.engine.context import recording, tracing
+from minigrad.engine.errors import called
+from minigrad.engine.primitives import detach, getitem, identity
+from minigrad.engine.record import apply
+from minigrad.engine.tensor import Tensor, holding
 from minigrad.graph import ancestors
 from minigrad.text.numpy_code import Names
 
@@ -293,7 +295,7 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], 
 
 
 def _guarded(x: Tensor) -> Tensor:
-    node: Tensor = apply(identity if x.requires_grad else detached, (x,))
+    node: Tensor = apply(identity if x.requires_grad else detach, (x,))
     return node.named(x.name) if x.name else node
 
 

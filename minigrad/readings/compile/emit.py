@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import BLAS, IMPLEMENTATIONS
+from minigrad.engine.reverse import BLAS
+from minigrad.engine.rules import RULES
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, Shape
 from minigrad.text.numpy_code import ATOM, Name, Names, Text, spelled
@@ -171,7 +172,7 @@ class _Writer:
             texts = [self._spelled(a, plainly=scalar and kept and a.dtype == e.dtype) for a in e.args]
             code = spelling.numpy(function, texts, e.options, self.names).code
         else:
-            implementation = IMPLEMENTATIONS.get(function, function)
+            implementation = RULES[function].implementation if function in RULES else function
             called = self.names.bind(implementation, getattr(function, "__name__", "function"))
             options = [f"{key}={spelled(value, self.names).code}" for key, value in e.options.items()]
             code = f"{called}({', '.join([*(self._spelled(a).code for a in e.args), *options])})"

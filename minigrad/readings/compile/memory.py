@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import cast, concatenate, getitem, scatter, stack
+from minigrad.engine.primitives import cast, concatenate, getitem, scatter, stack
 from minigrad.text.expressions import LITERAL, Expr, Shape
 from minigrad.text.rewrites import elementwise
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.rules import getitem
+from minigrad.engine.primitives import getitem
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
 from minigrad.text import spelling

@@ -29,10 +29,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.context import recording, tracing
-from minigrad.engine.reverse import cotangents
-from minigrad.engine.rules import detached, getitem, identity
-from minigrad.engine.tensor import Tensor, apply
-from minigrad.graph import Graph, between, passes_gradient
+from minigrad.engine.node import passes_gradient
+from minigrad.engine.primitives import detach, getitem, identity
+from minigrad.engine.record import apply
+from minigrad.engine.reverse import walk
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, between
 from minigrad.text import rewrites
 from minigrad.text.expressions import Expr, arguments_of, evaluate, parts_of
 from minigrad.text.normal_form import Aim, Rewriter
@@ -139,7 +141,7 @@ class Lines:
 
     def _call(self, node: Tensor, known: Mapping[Tensor, Expr], make: Any) -> Expr:
         args = arguments_of(node, known, self._value)
-        kept = node.function in (detached, identity)
+        kept = node.function in (detach, identity)
         made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
         return made
 
@@ -222,7 +224,7 @@ class Lines:
             copies, stops, known = self._copied([*sorted(segment, key=lambda node: node.order), x])
             seed = Tensor(sent, requires_grad=False)
             known[seed] = gradient
-            found = cotangents({copies[x]: seed}, {copies[y] for y in stops}, recorded=True)
+            found = walk({copies[x]: seed}, {copies[y] for y in stops}, create_graph=True)
         plain = {copy: self.plain[y] for y, copy in copies.items()}
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
         nodes = between(known, pulled.values())

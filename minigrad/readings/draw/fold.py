@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.node import passes_gradient
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, passes_gradient
+from minigrad.graph import Graph
 from minigrad.text import spelling
 
 SHORT = 40  # operations of an expression that several vertices may each fold
@@ -304,7 +305,8 @@ def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Te
         return None
     for x, a in zip(node.operands, reversed(node.primals), strict=True):
         if x is not None and _is_number(a, number):
-            return x
+            other: Tensor = x
+            return other
     return None
 
 

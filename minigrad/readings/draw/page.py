@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from minigrad.engine.reverse import cotangents
+from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
 from minigrad.readings.explain.explanation import Explanation
@@ -171,7 +171,7 @@ class _Facts:
         self.explanation = Explanation(self.graph, {}, {})
         shown = {node for _, _, node in drawing.vertices if node is not None and node.requires_grad}
         computed = any([node.grad is not None for node in shown])
-        self.parts = [cotangents(self.graph.seeds(term), shown) for term in self.graph.terms] if computed else None
+        self.parts = [walk(self.graph.seeds(term), shown) for term in self.graph.terms] if computed else None
         self.reasons = _VISITS // max(len(self.graph.nodes), 1)  # that may still be given
         place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
         self.terms = [

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.reverse import cotangents
+from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
 from minigrad.text import spelling
@@ -250,7 +250,7 @@ class _Writer:
         shown = {v.node for v in self.picture.vertices if v.node is not None and v.node.requires_grad}
         if all(node.grad is None for node in shown):
             return None
-        return [cotangents(self.graph.seeds(name), shown) for name in self.terms]
+        return [walk(self.graph.seeds(name), shown) for name in self.terms]
 
     def lines(self) -> list[str]:
         rows = self._rows() if self.direction == "LR" else []

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.reverse import cotangents
+from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, printable
 
@@ -211,7 +211,7 @@ class Explanation:
         if term in self._idle:
             return {}
         if term not in self._found:
-            every = cotangents(self.graph.seeds(term))
+            every = walk(self.graph.seeds(term))
             self._found[term] = {x: every[x] for x in self.graph.names if x in every}
         return self._found[term]
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.reverse import cotangents, upstream
-from minigrad.engine.rules import derivatives_of, unbroadcast
-from minigrad.engine.tensor import Tensor, recording, tracing
-from minigrad.graph import Graph, ancestors, passes_gradient, printable
+from minigrad.engine.context import recording, tracing
+from minigrad.engine.node import passes_gradient
+from minigrad.engine.reverse import on_path, pull, walk
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph, ancestors, printable
 from minigrad.text import spelling
 from minigrad.text.numpy_code import ATOM, CALL, Names, Text, literal
 
@@ -172,7 +173,7 @@ class Reasons:
             return routes
         end, names = self._end(term), self.graph.names
         routes, pending = {}, {end: (1, [Trail(1, end, None)])}
-        for node in upstream([end]):
+        for node in on_path([end]):
             if node not in pending:
                 continue
             count, trails = pending.pop(node)
@@ -227,7 +228,7 @@ class Reasons:
                 arguments = [self._stand_in(z, a, own) for z, a in zip(node.operands, node.primals, strict=True)]
                 for z in dict.fromkeys(_sends_to(node)):
                     for i in _arguments(node, z) if z in on_way else ():
-                        c = pulled(node, i, found[node], value, arguments)
+                        c = pull(node, i, found[node], value, tuple(arguments))
                         found[z] = found[z] + c if z in found else c
         return self._text(found[x], own).code
 
@@ -281,7 +282,7 @@ class Reasons:
 
     def _zero_factors(self, x: Tensor, term: str) -> list[str]:
         """The factors that turn a gradient into zeros on its way from the term to ``x``, nearest to ``x`` first."""
-        every = cotangents(self.graph.seeds(term))
+        every = walk(self.graph.seeds(term))
         found: list[str] = []
         stack, seen = [x], {x}
         while stack and len(found) < _PATHS:
@@ -302,7 +303,7 @@ class Reasons:
         """Why a gradient that arrives at ``y`` does not arrive at its argument."""
         expression = self._expression(y, {}).code
         here = f"{self.called(y)} = {expression}" if y in self._names else expression
-        if np.any(pulled(y, index, g, y.primal, y.primals)):
+        if np.any(pull(y, index, g, y.primal, y.primals)):
             return f"{here}: what this use sends back is not 0, but with the other uses it adds up to exactly 0"
         if _is_relu(y):
             closed = y.size - np.count_nonzero(y.primal)
@@ -315,7 +316,7 @@ class Reasons:
             return f"{here}: the other factor, {self.called(operand) if operand is not None else 'a constant'}, is 0"
         if y.function is np.matmul or not (isinstance(y.function, np.ufunc) or y.function is np.where):
             return f"{here}: what arrives falls only where the factor is 0"
-        factor = pulled(y, index, np.ones_like(y.value), y.primal, y.primals)
+        factor = pull(y, index, np.ones_like(y.value), y.primal, y.primals)
         zeros = factor.size - np.count_nonzero(factor)
         if zeros == factor.size:
             return f"{here}: its derivative is 0, at {_all_of(zeros, 'entry')}"
@@ -347,15 +348,6 @@ def detached_copies(graph: Graph, outside: Mapping[str, Tensor]) -> dict[Tensor,
         if source is not c:
             copies[c] = source
     return copies
-
-
-def pulled(y: Tensor, index: int, g: Any, value: Any, arguments: Iterable[Any]) -> Any:
-    """What one rule makes of the cotangent of ``y`` for one argument: of arrays an array, of Tensors a node."""
-    function: Any = y.function
-    derivative: Any = derivatives_of(function, y.operands)[index]
-    c = derivative(g, value, *arguments, **y.options)
-    shape = np.shape(y.primals[index])
-    return c if c.shape == shape else unbroadcast(c, shape)
 
 
 def _sends_to(y: Tensor) -> list[Tensor]:

@@ -5,7 +5,7 @@ import pytest
 from conftest import forward
 
 import minigrad as mg
-from minigrad.engine.reverse import cotangents
+from minigrad.engine.reverse import walk
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
 from minigrad.readings.derive.lines import Lines
@@ -29,7 +29,7 @@ def test_every_line_has_the_value_of_its_node(lines):
     for node, line in lines.forward.items():
         (summand,) = line.summands
         np.testing.assert_allclose(evaluate(summand.expression, lines.recorded), node.value)
-    found = cotangents({lines.graph.root: np.ones(())})
+    found = walk({lines.graph.root: np.ones(())})
     assert set(lines.backward) == {node for node in found if node in lines.graph.names}
     for node, line in lines.backward.items():
         total = sum(evaluate(summand.expression, lines.recorded) for summand in line.summands)

@@ -1,0 +1,292 @@
+"""A node of the recorded graph: a value, and how it was computed.
+
+No gradient can be wrong because an array was changed after it was recorded: the arrays that a node holds are private. A
+leaf copies what it is made from, anonymous arrays are copied as they enter, results are made here, and ``.data`` hands
+results out read-only. Only a leaf can be written (``W.data -= ...``), and it gives a recording its array for good: the
+next ``.data`` is a copy.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Container, Iterable
+from operator import attrgetter
+from sys import getrefcount
+from typing import Any, TypeVar
+from weakref import ref
+
+import numpy as np
+
+from .arrays import Array, like, read_only
+from .context import scopes, traced
+from .rules import Rule
+
+NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
+
+_count = itertools.count()
+_new = object.__new__
+_SOLE_OWNER = 2  # references that getrefcount sees to an array held by one attribute: that one and its own argument
+
+N = TypeVar("N", bound="Node")
+
+
+class Node:
+    """A node of the graph. ``Tensor`` is a Node that speaks NumPy's protocols.
+
+    Attributes
+    ----------
+    name : str or None
+        What the user calls it.
+    requires_grad : bool
+        Whether a gradient is sent to it.
+    rule : Rule or None
+        The rule of the function that computed it; None for a leaf.
+    operands : tuple of (Node or None)
+        One for each argument of that function: the node that was given, or None for anything else.
+    primals : tuple
+        The values of those arguments when the function was called: arrays, NumPy scalars, numbers, parts of an index.
+        Nothing writes to them.
+    options : dict
+        The keyword options of that call.
+    scope : tuple of str
+        The scopes in which it was recorded, outermost first.
+    order : int
+        Counts nodes as they are made, so that a node has a greater order than what it was computed from.
+
+    Notes
+    -----
+    The value is in one of two places, the other is None. ``primal`` is the value as recordings share it: nothing ever
+    writes to it; a result's value is always there. ``_buffer`` is a leaf's array that ``.data`` may have handed out to
+    be written. ``capture`` moves it to ``primal`` when a recording needs it; ``.data`` moves it back as a copy.
+
+    The gradient is the sum of two parts, each None where there is nothing. ``_cotangent`` is what reverse walks have
+    left: it may share memory with the cotangents of other nodes, and may be narrower than the value where it repeats
+    itself. ``_grad`` is an array of the value's shape that nobody else holds, but for who got it from ``.grad``;
+    reading ``.grad`` adds the first part to it.
+
+    ``_source`` refers weakly to the node whose value ``detach`` gave to this constant.
+    """
+
+    __slots__ = (
+        *("primal", "_buffer", "_grad", "_cotangent", "_source", "name", "requires_grad"),
+        *("rule", "operands", "primals", "options", "scope", "order", "__weakref__"),
+    )
+
+    primal: Any
+    _buffer: Array | None
+    _grad: Array | None
+    _cotangent: Any
+    _source: ref[Node] | None
+    name: str | None
+    requires_grad: bool
+    rule: Rule | None
+    operands: tuple[Any, ...]
+    primals: tuple[Any, ...]
+    options: dict[str, Any]
+    scope: tuple[str, ...]
+    order: int
+
+    def _become_leaf(self, primal: Any, buffer: Array | None, name: str | None, requires_grad: bool) -> None:
+        """Set every slot of a new node, so that it is a leaf with this value."""
+        self.primal, self._buffer = primal, buffer
+        self._grad = self._cotangent = self._source = self.rule = None
+        self.name = name
+        self.requires_grad = requires_grad
+        self.operands = self.primals = ()
+        self.options = NO_OPTIONS
+        self.scope = scopes.get() or ()
+        self.order = next(_count)
+
+    # --- how it was computed -----------------------------------------------------------------------------------------
+
+    @property
+    def function(self) -> Callable[..., Any] | None:
+        """The function that computed it; None for a leaf."""
+        return None if self.rule is None else self.rule.function
+
+    @property
+    def op(self) -> str | None:
+        """Name of the function that computed it, such as ``"matmul"``; None for a leaf."""
+        function = self.function
+        return None if function is None else getattr(function, "__name__", repr(function))
+
+    @property
+    def inputs(self: N) -> tuple[N, ...]:
+        """The nodes it was computed from, in the order of the arguments; plain arrays and numbers are left out."""
+        return tuple(x for x in self.operands if x is not None)
+
+    @property
+    def source(self) -> Any:
+        """The node that this constant was detached from, while that exists; otherwise None."""
+        return None if self._source is None else self._source()
+
+    def describe(self) -> str:
+        """Name, shape and dtype, as errors give them."""
+        return f"{self.name or 'unnamed ' + (self.op or 'leaf')} {self.shape} {self.dtype}"
+
+    # --- the value ---------------------------------------------------------------------------------------------------
+
+    def capture(self) -> Any:
+        """The leaf's value for a recording to keep: nothing may write to it from now on."""
+        if self.primal is not None:
+            return self.primal
+        buffer = self._buffer
+        assert buffer is not None
+        if buffer.ndim == 0:
+            return buffer[()]
+        if getrefcount(self._buffer) - 1 > _SOLE_OWNER:  # one more reference is the variable above
+            return buffer.copy("K")  # someone holds what .data gave out, and may write to it or to a view of it
+        self.primal, self._buffer = buffer, None
+        return buffer
+
+    @property
+    def value(self) -> Any:
+        """The current value, an array or a NumPy scalar: for reading only."""
+        return self._buffer if self.primal is None else self.primal
+
+    @property
+    def data(self) -> Array:
+        """The current value, an ndarray: a leaf's can be written in place, a result's is read-only."""
+        self.refuse_while_traced("data")
+        if self.rule is not None:
+            return read_only(self.primal)
+        if self._buffer is None:
+            self._buffer, self.primal = np.array(self.primal), None
+        return self._buffer
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        if self.rule is not None:
+            raise TypeError(
+                f"cannot assign to .data of {self.describe()}, the result of {self.op}: a recorded value stays; "
+                f"make a leaf of it with mg.Tensor(t.data)"
+            )
+        if data is not self._buffer:  # which it is at the end of ``W.data -= step``
+            self._buffer, self.primal = like(self, data, "data"), None
+
+    def refuse_while_traced(self, how: str) -> None:
+        """Refuse to give a value out of a traced program, where it would be taken for a constant."""
+        if traced.get():
+            raise TypeError(
+                f"{how} of {self.describe()} while a program is traced: its value differs from call to call; "
+                f"choose by value with np.where, and return what is wanted outside"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the entries."""
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(self.value.size)
+
+    # --- the gradient ------------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Array | None:
+        """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
+        g = self._cotangent
+        if g is not None:
+            shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
+            if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self.value.shape:
+                g = np.array(np.broadcast_to(g, self.shape))
+            self._grad = g if self._grad is None else self._grad + g
+            self._cotangent = None
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if grad is not None and grad is not self._grad:
+            grad = like(self, grad, "grad")
+        self._grad, self._cotangent = grad, None
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: ``.grad`` is None again."""
+        self._grad = self._cotangent = None
+
+
+def leaf_like(node: N, primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
+    """A leaf of the class of ``node`` that holds ``primal`` as it is, which nobody may write to."""
+    leaf: N = _new(type(node))
+    leaf._become_leaf(primal, None, name, requires_grad)
+    return leaf
+
+
+def result(
+    rule: Rule,
+    value: Any,
+    operands: tuple[Any, ...],
+    primals: tuple[Any, ...],
+    options: dict[str, Any],
+    requires_grad: bool,
+    like: N,
+) -> N:
+    """The node of a call that was just computed, of the class of ``like``; in ``no_grad`` a leaf with its value."""
+    path = scopes.get()
+    if path is None:
+        return leaf_like(like, value)
+    node: N = _new(type(like))
+    node.primal = value
+    node._buffer = node._grad = node._cotangent = node._source = node.name = None
+    node.requires_grad = requires_grad
+    node.rule = rule
+    node.operands = operands
+    node.primals = primals
+    node.options = options
+    node.scope = path
+    node.order = next(_count)
+    return node
+
+
+# --- searching the graph ----------------------------------------------------------------------------------------------
+
+
+def reachable(roots: Iterable[N], along: Callable[[N], Iterable[N]], known: Container[N] = ()) -> list[N]:
+    """The nodes that can be reached from ``roots``, themselves included, oldest first.
+
+    Parameters
+    ----------
+    roots : iterable of Node
+        Where the search starts.
+    along : callable
+        The nodes that are next to a node, in the direction of the search.
+    known : container of Node
+        Nodes that are left out, and not searched behind.
+    """
+    seen = {root for root in roots if root not in known}
+    stack = list(seen)
+    while stack:
+        for x in along(stack.pop()):
+            if x not in seen and x not in known:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=attrgetter("order"))
+
+
+def ancestors(roots: Iterable[N], known: Container[N] = ()) -> list[N]:
+    """The nodes that ``roots`` were computed from, themselves and constants included, oldest first."""
+    return reachable(roots, attrgetter("inputs"), known)
+
+
+def passes_gradient(node: Node) -> tuple[bool, ...]:
+    """For each argument of a node: whether a gradient passes from the node to it."""
+    if node.rule is None or not node.requires_grad:
+        return (False,) * len(node.operands)
+    flags = tuple([x is not None and x.requires_grad for x in node.operands])
+    if not node.rule.gaps:
+        return flags
+    return tuple([flag and d is not None for flag, d in zip(flags, node.rule.vjps(node.operands), strict=False)])

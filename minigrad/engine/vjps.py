@@ -1,0 +1,474 @@
+"""The derivatives: one line of plain NumPy per function and argument.
+
+A derivative is written as in a textbook. For ``y = f(a, b)`` and a scalar ``J`` computed from ``y``,
+
+    derivative(g, y, a, b) = Σ g · ∂y/∂a,    where g = dJ/dy,
+
+the vector-Jacobian product of ``f`` with the cotangent ``g``. The line sees the result ``y`` and the arguments as they
+were given, and keyword options by name. It may return an array of the *broadcast* shape: the reverse walk sums it back
+to the argument's own shape.
+
+The lines are plain NumPy, and Tensors speak NumPy's protocols: on arrays a line computes, on Tensors it records. Second
+derivatives, drawn backward graphs, written derivations and compiled programs all come from this one table.
+
+Conventions at points without a derivative are those of courses and PyTorch: abs'(0) = 0; maximum and minimum of two
+differentiable operands share the gradient in halves at a tie; against a constant the differentiable operand gets 0 at a
+tie, so that ``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min) shares it evenly among tied entries.
+"""
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .primitives import (
+    LETTERS,
+    axes_of,
+    cast,
+    concatenate,
+    count,
+    detach,
+    einsum,
+    getitem,
+    identity,
+    kept_shape,
+    matmul,
+    scatter,
+    slab,
+    stack,
+)
+from .rules import Derivative, Derivatives, Function, Rule, define, same
+
+Chooser = Callable[[tuple[Any, ...]], Derivatives]
+
+
+def _row(function: Function, *derivatives: Derivative | None, **facts: Any) -> None:
+    """Write the row of a function whose derivatives do not depend on which operands are constant."""
+    define(Rule(function, derivatives, **facts))
+
+
+def _choosing(function: Function, choose: Chooser, **facts: Any) -> None:
+    """Write the row of a function whose derivatives depend on its operands (Tensors; None for a constant)."""
+    define(Rule(function, choose, **facts))
+
+
+def _each(derivative: Derivative) -> Chooser:
+    """Derivatives of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
+    return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))
+
+
+def _first_only(derivative: Derivative) -> Chooser:
+    """Derivatives of a function through whose first argument alone a gradient passes."""
+    return lambda operands: (derivative, *(None for _ in operands[1:]))
+
+
+# --- what several derivatives need ------------------------------------------------------------------------------------
+
+
+def _kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The cotangent of a reduction of ``a`` in the shape that it has with keepdims=True, which broadcasts to a's."""
+    return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
+
+
+def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
+    return np.broadcast_to(_kept(g, None, a, axis, keepdims), a.shape)
+
+
+def _nonzero(a: Any) -> Any:
+    """``a`` with 1 in place of 0: a safe divisor where the numerator is 0 too."""
+    return np.where(a == 0, _one(a), a)
+
+
+def _one(a: Any) -> Any:
+    return a.dtype.type(1)
+
+
+def _zero(a: Any) -> Any:
+    return a.dtype.type(0)
+
+
+def _swap(a: Any) -> Any:
+    """The matrix transpose of a stack of matrices."""
+    return np.swapaxes(a, -1, -2)
+
+
+# --- elementwise ------------------------------------------------------------------------------------------------------
+
+_pointwise = functools.partial(_row, pointwise=True)
+
+# Operators are faster than their ufuncs on NumPy scalars, and the same on arrays.
+_pointwise(np.add, same, same, sign="+", symmetric=True, implementation=operator.add)
+_pointwise(np.subtract, same, lambda g, y, a, b: -g, sign="-", implementation=operator.sub)
+_pointwise(
+    np.multiply,
+    lambda g, y, a, b: g * b,
+    lambda g, y, a, b: g * a,
+    sign="*",
+    linear=2,
+    symmetric=True,
+    implementation=operator.mul,
+)
+_pointwise(
+    np.divide,
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    sign="/",
+    linear=1,
+    implementation=operator.truediv,
+)
+_pointwise(np.negative, lambda g, y, a: -g, sign="-", linear=1, implementation=operator.neg)
+_pointwise(np.positive, same, sign="+", linear=1, identity=True, implementation=operator.pos)
+_pointwise(np.conjugate, same, linear=1, identity=True)
+_pointwise(np.reciprocal, lambda g, y, a: -g * y * y)
+_pointwise(np.square, lambda g, y, a: 2 * g * a)
+_pointwise(np.sqrt, lambda g, y, a: 0.5 * g / y)
+_pointwise(np.cbrt, lambda g, y, a: g / (3 * y * y))
+_pointwise(np.absolute, lambda g, y, a: g * np.sign(a), implementation=abs)
+_pointwise(np.fabs, lambda g, y, a: g * np.sign(a))
+_pointwise(
+    np.remainder,
+    same,
+    lambda g, y, a, b: -g * np.floor_divide(a, b),
+    sign="%",
+    jumps=True,
+    implementation=operator.mod,
+)
+_pointwise(np.fmod, same, lambda g, y, a, b: -g * np.trunc(a / b), jumps=True)
+_pointwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.copysign(_one(a), b), None, jumps=True)
+_pointwise(np.heaviside, None, lambda g, y, a, b: g * (a == 0), jumps=True)
+_pointwise(np.ldexp, lambda g, y, a, n: np.ldexp(g, n), None, linear=1)
+
+_pointwise(np.exp, lambda g, y, a: g * y)
+_pointwise(np.exp2, lambda g, y, a: g * y * math.log(2))
+_pointwise(np.expm1, lambda g, y, a: g * (y + 1))
+_pointwise(np.log, lambda g, y, a: g / a)
+_pointwise(np.log2, lambda g, y, a: g / (a * math.log(2)))
+_pointwise(np.log10, lambda g, y, a: g / (a * math.log(10)))
+_pointwise(np.log1p, lambda g, y, a: g / (1 + a))
+_pointwise(np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), symmetric=True)
+_pointwise(np.logaddexp2, lambda g, y, a, b: g * np.exp2(a - y), lambda g, y, a, b: g * np.exp2(b - y), symmetric=True)
+
+_pointwise(np.sin, lambda g, y, a: g * np.cos(a))
+_pointwise(np.cos, lambda g, y, a: -g * np.sin(a))
+_pointwise(np.tan, lambda g, y, a: g * (1 + y * y))
+_pointwise(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
+_pointwise(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
+_pointwise(np.arctan, lambda g, y, a: g / (1 + a * a))
+_pointwise(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
+_pointwise(np.hypot, lambda g, y, a, b: g * (a / _nonzero(y)), lambda g, y, a, b: g * (b / _nonzero(y)), symmetric=True)
+_pointwise(np.sinh, lambda g, y, a: g * np.cosh(a))
+_pointwise(np.cosh, lambda g, y, a: g * np.sinh(a))
+_pointwise(np.tanh, lambda g, y, a: g * (1 - y * y))
+_pointwise(np.arcsinh, lambda g, y, a: g / np.sqrt(1 + a * a))
+_pointwise(np.arccosh, lambda g, y, a: g / np.sqrt(a * a - 1))
+_pointwise(np.arctanh, lambda g, y, a: g / (1 - a * a))
+for _degrees in (np.degrees, np.rad2deg):
+    _pointwise(_degrees, lambda g, y, a: g * (180 / math.pi), linear=1)
+for _radians in (np.radians, np.deg2rad):
+    _pointwise(_radians, lambda g, y, a: g * (math.pi / 180), linear=1)
+
+
+def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
+    lowered = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
+    return g * b * np.power(a, lowered)
+
+
+def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """aᵇ ln a, and 0 where a = 0, the limit for b > 0."""
+    return g * y * np.log(np.where(a == 0, 1, a))
+
+
+_pointwise(np.power, _power_base, _power_exponent, sign="**", implementation=operator.pow)
+_pointwise(np.float_power, _power_base, _power_exponent)
+
+
+def _extremum(function: Function, wins: Derivative) -> None:
+    """maximum and its kin: the winner takes the gradient; at a tie two differentiable operands take half each."""
+
+    def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
+        return g * wins(mine, other) + 0.5 * g * (mine == other)
+
+    both = (lambda g, y, a, b: of_both(g, y, a, b), lambda g, y, a, b: of_both(g, y, b, a))
+    one = (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a))
+
+    def by_operands(operands: tuple[Any, ...]) -> Derivatives:
+        a, b = operands
+        return both if a is not None and b is not None and a.requires_grad and b.requires_grad else one
+
+    _choosing(function, by_operands, pointwise=True, symmetric=True)
+
+
+_extremum(np.maximum, lambda a, b: a > b)
+_extremum(np.minimum, lambda a, b: a < b)
+_extremum(np.fmax, lambda a, b: (a > b) | np.isnan(b))
+_extremum(np.fmin, lambda a, b: (a < b) | np.isnan(b))
+
+_pointwise(
+    np.where,
+    None,
+    lambda g, y, condition, a, b: np.where(condition, g, _zero(g)),
+    lambda g, y, condition, a, b: np.where(condition, _zero(g), g),
+)
+
+
+# --- reductions -------------------------------------------------------------------------------------------------------
+
+
+def _evenly(function: Function, repeated: Derivative, **facts: Any) -> None:
+    """Row of a reduction that gives every entry the same cotangent: that of what it went into, times a number."""
+
+    def derivative(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.broadcast_to(repeated(g, y, a, axis, keepdims), a.shape)
+
+    _row(function, derivative, repeated=repeated, linear=1, **facts)
+
+
+def _kept_mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _kept(g / max(count(a, axis), 1), y, a, axis, keepdims)
+
+
+def _product_of_others(a: Any) -> Any:
+    """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
+
+    Pairs are multiplied, the pairs' others found in the same way, each half of a pair gets the other half: O(n).
+    """
+    n = a.shape[-1]
+    if n < 2:
+        return np.ones(a.shape, a.dtype)
+    if n % 2:
+        a = np.concatenate([a, np.ones((*a.shape[:-1], 1), a.dtype)], axis=-1)
+    pairs = a.reshape((*a.shape[:-1], a.shape[-1] // 2, 2))
+    left, right = pairs[..., 0], pairs[..., 1]
+    others = _product_of_others(left * right)
+    return np.stack([others * right, others * left], axis=-1).reshape(a.shape)[..., :n]
+
+
+def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    reduced = axes_of(a, axis)
+    order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
+    moved = np.transpose(a, order)
+    rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], count(a, axis)))
+    others = np.transpose(_product_of_others(rows).reshape(moved.shape), _inverse(order, a.ndim))
+    return _spread(g, a, axis, keepdims) * others
+
+
+def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    tied = a == _spread(y, a, axis, keepdims)
+    share = g / np.sum(np.where(tied, _one(a), _zero(a)), axis=axis, keepdims=keepdims)
+    return np.where(tied, _spread(share, a, axis, keepdims), _zero(a))
+
+
+def _deviation(a: Any, axis: Any) -> Any:
+    return a - np.mean(a, axis=axis, keepdims=True)
+
+
+def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    return _spread(g * (2 / _freedom(a, axis, ddof)), a, axis, keepdims) * _deviation(a, axis)
+
+
+def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    return _spread(g / (_freedom(a, axis, ddof) * _nonzero(y)), a, axis, keepdims) * _deviation(a, axis)
+
+
+def _freedom(a: Any, axis: Any, ddof: float) -> float:
+    return max(count(a, axis) - ddof, 0) or math.nan
+
+
+def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
+    return _spread(g / _nonzero(y), a, axis, keepdims) * a
+
+
+def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
+    along = axis or 0
+    return np.flip(np.cumsum(np.flip(g, along), axis=along), along).reshape(a.shape)
+
+
+_add_reduce: Function = np.add.reduce
+
+_evenly(
+    np.sum,
+    _kept,
+    reduces=np.add,
+    implementation=lambda a, axis=None, keepdims=False: _add_reduce(a, axis, None, None, keepdims),
+)
+_evenly(np.mean, _kept_mean)
+_row(np.prod, _prod, reduces=np.multiply)
+for _largest in (np.max, np.amax):
+    _row(_largest, _max, reduces=np.maximum)
+for _smallest in (np.min, np.amin):
+    _row(_smallest, _max, reduces=np.minimum)
+_row(np.var, _var)
+_row(np.std, _std)
+_row(np.linalg.norm, _norm)
+_row(np.cumsum, _cumsum, linear=1)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def _inverse(axes: Any, ndim: int) -> tuple[int, ...]:
+    """The order of axes that undoes a transpose by ``axes``."""
+    return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
+
+
+_view = functools.partial(_row, linear=1, view=True)
+
+_view(np.reshape, lambda g, y, a, shape=None: g.reshape(a.shape), implementation=lambda a, shape: a.reshape(shape))
+_view(np.ravel, lambda g, y, a: g.reshape(a.shape))
+_view(np.squeeze, lambda g, y, a, axis=None: g.reshape(a.shape))
+_view(np.expand_dims, lambda g, y, a, axis=None: g.reshape(a.shape))
+_view(
+    np.transpose,
+    lambda g, y, a, axes=None: g.T if axes is None else np.transpose(g, _inverse(axes, a.ndim)),
+    implementation=lambda a, axes=None: a.transpose(axes),
+)
+_view(np.swapaxes, lambda g, y, a, axis1, axis2: np.swapaxes(g, axis1, axis2))
+_view(np.moveaxis, lambda g, y, a, source, destination: np.moveaxis(g, destination, source))
+_view(np.broadcast_to, lambda g, y, a, shape: g)
+
+
+# --- primitives -------------------------------------------------------------------------------------------------------
+
+
+def _implementation(function: Any) -> Any:
+    return function.__wrapped__
+
+
+def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+    start = sum(a.shape[axis] for a in arrays[:i])
+    return slab(g, axis, slice(start, start + arrays[i].shape[axis]))
+
+
+_row(identity, same, linear=1, identity=True, implementation=_implementation(identity))
+_row(detach, None, identity=True, implementation=_implementation(detach))
+_row(cast, same, None, linear=1, implementation=_implementation(cast))  # the walk gives the cotangent a's own dtype
+_choosing(
+    getitem,
+    _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)),
+    gaps=True,
+    linear=1,
+    view=True,
+    implementation=_implementation(getitem),
+)
+_choosing(
+    scatter,
+    _first_only(lambda g, y, a, *index, shape: getitem(g, *index)),
+    gaps=True,
+    linear=1,
+    implementation=_implementation(scatter),
+)
+_choosing(concatenate, _each(_concatenate_part), implementation=_implementation(concatenate))
+_choosing(stack, _each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i)), implementation=_implementation(stack))
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:
+        return matmul(g, b.T)
+    if b.ndim == 1:
+        return g * b if a.ndim == 1 else g[..., None] * b
+    if a.ndim == 1:
+        return (g[..., None, :] @ _swap(b))[..., 0, :]
+    return g @ _swap(b)
+
+
+def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:
+        return matmul(a.T, g)
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return (_swap(a) @ g[..., None])[..., 0]
+    return _swap(a) @ g
+
+
+def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
+    """The axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
+    if isinstance(axes, int | np.integer):
+        return list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    of_a, of_b = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
+    return [i % a.ndim for i in of_a], [i % b.ndim for i in of_b]
+
+
+def _free(a: Any, contracted: list[int]) -> list[int]:
+    return [i for i in range(a.ndim) if i not in contracted]
+
+
+def _tensordot_left(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
+    return np.transpose(product, _inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
+
+
+def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
+    return np.transpose(product, _inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
+
+
+def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
+    """The cotangent takes the output's letters, the answer the argument's own.
+
+    A letter that only this argument has was summed away: ones give it back. A letter that it has twice is a diagonal:
+    an identity matrix puts the answer there.
+    """
+    inputs, output = subscripts.split("->")
+    letters = inputs.split(",")
+    terms = [output, *letters[:i], *letters[i + 1 :]]
+    operands = [g, *arrays[:i], *arrays[i + 1 :]]
+    wanted: list[str] = []
+    for letter, n in zip(letters[i], arrays[i].shape, strict=True):
+        if letter in wanted:
+            fresh = next(c for c in LETTERS if c not in subscripts and c not in wanted)
+            terms.append(letter + fresh)
+            operands.append(np.eye(n, dtype=arrays[i].dtype))
+            wanted.append(fresh)
+        else:
+            if not any(letter in term for term in terms):
+                terms.append(letter)
+                operands.append(np.ones(n, dtype=arrays[i].dtype))
+            wanted.append(letter)
+    return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", optimize=optimize)
+
+
+_row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=matmul)
+_row(np.tensordot, _tensordot_left, _tensordot_right, linear=2)
+_row(
+    np.outer,
+    lambda g, y, a, b: (g @ b.reshape(-1)).reshape(a.shape),
+    lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
+    linear=2,
+)
+_choosing(einsum, _each(_einsum_part), implementation=_implementation(einsum))
+
+
+# --- non-differentiable functions -------------------------------------------------------------------------------------
+
+# Their derivative is 0 wherever they have one: the result says nothing about a gradient, and is a plain array.
+for _function in (
+    *(np.sign, np.floor, np.ceil, np.rint, np.trunc, np.spacing, np.nextafter, np.signbit),
+    *(np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite),
+    *(np.argmax, np.argmin, np.argsort, np.count_nonzero, np.searchsorted, np.round, np.around, np.fix),
+    *(np.isclose, np.allclose, np.array_equal),
+):
+    _row(_function)
+for _sign, _ufunc in {
+    **{">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal},
+    **{"&": np.bitwise_and, "|": np.bitwise_or, "^": np.bitwise_xor, "~": np.invert, "//": np.floor_divide},
+    **{"<<": np.left_shift, ">>": np.right_shift},
+}.items():
+    _row(_ufunc, sign=_sign)
+for _varying in (np.argwhere, np.nonzero, np.flatnonzero, np.unique):
+    _row(_varying, varying_shape=True)
+_row(np.all, reduces=np.logical_and)
+_row(np.any, reduces=np.logical_or)
