@@ -1,4 +1,4 @@
-"""The vocabulary that the readings share: order, names, scopes, cost terms, and which term reaches which node.
+"""The vocabulary that the readings share: names, scopes, cost terms, reach, paths, and the cotangents of each term.
 
 A reading (picture, explanation, check, derivation) looks at the graph of one root through a ``Graph``: the nodes
 oldest first, what each is called, which terms the root is a sum of, and for every node the terms that it has a path
@@ -6,46 +6,62 @@ to. Reachability is decided by the edges alone, never by a number: "no path" is 
 be 0.
 """
 
-from collections.abc import Container, Iterable, Mapping
+import math
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import repeat
+from itertools import count, takewhile
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .engine.node import passes_gradient
+from .engine.node import ancestors, passes_gradient, reachable
+from .engine.reverse import walk
 from .engine.tensor import Tensor
 
+MAX_TRAILS = 3  # paths that are listed; the others are counted
+MAX_COUNT = 10**100  # paths are counted up to here
 
-def ancestors(root: Tensor) -> list[Tensor]:
-    """Every node that ``root`` was computed from, constants and itself included, oldest first."""
-    return between((), [root])
+_ROUNDING = 1e-5  # of a sum of float32 numbers
+
+# What a notebook calls its history: the last results, inputs and outputs.
+_HISTORY = re.compile(r"_+|_\d+|_(oh|ih|dh)|_i+\d*|In|Out")
 
 
-def between(known: Container[Tensor], roots: Iterable[Tensor]) -> list[Tensor]:
-    """The nodes that ``roots`` were computed from, themselves included, but for those that are known and what these
-    were computed from; oldest first.
-    """
-    seen = {root for root in roots if root not in known}
-    stack = list(seen)
-    while stack:
-        for x in stack.pop().operands:
-            if x is not None and x not in seen and x not in known:
-                seen.add(x)
-                stack.append(x)
-    return sorted(seen, key=attrgetter("order"))
+def sends_to(node: Tensor) -> list[Tensor]:
+    """Return what a node passes its gradient on to, once per use."""
+    if node.rule is not None and node.rule.gaps:
+        return [x for x, ok in zip(node.operands, passes_gradient(node), strict=False) if ok and x is not None]
+    return [x for x in node.operands if x is not None and x.requires_grad] if node.requires_grad else []
 
 
 @dataclass(frozen=True)
 class Term:
-    """A summand of the root: ``root = Σ coefficient · node`` over its terms, up to constants."""
+    """A summand of the root: ``root = Σ coefficient · node`` over its terms, up to numbers."""
 
     name: str
     node: Tensor
     coefficient: float
+
+
+class Trail(NamedTuple):
+    """A path as the named nodes along it, nearest first; ``length`` is their number."""
+
+    length: int
+    node: Tensor
+    rest: "Trail | None"
+
+    def nodes(self) -> list[Tensor]:
+        """Return the nodes along the path, the term last."""
+        nodes: list[Tensor] = []
+        trail: Trail | None = self
+        while trail is not None:
+            nodes.append(trail.node)
+            trail = trail.rest
+        return nodes
 
 
 class Graph:
@@ -66,21 +82,48 @@ class Graph:
     def __init__(
         self, root: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
     ) -> None:
-        for what, x in {"the root": root, **{f"term {name!r}": x for name, x in (terms or {}).items()}}.items():
-            if not isinstance(x, Tensor):
-                raise TypeError(
-                    f"{what} is a {type(x).__name__}, not a Tensor; a graph is recorded by computing on Tensors"
-                )
+        _check_tensors(root, terms or {})
         self.root = root
-        self.nodes = ancestors(root)
-        self.names = self._given_names(names or {})
+        self.nodes = ancestors([root])
+        self.names = self._given_names(names or {}, terms or {})
         self.terms = self._find_terms(terms or {})
         self._name_the_rest()
         self.by_name = {name: node for node, name in self.names.items()}
         self.reach = self._find_reach()
+        self._cotangents: dict[str, Mapping[Tensor, Any]] = {}
+        self._paths: dict[str, Mapping[Tensor, tuple[int, list[Trail]]]] = {}
+
+    @classmethod
+    def of_cost(
+        cls, J: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+    ) -> "Graph":
+        """Return the graph of a cost, which must be a scalar that depends on a leaf.
+
+        Raises
+        ------
+        TypeError
+            Where ``J`` or a term is no Tensor.
+        ValueError
+            Where ``J`` has more than one entry or depends on no leaf with a gradient, and as for every Graph.
+        """
+        _check_tensors(J, terms or {})
+        if J.size != 1:
+            raise ValueError(
+                f"{J.describe()} is no scalar: a cost must be a scalar that depends on a leaf; reduce it, such as "
+                f"np.sum(...) or np.mean(...)"
+            )
+        if not J.requires_grad:
+            leaves = [x.describe() for x in ancestors([J]) if x.function is None]
+            some = ", ".join(leaves[:5]) + (" and more" if len(leaves) > 5 else "")
+            raise ValueError(
+                f"{J.describe()} needs no gradient: it is computed from constants alone ({some}), or in mg.no_grad; a "
+                f"cost must be a scalar that depends on a leaf, which is made with mg.Tensor(data)"
+            )
+        return cls(J, names, terms)
 
     @cached_property
     def consumers(self) -> dict[Tensor, list[Tensor]]:
+        """{node: the nodes computed from it, oldest first}."""
         consumers: dict[Tensor, list[Tensor]] = {node: [] for node in self.nodes}
         for node in self.nodes:
             for operand in node.operands:
@@ -90,12 +133,16 @@ class Graph:
                         users.append(node)
         return consumers
 
-    def _given_names(self, mapping: Mapping[str, Any]) -> dict[Tensor, str]:
+    def _given_names(self, mapping: Mapping[str, Any], terms: Mapping[str, Tensor]) -> dict[Tensor, str]:
+        """Return {node: name}; the name of a given term wins over a name of its own, and that over the mapping's."""
         found = {node: node.name for node in self.nodes if node.name}
-        nodes = set(self.nodes) if mapping else ()
-        for name, x in mapping.items():
-            if isinstance(x, Tensor) and x in nodes and x not in found:
-                found[x] = name
+        nodes = set(self.nodes) if mapping or terms else ()
+        found |= {x: name for name, x in terms.items() if x in nodes}
+        given = [name for name in mapping if not _HISTORY.fullmatch(name)]
+        for name in sorted(given, key=lambda name: name.startswith("_")):
+            x = mapping[name]
+            if isinstance(x, Tensor) and x in nodes:
+                found.setdefault(x, name)
         owner: dict[str, Tensor] = {}
         for node in sorted(found, key=attrgetter("order")):
             other = owner.setdefault(found[node], node)
@@ -111,6 +158,9 @@ class Graph:
         if not self.root.requires_grad:
             return {}
         called = {x: name for name, x in given.items()}
+        if len(called) < len(given):
+            twice = next(name for name, x in given.items() if called[x] != name)
+            raise ValueError(f"terms= gives one node two names, {twice!r} and {called[given[twice]]!r}; leave one out")
         coefficients: dict[Tensor, float] = {}
         pending, heap = {self.root: 1.0}, [(-self.root.order, self.root)]
         while heap:  # newest first, so that a summand is split once, when all its uses have been seen
@@ -129,7 +179,8 @@ class Graph:
                 f"{' and '.join(map(repr, missing))} of terms= is no summand of "
                 f"{self.names.get(self.root, 'the root')}: it must be added to it, with a constant factor at most"
             )
-        ordered = [*called, *sorted((n for n in coefficients if n not in called), key=attrgetter("order"))]
+        others = sorted((n for n in coefficients if n not in called), key=lambda n: (not n.requires_grad, n.order))
+        ordered = [*called, *others]
         return {term.name: term for term in self._named_terms(ordered, called, coefficients)}
 
     def _split(self, summand: Tensor, called: Mapping[Tensor, str]) -> tuple[Tensor, float, list[tuple[Tensor, float]]]:
@@ -139,7 +190,7 @@ class Graph:
         """
         node, factor = summand, 1.0
         while node not in called and (node is self.root or node not in self.names):
-            parts = _summands(node) if self.root.size == 1 else None
+            parts = self._summands(node, called) if self.root.size == 1 else None
             if parts is None:
                 return summand, 1.0, []
             if len(parts) > 1:
@@ -147,52 +198,132 @@ class Graph:
             node, factor = parts[0][0], factor * parts[0][1]
         return node, factor, []
 
+    def _summands(self, node: Tensor, called: Container[Tensor]) -> list[tuple[Tensor, float]] | None:
+        """Return the summands of a node with their constant factors; None where it is no sum.
+
+        What needs no gradient is a summand too, unless it is a leaf that is no term by name: an offset.
+        """
+        sent = set(sends_to(node))
+        parts = [
+            (x, i)
+            for i, x in enumerate(node.operands)
+            if x is not None and (x in sent or x.function is not None or x.source is not None or x in called)
+        ]
+        if node.function in (np.multiply, np.divide) and len(parts) > 1:  # a factor has no name, or no gradient
+            parts = [(x, i) for x, i in parts if x in sent] or [(x, i) for x, i in parts if x in self.names]
+        match node.function, parts:
+            case np.add, [_, *_]:
+                return [(x, 1.0) for x, _ in parts]
+            case np.subtract, [_, *_]:
+                return [(x, -1.0 if i else 1.0) for x, i in parts]
+            case np.negative, [(x, _)]:
+                return [(x, -1.0)]
+            case np.multiply, [(x, i)]:
+                return [(x, _number(node.primals[1 - i]))]
+            case np.divide, [(x, 0)]:
+                return [(x, float(np.divide(1.0, _number(node.primals[1]))))]
+        return None
+
     def _named_terms(
         self, nodes: list[Tensor], called: dict[Tensor, str], coefficients: dict[Tensor, float]
     ) -> list[Term]:
-        taken = {*called.values(), *self.names.values()}
-        fresh = (f"term {i}" for i in range(1, len(nodes) + len(taken) + 1) if f"term {i}" not in taken)
+        taken = set(self.names.values())
+        fresh = {True: _fresh("term", taken), False: _fresh("constant term", taken)}
         if len(nodes) == 1 and nodes[0] is self.root:
             called = {self.root: self.names.get(self.root, "output"), **called}
-        return [Term(called.get(n) or self.names.get(n) or next(fresh), n, coefficients[n]) for n in nodes]
+        names = (called.get(n) or self.names.get(n) or next(fresh[n.requires_grad]) for n in nodes)
+        return [Term(name, n, coefficients[n]) for name, n in zip(names, nodes, strict=True)]
 
     def _name_the_rest(self) -> None:
         for term in self.terms.values():
             self.names.setdefault(term.node, term.name)
         self.names.setdefault(self.root, "output")
-        taken = set(self.names.values())
         leaves = [x for x in self.nodes if x.function is None and x.requires_grad and x not in self.names]
-        fresh = (f"leaf {i}" for i in range(1, len(leaves) + len(taken) + 1) if f"leaf {i}" not in taken)
-        self.names.update(zip(leaves, fresh, strict=False))
+        self.names.update(zip(leaves, _fresh("leaf", set(self.names.values())), strict=False))
 
     def _find_reach(self) -> dict[Tensor, int]:
         reach = dict.fromkeys(self.nodes, 0)
         for bit, term in enumerate(self.terms.values()):
-            reach[term.node] |= 1 << bit
+            if term.node.requires_grad:
+                reach[term.node] |= 1 << bit
         for node in reversed(self.nodes):
             bits = reach[node]
             if bits:
-                flags = passes_gradient(node) if node.rule is not None and node.rule.gaps else repeat(True)
-                for x, passes in zip(node.operands, flags, strict=False):
-                    if passes and x is not None and x.requires_grad:
-                        reach[x] |= bits
+                for x in sends_to(node):
+                    reach[x] |= bits
         return reach
 
+    # --- terms and their gradients -----------------------------------------------------------------------------------
+
     def terms_of(self, bits: int) -> list[str]:
-        """The names of the terms of a set of bits, as in ``reach``."""
+        """Return the names of the terms of a set of bits, as in ``reach``."""
         return [name for k, name in enumerate(self.terms) if bits >> k & 1]
 
     def reaches(self, node: Tensor, term: str) -> bool:
-        """Whether a path leads from ``node`` to the term, so that the term sends a gradient to it."""
-        return bool(self.reach[node] >> list(self.terms).index(term) & 1)
+        """Return whether a path leads from ``node`` to the term, so that the term sends a gradient to it."""
+        return bool(self.reach.get(node, 0) >> list(self.terms).index(term) & 1)
 
-    def seeds(self, term: str) -> dict[Tensor, Any]:
-        """The cotangent that a reverse walk of one term starts with: its coefficient in the root."""
-        t = self.terms[term]
-        return {t.node: np.full(t.node.shape, t.coefficient, t.node.dtype)[()]}
+    def cotangents(self, term: str) -> Mapping[Tensor, Any]:
+        """Return what a term adds to d root/d node, {node: array}, for every node with a path to the term.
+
+        The term's coefficient in the root is included. The graph is walked once per term; the arrays are shared, so
+        copy before writing.
+        """
+        if term not in self._cotangents:
+            t = self.terms[term]
+            seed = np.full(t.node.shape, t.coefficient, t.node.dtype)[()]
+            self._cotangents[term] = walk({t.node: seed})
+        return self._cotangents[term]
+
+    @property
+    def offset(self) -> float:
+        """What the root is apart from its terms: the constants that are added to it."""
+        parts = [term.coefficient * float(self.value(term.node).item()) for term in self.terms.values()]
+        rest = float(self.value(self.root).item()) - math.fsum(parts)
+        return 0.0 if abs(rest) <= _ROUNDING * math.fsum(map(abs, parts)) or not math.isfinite(rest) else rest
+
+    def value(self, node: Tensor) -> Any:
+        """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
+        if node.function is None:
+            for y in self.consumers.get(node, ()):
+                return next(a for x, a in zip(y.operands, y.primals, strict=True) if x is node)
+        return node.value
+
+    # --- paths -------------------------------------------------------------------------------------------------------
+
+    def paths(self, term: str) -> Mapping[Tensor, tuple[int, list[Trail]]]:
+        """Return for every named node the number of its paths to a term, and the few with the fewest named nodes.
+
+        One pass, newest first; ways that unnamed operations split and join again are counted apart, listed once.
+        """
+        if term not in self._paths:
+            end = self.terms[term].node
+            routes: dict[Tensor, tuple[int, list[Trail]]] = {}
+            pending = {end: (1, [Trail(1, end, None)])}
+            for node in reversed(reachable([end], sends_to)):
+                number, trails = pending.pop(node)
+                if node in self.names:
+                    if node is not end:
+                        trails = [Trail(trail.length + 1, node, trail) for trail in trails]
+                    routes[node] = number, trails
+                for x in sends_to(node):
+                    more, others = pending.get(x, (0, trails))
+                    pending[x] = min(number + more, MAX_COUNT), _shortest(trails, others)
+            self._paths[term] = routes
+        return self._paths[term]
+
+    def between(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """Return y and the unnamed nodes on the ways from y back to x, both named, newest first."""
+        on_way = {x}
+        for node in (*reachable(sends_to(y), sends_to, self.names), y):
+            if not on_way.isdisjoint(sends_to(node)):
+                on_way.add(node)
+        return sorted(on_way - {x}, key=attrgetter("order"), reverse=True)
+
+    # --- scopes ------------------------------------------------------------------------------------------------------
 
     def scope(self, node: Tensor) -> tuple[str, ...]:
-        """The scope that a node belongs to: its own, or for a learned leaf made outside all scopes that of its use.
+        """Return the scope of a node: its own, or for a learned leaf made outside all scopes that of its use.
 
         A leaf that more than two scopes use belongs to what they have in common.
         """
@@ -201,33 +332,26 @@ class Graph:
         used = list(dict.fromkeys(y.scope for y in self.consumers[node] if y.scope))
         if len(used) <= 2:
             return used[0] if used else ()
-        common = used[0]
-        for path in used[1:]:
-            common = common[
-                : next((i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), len(path))
-            ]
-        return common
+        return tuple(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*used, strict=False)))
 
 
-def _summands(node: Tensor) -> list[tuple[Tensor, float]] | None:
-    """The differentiable summands of a node with their constant factors; None where it is no such sum."""
-    passing = [
-        (x, i)
-        for i, (x, ok) in enumerate(zip(node.operands, passes_gradient(node), strict=False))
-        if ok and x is not None
-    ]
-    match node.function, passing:
-        case np.add, [_, *_]:
-            return [(x, 1.0) for x, _ in passing]
-        case np.subtract, [_, *_]:
-            return [(x, -1.0 if i else 1.0) for x, i in passing]
-        case np.negative, [(x, _)]:
-            return [(x, -1.0)]
-        case np.multiply, [(x, i)]:
-            return [(x, _number(node.primals[1 - i]))]
-        case np.divide, [(x, 0)]:
-            return [(x, float(np.divide(1.0, _number(node.primals[1]))))]
-    return None
+def _check_tensors(root: Any, terms: Mapping[str, Any]) -> None:
+    for what, x in {"the root": root, **{f"term {name!r}": x for name, x in terms.items()}}.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"{what} is a {type(x).__name__}, not a Tensor; a graph is recorded by computing on Tensors"
+            )
+
+
+def _fresh(stem: str, taken: Container[str]) -> Iterator[str]:
+    return (name for i in count(1) if (name := f"{stem} {i}") not in taken)
+
+
+def _shortest(trails: list[Trail], others: list[Trail]) -> list[Trail]:
+    if trails is others:
+        return trails
+    merged = [*trails, *(trail for trail in others if not any(trail is mine for mine in trails))]
+    return sorted(merged, key=attrgetter("length"))[:MAX_TRAILS]
 
 
 def _number(a: Any) -> float:
@@ -235,16 +359,11 @@ def _number(a: Any) -> float:
 
 
 def node_in_words(node: Tensor) -> str:
-    """A node without its name, as errors give it: what made it, shape, dtype."""
+    """Return a node without its name, as errors give it: what made it, shape, dtype."""
     made = "a leaf" if node.function is None else f"the result of {node.op}"
     return f"{made} {node.shape} {node.dtype}"
 
 
-def printable(text: str, limit: int = 60) -> str:
-    """A name as harmless text of one line: what a terminal would obey or reorder is escaped, a long one shortened.
-
-    >>> printable("W\\n\\x1b[31m1"), printable("W" * 10_000, limit=8)
-    ('W\\\\n\\\\x1b[31m1', 'WWWWWWW…')
-    """
-    short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
+def norm(a: Any) -> float:
+    """Return the 2-norm of all entries."""
+    return float(np.linalg.norm(np.asarray(a, np.float64).ravel()))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.engine.node import passes_gradient
-from minigrad.engine.reverse import walk
-from minigrad.graph import Graph, ancestors
+from minigrad.engine.node import ancestors, passes_gradient
+from minigrad.graph import Graph
+from minigrad.text.words import headline
 
 
 @pytest.fixture
@@ -115,8 +115,57 @@ def test_the_terms_add_up_to_the_gradient(leaves):
     x, y = np.sum(a * b).named("x"), (np.sum(a) * c).named("y")
     J = 2 * x - y / 4 + np.prod(b)
     graph = Graph(J)
-    total = sum(walk(graph.seeds(term)).get(a, 0) for term in graph.terms)
+    total = sum(graph.cotangents(term).get(a, 0) for term in graph.terms)
     np.testing.assert_allclose(total, mg.gradients(J, [a])[0])
+
+
+# --- what all readings see alike --------------------------------------------------------------------------------------
+
+
+READINGS = [mg.explain, mg.derive, lambda J, **options: mg.check(J, {}, **options)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_constant_summand_is_a_term_that_reaches_nothing(named):
+    W = mg.Tensor([1.0, 2.0], "W")
+    old, fit = np.sum(np.square(W.detach())), np.sum(W * W)
+    terms = {} if named else {"fit": fit, "old": old}
+    if named:
+        old.named("old"), fit.named("fit")
+    J = (fit - 0.5 * old).named("J")
+    graph = Graph(J, terms=terms)
+    assert {name: t.coefficient for name, t in graph.terms.items()} == {"fit": 1.0, "old": -0.5}
+    assert not any(graph.reaches(x, "old") for x in graph.nodes) and not graph.cotangents("old")
+    assert mg.explain(J, terms=terms).reaches("old") == []
+    assert "old: no path to W" in mg.derive(J, terms=terms).text()
+    assert mg.check(J, {"dW": 2 * W.data}, terms=terms).ok
+    assert "J = fit − 0.5 · old (constant)" in mg.draw(J, terms=terms).source
+
+
+def test_an_offset_is_no_term_but_stands_in_the_headline(leaves):
+    a, b, _ = leaves
+    J = np.sum(a).named("x") + np.sum(b).named("y") - mg.constant(2.0, "k")
+    assert list(Graph(J).terms) == ["x", "y"] and Graph(J).offset == -2.0
+    assert headline(Graph(J)) == "output = x + y - 2"
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_cost_is_a_scalar_that_depends_on_a_leaf(reading):
+    for root in (mg.Tensor([1.0, 2.0], "W") * 2, np.sum(mg.constant([1.0], "c") * 2), mg.constant(1.0, "c")):
+        with pytest.raises(ValueError, match="must be a scalar that depends on a leaf") as error:
+            reading(root)
+        assert "gradient=" not in str(error.value)
+
+
+def test_a_given_term_has_one_name(leaves):
+    a, b, _ = leaves
+    x = np.sum(a).named("x")
+    J = x + np.sum(b).named("y")
+    graph = Graph(J, terms={"penalty": x})
+    assert graph.names[x] == "penalty" and list(graph.terms) == ["penalty", "y"]
+    assert " x" not in str(mg.explain(J, terms={"penalty": x}))
+    with pytest.raises(ValueError, match="one node two names, 'first' and 'second'"):
+        Graph(J, terms={"first": x, "second": x})
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -147,6 +196,13 @@ def test_two_names_of_one_node_are_no_mistake():
     assert Graph(np.sum(W), names={"first": W, "second": W}).names[W] == "first"
 
 
+def test_a_name_that_begins_with_an_underscore_loses_and_a_notebook_s_history_is_no_name():
+    W, b = mg.Tensor([1.0]), mg.Tensor([2.0])
+    J = np.sum(W * b)
+    names = Graph(J, {"_": W, "_3": W, "__": b, "_i2": b, "_hidden": W, "weight": W, "_b": b, "Out": J}).names
+    assert names == {W: "weight", b: "_b", J: "output"}
+
+
 # --- reach ------------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +214,50 @@ def test_reach_is_decided_by_edges_not_by_numbers():
     assert [graph.reaches(x, "ce") for x in (W, b, A)] == [True, True, True]
     assert [graph.reaches(x, "L2") for x in (W, b, A)] == [True, False, False]
     assert graph.terms_of(graph.reach[W]) == ["ce", "L2"]
+
+
+def test_the_value_of_the_recording_outlives_an_update():
+    W, b = mg.Tensor([1.0, 2.0], "W"), mg.Tensor([0.0, 0.0], "b")
+    J = np.sum(W * W + b)
+    graph = Graph(J)
+    W.data -= 1.0
+    np.testing.assert_array_equal(graph.value(W), [1.0, 2.0])
+    np.testing.assert_array_equal(graph.value(b), [0.0, 0.0])
+    assert graph.value(J) == J.item() == 5.0
+    leaf = mg.Tensor(3.0)
+    assert Graph(leaf).value(leaf) == 3.0
+
+
+def test_cotangents_of_a_term_are_found_once(monkeypatch, leaves):
+    a, b, _ = leaves
+    graph = Graph(2.0 * np.sum(a).named("x") + np.sum(a * b).named("y"))
+    first = graph.cotangents("x")
+    monkeypatch.setattr("minigrad.graph.walk", None)
+    assert graph.cotangents("x") is first
+    np.testing.assert_array_equal(first[a], [2.0, 2.0])
+    assert b not in first
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+
+def test_paths_are_counted_and_the_shortest_kept():
+    x = mg.Tensor(1.0, "x")
+    h = (x * x).named("h")
+    J = (np.sin(h) + x).named("J")
+    number, trails = Graph(J, terms={"J": J}).paths("J")[x]
+    assert number == 3
+    assert [trail.nodes() for trail in trails] == [[x, J], [x, h, J]]
+
+
+def test_between_has_the_unnamed_nodes_on_the_way():
+    x, y = mg.Tensor(1.0, "x"), mg.Tensor(2.0, "y")
+    s = np.sin(x)
+    J = (np.exp(s) * np.cos(y)).named("J")
+    assert Graph(J).between(x, J) == [J, J.inputs[0], s]
+
+
+# --- reach of several terms -------------------------------------------------------------------------------------------
 
 
 def test_a_term_computed_from_another_reaches_it():
@@ -219,7 +319,7 @@ def test_ancestors_come_oldest_first_and_once():
     x = mg.Tensor(1.0)
     y = x * x
     z = y + x * y
-    nodes = ancestors(z)
+    nodes = ancestors([z])
     assert nodes[0] is x and nodes[-1] is z and len(nodes) == len(set(nodes)) == 4
     assert all(p.order < n.order for n in nodes for p in n.inputs)
 

@@ -25,6 +25,7 @@ MODULES = (
     *(
         "transforms",
         "graph",
+        "text.words",
         "text.numpy_code",
         "text.expressions",
         "text.normal_form",
@@ -34,7 +35,7 @@ MODULES = (
     *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.steps", "readings.check.mistakes", "readings.check.report"),
-    *("readings.draw.fold", "readings.draw.page", "readings.draw.drawing", "readings.draw.picture"),
+    *("readings.draw.fold", "readings.draw.drawing", "readings.draw.page", "readings.draw.picture"),
     *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit", "readings.compile.compiled"),
     *("nn", "optim"),
 )

@@ -12,14 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import printable
-
 from .expressions import LITERAL, Expr
 from .numpy_code import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
-
-# One per cost term, in order: the palette of Okabe and Ito, which colour-blind eyes tell apart, without yellow and
-# black, darkened until text in it reads on white (contrast 4.5 : 1).
-COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
+from .words import printable
 
 _WORDS = [
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu"),

@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.engine import primitives, rules
-from minigrad.graph import ancestors
+from minigrad.engine.node import ancestors
 from minigrad.text.numpy_code import ATOM, Names, Text, identifier, literal, spelled
 from minigrad.text.spelling import numpy as spell
 
@@ -18,7 +18,7 @@ def spelt(expression, **arrays):
     """The NumPy code of what an expression records."""
     names, texts = Names(), {}
     tensors = {name: mg.Tensor(a, name=name) for name, a in arrays.items()}
-    for node in ancestors(expression(**tensors)):
+    for node in ancestors([expression(**tensors)]):
         if node.function is None:
             texts[node] = Text(node.name, ATOM)
             continue

@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.engine.reverse import unbroadcast
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import printable
+from minigrad.text.words import printable
 
 from .steps import Array, Edge, Step, broadcast_together, broadcasts, fits
 

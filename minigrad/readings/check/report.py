@@ -18,14 +18,16 @@ Right: dZ.
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, ancestors, printable
-from minigrad.readings.derive.derivation import Derivation, derive
+from minigrad.graph import Graph
+from minigrad.readings.derive.derivation import Derivation
+from minigrad.readings.derive.lines import Lines
+from minigrad.text.words import printable, suggestions
 
 from .mistakes import FACTOR, RIGHT, SIGN, Finding, diagnose, unknown
 from .steps import Array, Homework, Step, agrees
@@ -106,11 +108,7 @@ def check(
     is no scalar; TypeError for what is not an array of real numbers. A wrong shape, NaN and inf are reported as
     mistakes.
     """
-    graph = Graph(J, names, terms)
-    if J.size != 1 or not J.requires_grad:
-        raise ValueError(
-            f"check: {J.describe()} must be a scalar that depends on a leaf; give the cost, such as np.sum(...)"
-        )
+    graph = Graph.of_cost(J, names, terms)
     answers = _answers(graph, gradients, names or {})
     with np.errstate(all="ignore"):
         homework = Homework(graph, answers)
@@ -120,7 +118,7 @@ def check(
         if scaled is not None:
             homework, wrong, note = scaled
             notes.append(note)
-    derivation = derive(J, names, terms) if wrong else None
+    derivation = Derivation(Lines(graph)) if wrong else None
     return _report(homework, wrong, notes, derivation)
 
 
@@ -150,13 +148,10 @@ def _unknown_name(graph: Graph, key: str, names: Mapping[str, Any]) -> str:
     for name in (key, key.removeprefix("d")):
         if isinstance(names.get(name), Tensor):
             return f"check: {printable(name)} is a Tensor, but {root} is not computed from it: it has no gradient"
-    spellings = {spelling: name for name in graph.by_name for spelling in (name, f"d{name}")}
-    near = dict.fromkeys(spellings[s] for s in get_close_matches(key, spellings, n=6, cutoff=0.5))
-    some = list(near)[:4] or list(graph.by_name)[:8]
-    listed = ", ".join(f"d{printable(name)}" for name in some)
+    spellings = [f"d{name}" for name in graph.by_name]
     return (
         f"check: no node of {root} is called {printable(key.removeprefix('d'))!r} (gradient {printable(key)!r}); "
-        f"{'near ones' if near else 'there are'}: {listed}. Names come from name=, .named or names=locals()"
+        f"there are {suggestions(key, spellings)}. Names come from name=, .named or names=locals()"
     )
 
 
@@ -196,7 +191,7 @@ def _convention(
     if not t:
         return None
     t = next((k for k in (-1.0, *homework.factors) if abs(t - k) < _NEAR * abs(k)), t)
-    scaled = {node for node in ancestors(first) if node in homework.answers and node.function is not None}
+    scaled = {node for node in ancestors([first]) if node in homework.answers and node.function is not None}
     mended = Homework(
         homework.graph, {n: (a / t).astype(a.dtype) if n in scaled else a for n, a in homework.as_given.items()}
     )

@@ -15,7 +15,8 @@ import numpy as np
 
 from minigrad.engine.reverse import unbroadcast, walk
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, printable
+from minigrad.graph import Graph
+from minigrad.text.words import printable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -22,10 +22,10 @@ import numpy as np
 
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.errors import called
+from minigrad.engine.node import ancestors
 from minigrad.engine.primitives import detach, getitem, identity
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor, holding
-from minigrad.graph import ancestors
 from minigrad.text.numpy_code import Names
 
 from .emit import Source, emit
@@ -371,7 +371,7 @@ class _Runner:
 
 def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
     for result in trace.results:
-        _refuse_varying_shapes(f, ancestors(result))
+        _refuse_varying_shapes(f, ancestors([result]))
 
     def arranged(texts: list[str], names: Names) -> str:
         return _text(trace.tree, iter(texts), names)

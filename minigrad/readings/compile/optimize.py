@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import between
 from minigrad.text import rewrites
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, parts_of
 from minigrad.text.normal_form import Aim, Rewriter, unbroadcast
@@ -53,7 +53,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Program:
         if x not in known:
             known[x] = made.symbol(made.fresh(x.name or "x"), x.shape, x.dtype)
     symbols = [known[x] for x in inputs]
-    nodes = between(known, results)
+    nodes = ancestors(results, known)
     exact = _exact(nodes)
     uses = Counter([*results, *(x for node in nodes for x in node.operands if x is not None)])
     for node in nodes:

@@ -16,11 +16,12 @@ import numpy as np
 
 from minigrad.engine.primitives import getitem
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, printable
+from minigrad.graph import Graph
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, parts_of
-from minigrad.text.mathematics import COLOURS, Latex, Notation, Unicode
+from minigrad.text.mathematics import Latex, Notation, Unicode
 from minigrad.text.numpy_code import ATOM, Names, Text, spelled
+from minigrad.text.words import colour_of, printable, suggestions
 
 from .lines import Line, Lines, Summand
 
@@ -33,8 +34,8 @@ def derive(
     ``names`` maps names to Tensors (``locals()`` will do), ``terms`` names to summands of J; see ``Graph``. The
     gradient of a node is called d and its name. Unnamed nodes are inlined; what is used twice becomes t1, t2, ...
 
-    Raises ValueError where J is no scalar or a name is given twice, TypeError where J is no Tensor, RuntimeError where
-    it needs no gradient.
+    Raises ValueError where J is no scalar that depends on a leaf or a name is given twice, TypeError where J is no
+    Tensor.
 
     >>> import numpy as np, minigrad as mg
     >>> W, x = mg.Tensor([[1.0, -2.0]], name="W"), mg.constant([[3.0], [4.0]], name="x")
@@ -43,10 +44,15 @@ def derive(
     >>> print(derive((np.sum(np.tanh(z)) + lam / 2 * np.sum(np.square(W))).named("J")).line("dW"))
     dW = dz @ x.T + lam * W
     """
-    graph = Graph(J, names, terms)
-    J.seed()  # raises where there is nothing to derive
-    return Derivation(Lines(graph))
+    return Derivation(Lines(Graph.of_cost(J, names, terms)))
 
+
+def derivation_of(graph: Graph) -> "Derivation | None":
+    """Return the derivation of a graph for its formulas; None where the graph is so large that writing takes long."""
+    return Derivation(Lines(graph)) if len(graph.nodes) <= MAX_DERIVED else None
+
+
+MAX_DERIVED = 3_000  # nodes of a graph that is written out for its formulas
 
 _LONG = 120  # characters of an expression, from where on a part of it gets a name
 _WIDE = 100  # characters of a statement in one line
@@ -210,20 +216,21 @@ class Derivation:
         titles = {("d" if gradient else "") + title: key for key, (title, gradient) in self._titles.items()}
         line = lines.get(titles.get(name, name))
         if line is None:
-            raise KeyError(_no_line(name, [title for title, key in titles.items() if key in lines]))
+            known = [title for title, key in titles.items() if key in lines]
+            raise KeyError(f"no line for {printable(name)!r}; there are {suggestions(name, known)}")
         short = {} if sum(e.size for e in line.expressions) <= _INLINE else self._short
-        return f"{line.symbol.value} = {_added([t.code for t in self._summands(line, self._numpy, short)])}"
+        return f"{line.symbol.value} = {added([t.code for t in self._summands(line, self._numpy, short)])}"
 
     def _statements(self, line: Line) -> list[str]:
         """A line as statements, broken where it is too long."""
         texts, name, comment = self._summands(line, self._numpy, self._short), line.symbol.value, self._comment(line)
-        code = f"{name} = {_added([t.code for t in texts])}"
+        code = f"{name} = {added([t.code for t in texts])}"
         if len(code) <= _WIDE or len(texts) == 1:
             return [code + (f"  # {comment}" if comment else "")]
         statements = []
         for start in range(0, len(texts), _PER_STATEMENT):
             part = texts[start : start + _PER_STATEMENT]
-            signed = [_added([t.code]) if not i and not start else _added(["", t.code])[1:] for i, t in enumerate(part)]
+            signed = [added([t.code]) if not i and not start else added(["", t.code])[1:] for i, t in enumerate(part)]
             body = [f"    {code}" for code in ([name, *signed] if start else signed)]
             statements.append("\n".join([f"{name} = (", *body, ")"]))
         return [*([f"# {comment}"] if comment else []), *statements]
@@ -260,7 +267,7 @@ class Derivation:
                 summands = [t.code for t in self._summands(line, notation, self._short)]
                 symbol = self._text(line.symbol, {}, notation).code
                 comment = self._comment(line)
-                lines.append(f"  {symbol} = {_added(summands)}" + (f"    # {comment}" if comment else ""))
+                lines.append(f"  {symbol} = {added(summands)}" + (f"    # {comment}" if comment else ""))
         lines += [f"  # {printable(name)}: no path to any term" for name in self._cut_off]
         return "\n".join(lines[1:])
 
@@ -280,7 +287,7 @@ class Derivation:
                 codes = [self._coloured(t.code, bits, named) for t, bits in zip(texts, terms, strict=True)]
             else:
                 codes = [t.code for t in texts]
-            row = f"{self._text(line.symbol, {}, notation).code} &= {_added(codes)}"
+            row = f"{self._text(line.symbol, {}, notation).code} &= {added(codes)}"
             if line.missing:
                 title, _ = self._titles[line.symbol.value]
                 row += " && " + notation.words(f"{self._missing(line)}: no path to ") + notation.name(title)
@@ -292,7 +299,7 @@ class Derivation:
         """A summand in the colour of its term, where it comes from one alone; ``named`` puts the name below."""
         sign, code = ("-", code[1:]) if code.startswith("-") else ("", code)
         if bits & (bits - 1) == 0 and bits:
-            colour = COLOURS[(bits.bit_length() - 1) % len(COLOURS)]
+            colour = colour_of(bits.bit_length() - 1)
             code = rf"{{\color{{{colour}}} {code}}}"
         if named:
             terms = Latex().words(self._listed(bits, " + "))
@@ -307,13 +314,6 @@ def _listing(kind: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     return wrapped.replace("\xa0", " ")
 
 
-def _no_line(name: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches  # for this message alone
-
-    near = get_close_matches(name, known) or known[:9]
-    return f"no line for {printable(name)!r}; there are {', '.join(map(printable, near))}"
-
-
 def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
     """How often each expression stands in the lines."""
     listed = list(roots)
@@ -323,7 +323,7 @@ def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
     return uses
 
 
-def _added(codes: Sequence[str]) -> str:
+def added(codes: Sequence[str]) -> str:
     """A sum of texts; the sign of a negative one joins it."""
     first, *rest = codes
     return first + "".join(f" - {code[1:]}" if code.startswith("-") else f" + {code}" for code in rest)

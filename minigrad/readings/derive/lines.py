@@ -29,12 +29,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.context import recording, tracing
-from minigrad.engine.node import passes_gradient
+from minigrad.engine.node import ancestors, passes_gradient
 from minigrad.engine.primitives import detach, getitem, identity
 from minigrad.engine.record import apply
 from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, between
+from minigrad.graph import Graph
 from minigrad.text import rewrites
 from minigrad.text.expressions import Expr, arguments_of, evaluate, parts_of
 from minigrad.text.normal_form import Aim, Rewriter
@@ -227,7 +227,7 @@ class Lines:
             found = walk({copies[x]: seed}, {copies[y] for y in stops}, create_graph=True)
         plain = {copy: self.plain[y] for y, copy in copies.items()}
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
-        nodes = between(known, pulled.values())
+        nodes = ancestors(pulled.values(), known)
         self._record(nodes, known, plain, self.rewriter.simplified)
         wrong = [y for y, g in pulled.items() if not self._agrees(known[g], g.value, sent)]
         if wrong:

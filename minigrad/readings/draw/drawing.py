@@ -7,7 +7,7 @@ that it can be rendered elsewhere, and the error says where it is and what to in
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import graphviz  # type: ignore[import-untyped]
 
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
+from minigrad.readings.derive.derivation import Derivation
 
 from .fold import Edge, Vertex
 
@@ -37,8 +38,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     Attributes: ``graph``, the Graph that is drawn; ``vertices``, a list of (id, name, node) with the ``id`` that the
     vertex has in DOT and SVG, node None where a box stands for several; ``edge_list``, a list of (id, tail id, head id,
-    terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``marks``, {node: (mark,
-    message)} of a check.
+    terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``derivation``, that of the
+    graph, None where it is large; ``marks``, {node: (mark, message)} of a check.
     """
 
     def __init__(
@@ -49,12 +50,16 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         lines: list[str],
         colours: Mapping[str, str],
         formulas: Mapping[Tensor, str],
+        derivation: Derivation | None,
         marks: Mapping[Tensor, tuple[str, str]],
+        page: "Callable[[Drawing], str]",
     ) -> None:
         super().__init__(name="minigrad", body=[f"\t{line}\n" for line in lines])
         self.graph = graph
+        self.derivation, self._page = derivation, page
         self.colours, self.formulas, self.marks = colours, formulas, marks
         self.vertices = [(v.id, v.name, v.node) for v in vertices]
+        self.edges = edges
         self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
 
     def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:
@@ -89,9 +94,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         if kind == "dot":
             return str(self.source).encode()
         if kind == "html":
-            from .page import page
-
-            return bytes(page(self), "utf-8")
+            return self._page(self).encode()
         return bytes(self.pipe(kind))
 
     def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:

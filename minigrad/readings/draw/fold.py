@@ -9,12 +9,11 @@ folded into each while it is short; a long one becomes a vertex, so that folding
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.node import passes_gradient
+from minigrad.engine.node import ancestors, passes_gradient
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import spelling
@@ -165,7 +164,7 @@ def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[E
     uses = {head.node: _Use(True, head.node)}
     direct: list[tuple[Tensor, list[tuple[_Use, int]], bool]] = []
     deep: dict[Tensor, tuple[list[tuple[_Use, int]], bool]] = {}
-    for node in _expression(head.node, vertices):
+    for node in (head.node, *reversed(ancestors(head.node.inputs, vertices))):
         use = uses[node]
         for i, (x, flag) in enumerate(zip(node.operands, passes_gradient(node), strict=False)):
             if x is None:
@@ -191,17 +190,6 @@ def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[E
         )
         for x, places, passes in found
     ]
-
-
-def _expression(root: Tensor, vertices: dict[Tensor, Vertex]) -> list[Tensor]:
-    """The root and the unnamed operations that it is computed by, newest first."""
-    seen, stack = {root}, [root]
-    while stack:
-        for x in stack.pop().operands:
-            if x is not None and x not in seen and x not in vertices:
-                seen.add(x)
-                stack.append(x)
-    return sorted(seen, key=attrgetter("order"), reverse=True)
 
 
 def _summand(graph: Graph, x: Tensor, head: Tensor) -> str | None:

@@ -15,19 +15,17 @@ import html
 import json
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
-from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, printable
+from minigrad.graph import norm
 from minigrad.readings.explain.explanation import Explanation
-from minigrad.readings.explain.reasons import norm
+from minigrad.text.words import headline, number, printable
 
-if TYPE_CHECKING:
-    from .drawing import Drawing
+from .drawing import Drawing
 
 _CELLS = 24  # of a heat map along each axis
 _NAME = 200  # characters of a name
@@ -68,7 +66,7 @@ _SHELL = Template("""\
 """)
 
 
-def page(drawing: "Drawing") -> str:
+def page(drawing: Drawing) -> str:
     """The HTML of the page of a drawing. Raises RenderError where no Graphviz renders the picture."""
     facts = _Facts(drawing)
     nodes = [facts.of(*vertex) for vertex in drawing.vertices]
@@ -76,7 +74,7 @@ def page(drawing: "Drawing") -> str:
     return _SHELL.substitute(
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         f"base-uri 'none'; form-action 'none'",
-        title=html.escape(_title(drawing.graph)),
+        title=html.escape(headline(drawing.graph, minus="−")),
         style=style,
         script=script,
         svg=_svg(drawing.pipe("svg"), nodes),
@@ -98,13 +96,6 @@ def _json(data: Any) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _title(graph: Graph) -> str:
-    root = printable(graph.names[graph.root])
-    parts = [("− " if t.coefficient < 0 else "+ ") + printable(t.name) for t in graph.terms.values()]
-    whole = " ".join(parts).removeprefix("+ ")
-    return root if whole in ("", root) else f"{root} = {whole}"
 
 
 # --- the picture ------------------------------------------------------------------------------------------------------
@@ -146,18 +137,14 @@ def _remove_background(root: ElementTree.Element) -> None:
             return
 
 
-def _edges(drawing: "Drawing") -> list[list[Any]]:
+def _edges(drawing: Drawing) -> list[list[Any]]:
     """[id, tail, head, terms that send gradient along it, the term that it adds to the root or None], all by index."""
-    graph = drawing.graph
     place = {id: k for k, (id, _, _) in enumerate(drawing.vertices)}
-    term = {name: k for k, name in enumerate(graph.terms)}
-    of_node: dict[Tensor | None, int] = {t.node: term[name] for name, t in graph.terms.items()}
-    edges = []
-    for id, tail, head, names in drawing.edge_list:
-        head_node, tail_node = drawing.vertices[place[head]][2], drawing.vertices[place[tail]][2]
-        summand = of_node.get(tail_node) if head_node is graph.root and not names else None
-        edges.append([id, place[tail], place[head], [term[name] for name in names], summand])
-    return edges
+    term: dict[str | None, int] = {name: k for k, name in enumerate(drawing.graph.terms)}
+    return [
+        [id, place[tail], place[head], [term[name] for name in names], term.get(edge.summand)]
+        for edge, (id, tail, head, names) in zip(drawing.edges, drawing.edge_list, strict=True)
+    ]
 
 
 # --- what is known of a node ------------------------------------------------------------------------------------------
@@ -166,12 +153,11 @@ def _edges(drawing: "Drawing") -> list[list[Any]]:
 class _Facts:
     """What the panel says of the nodes of a drawing."""
 
-    def __init__(self, drawing: "Drawing") -> None:
+    def __init__(self, drawing: Drawing) -> None:
         self.drawing, self.graph = drawing, drawing.graph
-        self.explanation = Explanation(self.graph, {}, {})
+        self.explanation = Explanation(self.graph, {}, drawing.derivation)
         shown = {node for _, _, node in drawing.vertices if node is not None and node.requires_grad}
-        computed = any([node.grad is not None for node in shown])
-        self.parts = [walk(self.graph.seeds(term), shown) for term in self.graph.terms] if computed else None
+        self.computed = any([node.grad is not None for node in shown])
         self.reasons = _VISITS // max(len(self.graph.nodes), 1)  # that may still be given
         place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
         self.terms = [
@@ -185,9 +171,10 @@ class _Facts:
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
         facts |= {"kind": self._kind(node), "shape": _shape(node), "dtype": str(node.dtype)}
-        facts |= {"value": _statistics(node.value), "gradient": None, "heat": [_heat(node.value), None]}
+        value = self.graph.value(node)
+        facts |= {"value": _statistics(value), "gradient": None, "heat": [_heat(value), None]}
         if node.grad is not None:
-            facts |= {"gradient": _statistics(node.grad), "heat": [_heat(node.value), _heat(node.grad)]}
+            facts |= {"gradient": _statistics(node.grad), "heat": [_heat(value), _heat(node.grad)]}
         if node in self.drawing.formulas:
             facts["formula"] = printable(self.drawing.formulas[node], _REASON)
         if node in self.drawing.marks:
@@ -210,11 +197,12 @@ class _Facts:
     def _shares(self, node: Tensor) -> list[Any]:
         """Per term: None where there is no path, else [norm, part of the sum of norms], or [] before backward."""
         paths = [self.graph.reach[node] >> k & 1 for k in range(len(self.graph.terms))]
-        if self.parts is None:
+        if not self.computed:
             return [[] if path else None for path in paths]
-        zero = np.zeros(())
-        arriving = zip(self.parts, paths, strict=True)
-        norms = [norm(part.get(node, zero)) if path else None for part, path in arriving]
+        norms = [
+            norm(self.graph.cotangents(term)[node]) if path else None
+            for term, path in zip(self.graph.terms, paths, strict=True)
+        ]
         whole = sum(n for n in norms if n is not None)
         return [
             None if n is None else [_number(n), round(n / whole, 4) if whole and np.isfinite(whole) else 0]
@@ -240,7 +228,7 @@ def _shape(node: Tensor) -> str:
 
 
 def _number(x: Any) -> str:
-    return f"{float(x):.4g}".replace("-", "−")
+    return number(x).replace("-", "−")
 
 
 def _statistics(a: Any) -> list[str]:

@@ -11,23 +11,19 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, printable
-from minigrad.text import spelling
-from minigrad.text.mathematics import COLOURS
-from minigrad.text.numpy_code import ATOM, CALL, Names, Text, literal
+from minigrad.graph import Graph, norm
+from minigrad.readings.check.report import Check
+from minigrad.readings.derive.derivation import Derivation, derivation_of
+from minigrad.text.words import colour_of, headline, number, printable, tinted
 
+from .drawing import Drawing
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
-
-if TYPE_CHECKING:
-    from minigrad.readings.check.report import Check
-
-    from .drawing import Drawing
+from .page import page
 
 PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
 
@@ -37,6 +33,7 @@ _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 _NAME = 18  # characters of a name in a node
 _FORMULA = 160  # characters of a formula in a tooltip
+MAX_OPERATIONS = 60  # of one
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 _PASSING = 3  # edges that may pass rows by before the rows are held together
 _BODY = 'subgraph cluster_rows { graph [style=invis label="" margin=0]'
@@ -49,8 +46,8 @@ def draw(
     terms: Mapping[str, Tensor] | None = None,
     direction: str = "LR",
     detail: str = "named",
-    check: "Check | None" = None,
-) -> "Drawing":
+    check: Check | None = None,
+) -> Drawing:
     """The picture of the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
 
     Named nodes, cost terms, learned leaves and ``J`` itself are drawn (a graph in which nothing has a name: all
@@ -74,14 +71,14 @@ def draw(
     """
     _check("direction", direction, ("LR", "TB"))
     _check("detail", detail, ("named", "all"))
-    from .drawing import Drawing
-
     graph = Graph(J, names, terms)
     picture = fold(graph, everything=detail == "all" or not _has_names(graph, names or {}, terms or {}))
     marks = _marks(graph, check) if check is not None else {}
     writer = _Writer(graph, picture, direction, marks)
     colours = dict(zip(writer.terms, writer.colours, strict=True))
-    return Drawing(graph, picture.vertices, picture.edges, writer.lines(), colours, writer.formulas, marks)
+    return Drawing(
+        graph, picture.vertices, picture.edges, writer.lines(), colours, writer.formulas, writer.derivation, marks, page
+    )
 
 
 def _check(what: str, given: str, choices: tuple[str, ...]) -> None:
@@ -98,7 +95,7 @@ WRONG, INHERITED, RIGHT = "✗ wrong here", "↳ inherited", "✓ right"  # a si
 _MARKS = {WRONG: "#b3261e", INHERITED: "#5f5f5f", RIGHT: "#146c2e"}
 
 
-def _marks(graph: Graph, report: "Check") -> dict[Tensor, tuple[str, str]]:
+def _marks(graph: Graph, report: Check) -> dict[Tensor, tuple[str, str]]:
     """{node: (mark, message)} of the gradients that a report speaks of."""
     said = {
         **dict.fromkeys(report.right, (RIGHT, "")),
@@ -112,18 +109,6 @@ def _marks(graph: Graph, report: "Check") -> dict[Tensor, tuple[str, str]]:
                 f"check and draw the same J with the same names="
             )
     return {graph.by_name[name]: mark for name, mark in said.items()}
-
-
-# --- colours ----------------------------------------------------------------------------------------------------------
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def _mixed(colour: str, other: str, share: float) -> str:
-    pairs = zip(_rgb(colour), _rgb(other), strict=True)
-    return "#" + "".join(f"{round(a * (1 - share) + b * share):02x}" for a, b in pairs)
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -161,9 +146,9 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _shape(node: Tensor) -> str:
-    if node.size == 1 and node.ndim == 0:
-        return f"= {node.value:.3g}"
+def _shape(graph: Graph, node: Tensor) -> str:
+    if node.ndim == 0:
+        return f"= {number(graph.value(node), 3)}"
     return f"({node.shape[0]},)" if node.ndim == 1 else "×".join(map(str, node.shape))
 
 
@@ -184,48 +169,25 @@ def _families(names: list[str], limit: int = 6) -> str:
     return ", ".join(parts[:limit]) + rest
 
 
-def _number(a: Any) -> Text:
-    """An anonymous constant of a formula: a number as it is, an array by its shape."""
-    if isinstance(a, np.ndarray | np.generic | float | int):
-        return Text(f"{float(a):.4g}" if np.ndim(a) == 0 else f"[{'×'.join(map(str, np.shape(a)))}]", ATOM)
-    try:
-        return literal(a)
-    except TypeError:
-        return Text("…", ATOM)
-
-
-def _formulas(graph: Graph, vertices: list[Vertex]) -> dict[Tensor, str]:
-    """What every vertex was computed by, in terms of the others."""
-    shown = {vertex.node: vertex.name for vertex in vertices if vertex.node is not None}
+def _formulas(derivation: Derivation | None, vertices: list[Vertex]) -> dict[Tensor, str]:
+    """What every vertex was computed by, in NumPy."""
     formulas: dict[Tensor, str] = {}
-    texts: dict[Tensor, Text] = {}
-    for node in graph.nodes:
-        if node.function is None:
-            texts[node] = Text(shown[node], ATOM) if node in shown else _number(node.value)
-            continue
-        arguments = [
-            texts[x] if x is not None else _number(a) for x, a in zip(node.operands, node.primals, strict=True)
-        ]
-        text = spelling.numpy(node.function, arguments, node.options, Names())
-        if len(text.code) > _FORMULA:
-            text = Text(f"{node.op}(…)", CALL)
-        if node in shown:
-            formulas[node] = text.code
-            text = Text(printable(shown[node], _NAME), ATOM)
-        texts[node] = text
+    if derivation is not None:
+        lines = derivation.lines
+        for x in (v.node for v in vertices if v.node is not None and v.node.function is not None):
+            (e,) = lines.forward[x].expressions if x in lines.forward else (lines.plain[x],)
+            text = derivation.written(e, "numpy") if e.size <= MAX_OPERATIONS else ""
+            formulas[x] = text if 0 < len(text) <= _FORMULA else f"{x.op}(…)"
     return formulas
 
 
-def _values(node: Tensor) -> str:
-    a = np.asarray(node.value, float) if node.size else np.zeros(0)
+def _values(a: Any) -> str:
+    a = np.asarray(a, float)
     if a.size < 2:
-        return f"value {a.item():.6g}" if a.size else "no values"
+        return f"value {number(a.item(), 6)}" if a.size else "no values"
     with np.errstate(all="ignore"):
-        return f"mean {a.mean():.3g}, std {a.std():.3g}, min {a.min():.3g}, max {a.max():.3g}, norm {_norm(a):.3g}"
-
-
-def _norm(a: Any) -> float:
-    return float(np.linalg.norm(np.asarray(a, float).ravel()))
+        told = {"mean": a.mean(), "std": a.std(), "min": a.min(), "max": a.max(), "norm": norm(a)}
+    return ", ".join(f"{what} {number(x, 3)}" for what, x in told.items())
 
 
 # --- the DOT text -----------------------------------------------------------------------------------------------------
@@ -237,20 +199,15 @@ class _Writer:
     def __init__(self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]) -> None:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
-        self.colours = [COLOURS[k % len(COLOURS)] for k in range(len(self.terms))]
+        self.colours = [colour_of(k) for k in range(len(self.terms))]
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
-        self.formulas = _formulas(graph, picture.vertices)
-        self.parts = self._parts()
+        self.derivation = derivation_of(graph)
+        self.formulas = _formulas(self.derivation, picture.vertices)
+        shown = (v.node for v in picture.vertices if v.node is not None and v.node.requires_grad)
+        self.computed = any(node.grad is not None for node in shown)
         self.clusters = 0
         self.place: dict[Vertex, int] = {}  # of the vertices in rows
-
-    def _parts(self) -> list[dict[Tensor, Any]] | None:
-        """Per term the cotangents of the vertices; None before backward."""
-        shown = {v.node for v in self.picture.vertices if v.node is not None and v.node.requires_grad}
-        if all(node.grad is None for node in shown):
-            return None
-        return [walk(self.graph.seeds(name), shown) for name in self.terms]
 
     def lines(self) -> list[str]:
         rows = self._rows() if self.direction == "LR" else []
@@ -325,32 +282,24 @@ class _Writer:
             text = _size(f"… {_short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", _SMALL)
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
         box = {"shape": "box", "margin": "0.08,0.05", "height": "0", "width": "0"}
+        title = f"<{name} {_size(_escaped(_shape(self.graph, node)), _FONT)}{self._mark(node)}>"
         if node is self.graph.root:
-            return {
-                **box,
-                "peripheries": "2",
-                "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>",
-            }
+            return {**box, "peripheries": "2", "label": title}
         if node in self.of_term:
             ink = self.colours[self.of_term[node]]
-            look = {
-                "style": "rounded,filled",
-                "color": ink,
-                "fillcolor": _mixed(ink, "#ffffff", 0.86),
-                "penwidth": "1.5",
-            }
-            return {**box, **look, "label": f"<{name} {_size(_escaped(_shape(node)), _FONT)}{self._mark(node)}>"}
+            look = {"style": "rounded,filled", "color": ink, "fillcolor": tinted(ink, 0.86), "penwidth": "1.5"}
+            return {**box, **look, "label": title}
         if not vertex.named:
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
         if not node.requires_grad:
-            text = f"{_size(_short(vertex.name), colour=_GREY)} {_size(_shape(node), colour=_GREY)}"
+            text = f"{_size(_short(vertex.name), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
             what = "data" if node.function is None else "no gradient"
             return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{_size(what, colour=_GREY)}>"}
         return {"label": self._table(vertex, node)}
 
     def _table(self, vertex: Vertex, node: Tensor) -> str:
         fill = _LEARNED if node.function is None else _COMPUTED
-        head = f"<B>{_short(vertex.name)}</B> {_size(_shape(node))}"
+        head = f"<B>{_short(vertex.name)}</B> {_size(_shape(self.graph, node))}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -386,14 +335,15 @@ class _Writer:
         lines = [f"{vertex.name}: shape {node.shape}, {node.dtype}"]
         if node in self.formulas:
             lines.append(f"{printable(vertex.name, _NAME)} = {self.formulas[node]}")
-        lines.append(_values(node))
+        lines.append(_values(self.graph.value(node)))
         if node.requires_grad and node is not self.graph.root:
             lines += [
                 self._share(k, name, node)
                 for k, name in enumerate(self.terms)
                 if node is not self.graph.terms[name].node
             ]
-            lines.append("gradient: not computed yet" if node.grad is None else f"norm of .grad {_norm(node.grad):.3g}")
+            grad = node.grad
+            lines.append("gradient: not computed yet" if grad is None else f"norm of .grad {number(norm(grad), 3)}")
         if node in self.marks:
             lines += ": ".join(filter(None, self.marks[node])).splitlines()
         return lines
@@ -401,10 +351,11 @@ class _Writer:
     def _share(self, k: int, name: str, node: Tensor) -> str:
         if not self.graph.reach[node] >> k & 1:
             return f"{name}: no path"
-        if self.parts is None:
+        if not self.computed:
             return f"{name}: has a path"
-        norm = _norm(self.parts[k][node]) if node in self.parts[k] else 0.0
-        return f"{name}: gradient of norm {norm:.3g}" + (" (there is a path; the number is 0)" if norm == 0 else "")
+        length = norm(self.graph.cotangents(name)[node])
+        zero = "" if length else " (there is a path; the number is 0)"
+        return f"{name}: gradient of norm {number(length, 3)}{zero}"
 
     # edges
 
@@ -434,7 +385,8 @@ class _Writer:
 
     def _legend(self) -> str:
         """What the root is, what each colour is, and in words what each term reaches."""
-        rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{self._sum()}</B></TD></TR>']
+        title = headline(self.graph, _short, times=" · ", minus="−")
+        rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{title}</B></TD></TR>']
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms):
@@ -445,18 +397,6 @@ class _Writer:
             f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self.picture.notes
         ]
         return f'<<TABLE BORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>>'
-
-    def _sum(self) -> str:
-        name = _short(self.graph.names[self.graph.root])
-        if self.of_term.get(self.graph.root) is not None or not self.terms:
-            return name
-        parts = []
-        for k, term in enumerate(self.graph.terms.values()):
-            sign = "− " if term.coefficient < 0 else "+ " if k else ""
-            size = abs(term.coefficient)
-            factor = "" if size == 1 else f"{size:.3g} · "
-            parts.append(f"{sign}{factor}{_short(term.name)}")
-        return f"{name} = {' '.join(parts)}"
 
     def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
         reached = [self.graph.names[x] for x in nodes if self.graph.reach[x] >> k & 1]
@@ -515,7 +455,7 @@ class _Writer:
         if not vertex.named:
             return 30 + gap
         name = min(len(vertex.name), _NAME)
-        head = name * 8.0 + len(_shape(vertex.node)) * 6.0 + 12
+        head = name * 8.0 + len(_shape(self.graph, vertex.node)) * 6.0 + 12
         arriving = [n for k, n in enumerate(self.terms) if self.graph.reach[vertex.node] >> k & 1]
         row = (name + 4 + sum(min(len(n), 14) + 3 for n in arriving)) * 5.6
         return max(head, row) + gap

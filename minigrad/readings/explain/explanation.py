@@ -8,34 +8,52 @@ term is a function of other leaves, whatever their values. *Numeric*: a path is 
 these values, as at a closed ReLU. The first is read off the edges, the second off the numbers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, printable
+from minigrad.graph import Graph, norm
+from minigrad.readings.derive.derivation import Derivation
+from minigrad.text.words import aligned, headline, number, printable, suggestions
 
-from .reasons import Reasons, detached_copies, listed, norm
+from .reasons import Reasons
 
 NO_PATH = "·"
-
-_ROWS = 60  # of a table that is printed
+MAX_TABLE_ROWS = 60
 
 
 def explain(
-    root: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+    J: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
 ) -> "Explanation":
-    """Which term of the scalar ``root`` reaches which node, and how much of its gradient comes from there.
+    """Explain which term of a cost reaches which node, and how much of its gradient comes from there.
 
-    ``names`` and ``terms`` are as in every reading; summands that depend on nothing that is learned are terms too. The
-    answer prints as a table; see ``Explanation`` for what it can be asked.
+    Parameters
+    ----------
+    J : Tensor
+        The cost, a scalar that depends on a leaf.
+    names : mapping of str to anything, optional
+        Names of Tensors, usually ``locals()``; what is no Tensor is ignored.
+    terms : mapping of str to Tensor, optional
+        Names of summands of ``J``, in place of the terms that are found.
 
-    Raises TypeError where root or a term is no Tensor; ValueError where root is no scalar, a given term is no summand
-    of it, or one name stands for two nodes; RuntimeError where root needs no gradient.
+    Returns
+    -------
+    Explanation
+        It prints as a table, and can be asked further. Summands that depend on nothing that is learned are terms too.
 
+    Raises
+    ------
+    TypeError
+        Where ``J`` or a term is no Tensor.
+    ValueError
+        Where ``J`` is no scalar that depends on a leaf, a given term is no summand of it, or one name stands for two
+        nodes.
+
+    Examples
+    --------
     >>> import numpy as np, minigrad as mg
     >>> W, b = mg.Tensor([[3.0, 4.0]], name="W"), mg.Tensor([0.5], name="b")
     >>> fit = np.sum(W @ np.ones(2) + b).named("fit")
@@ -47,12 +65,7 @@ def explain(
     ∂L2/∂b = 0, whatever the values: no path leads from b to L2.
     L2 is computed from the leaf W alone; b is not upstream of it.
     """
-    if isinstance(root, Tensor):
-        root.seed()
-    given = terms or {}
-    idle = {name: x for name, x in given.items() if isinstance(x, Tensor) and not x.requires_grad}
-    graph = Graph(root, names, {name: x for name, x in given.items() if name not in idle})
-    return Explanation(graph, names or {}, idle)
+    return Explanation(Graph.of_cost(J, names, terms), names or {})
 
 
 class Row(NamedTuple):
@@ -86,16 +99,13 @@ class Explanation:
     Every method raises ValueError for a name that it does not know, and lists the near ones.
     """
 
-    def __init__(self, graph: Graph, names: Mapping[str, Any], idle: Mapping[str, Tensor]) -> None:
+    def __init__(self, graph: Graph, names: Mapping[str, Any], derivation: Derivation | None = None) -> None:
         self.graph = graph
         self._outside = _outside(graph, names)
-        copies = detached_copies(graph, self._outside)
-        self._idle = _named_idle(graph, idle, copies)
-        names_of = {x: name for name, x in (*self._outside.items(), *self._idle.items())} | graph.names
+        names_of = {x: name for name, x in self._outside.items()} | graph.names
         self._nodes = {name: x for x, name in names_of.items()}
-        self._reasons = Reasons(graph, names_of, self._idle, copies)
-        self._found: dict[str, dict[Tensor, Any]] = {}
-        self.terms = [*graph.terms, *self._idle]
+        self._reasons = Reasons(graph, names_of, derivation)
+        self.terms = list(graph.terms)
         term_nodes = {term.node for term in graph.terms.values()}
         inside = sorted((x for x in names_of if x in graph.reach), key=attrgetter("order"))
         self.nodes = [names_of[x] for x in inside if x is not graph.root or x in term_nodes]
@@ -112,22 +122,20 @@ class Explanation:
         """
         x = self._node(node)
         if term is not None:
-            part = self._of_term(self._term(term)).get(x)
+            part = self.graph.cotangents(self._term(term)).get(x)
             return None if part is None else np.array(part)
         if x is self.graph.root:
-            return np.array(x.seed())
+            return np.ones(x.shape, x.dtype)
         total = None
         for name in self.graph.terms:
-            part = self._of_term(name).get(x)
+            part = self.graph.cotangents(name).get(x)
             if part is not None:
                 total = part if total is None else total + part
         return None if total is None else np.array(total)
 
     def reaches(self, term: str) -> list[str]:
         """The names of the nodes with a path to the term, oldest first; the term itself is left out."""
-        if self._term(term) in self._idle:
-            return []
-        end, called = self.graph.terms[term].node, self._nodes
+        end, called = self.graph.terms[self._term(term)].node, self._nodes
         return [n for n in self.nodes if called[n] is not end and self.graph.reaches(called[n], term)]
 
     def why(self, node: str, term: str) -> str:
@@ -137,7 +145,7 @@ class Explanation:
         where the gradient is 0 all the same, which factor is. Without one: the evidence.
         """
         x, gradient = self._node(node), self.gradient(node, self._term(term))
-        if term in self._idle or not self.graph.reach.get(x) or not self.graph.reaches(x, term):
+        if gradient is None:
             return self._reasons.of_absence(x, term)
         return self._reasons.of_path(x, term, gradient)
 
@@ -150,15 +158,15 @@ class Explanation:
 
     def __str__(self) -> str:
         shown = [*self.nodes, *self._stray]
-        left_out = max(len(shown) - _ROWS, 0)
+        left_out = max(len(shown) - MAX_TABLE_ROWS, 0)
         if left_out:
-            half = _ROWS // 2
+            half = MAX_TABLE_ROWS // 2
             shown = [*shown[:half], *shown[-half:]]
         cells = [["node", "", *map(printable, self.terms), "total"]]
         cells += [self._cells(self._row(name)) for name in shown]
         if left_out:
-            cells.insert(1 + _ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(self.terms) + 2)])
-        return "\n".join([self._headline(), "", *_aligned(cells), "", *self._notes()])
+            cells.insert(1 + MAX_TABLE_ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(self.terms) + 2)])
+        return "\n".join([self._headline(), "", *aligned(cells, left=2), "", *self._notes()])
 
     # --- the table ---------------------------------------------------------------------------------------------------
 
@@ -168,27 +176,17 @@ class Explanation:
             kind = "outside"
         else:
             kind = "constant" if not x.requires_grad else "intermediate" if x.function else "learned"
-        norms = {term: norm(self._of_term(term).get(x)) for term in self.terms}
-        return Row(name, kind, x.shape, x.dtype, norms, norm(self.gradient(name)))
+        norms = {term: _norm(self.graph.cotangents(term).get(x)) for term in self.terms}
+        return Row(name, kind, x.shape, x.dtype, norms, _norm(self.gradient(name)))
 
     @staticmethod
     def _cells(row: Row) -> list[str]:
         kind = {"intermediate": "", "outside": "learned "}.get(row.kind, row.kind + " ")
-        norms = [NO_PATH if n is None else f"{n:.3g}" for n in (*row.norms.values(), row.total)]
+        norms = [NO_PATH if n is None else number(n, 3) for n in (*row.norms.values(), row.total)]
         return [printable(row.name), f"{kind}{row.shape}", *norms]
 
     def _headline(self) -> str:
-        sums = []
-        for name, term in self.graph.terms.items():
-            c = term.coefficient
-            factor = "" if abs(c) == 1 else f"{abs(c):.4g}·"
-            sums.append(f"{'-' if c < 0 else '+'} {factor}{printable(name)}")
-        if self._idle:
-            sums.append(f"+ constant{'s' * (len(self._idle) > 1)} ({listed([*map(printable, self._idle)])})")
-        root = self._reasons.called(self.graph.root)
-        whole = " ".join(sums).removeprefix("+ ")
-        value = f"{self.graph.root.value.item():.6g}"
-        return f"{root} = {value}" if whole == root else f"{root} = {whole} = {value}"
+        return f"{headline(self.graph)} = {number(self.graph.root.item(), 6)}"
 
     def _notes(self) -> list[str]:
         root = self._reasons.called(self.graph.root)
@@ -197,31 +195,21 @@ class Explanation:
             f"{NO_PATH} means no path: the term does not depend on the node, whatever the values.",
             "0 means a path on which a factor is 0 at these values. why(node, term) tells which, and why.",
         ]
-        for term in self._idle:
-            notes.append(f"{printable(term)} reaches nothing that is learned: {self._reasons.sources(term)}")
+        for name, term in self.graph.terms.items():
+            if not term.node.requires_grad:
+                notes.append(f"{printable(name)} reaches nothing that is learned: {self._reasons.sources(name)}")
         for name in self.unreached:
             why = "no term reaches it" if name not in self._outside else f"{root} is not computed from it"
             notes.append(f"{printable(name)} is learned, but {why}.")
         return [*notes, *self._reasons.of_detached()]
 
-    # --- gradients ---------------------------------------------------------------------------------------------------
-
-    def _of_term(self, term: str) -> dict[Tensor, Any]:
-        """The cotangents of one term at the named nodes."""
-        if term in self._idle:
-            return {}
-        if term not in self._found:
-            every = walk(self.graph.seeds(term))
-            self._found[term] = {x: every[x] for x in self.graph.names if x in every}
-        return self._found[term]
-
     # --- names -------------------------------------------------------------------------------------------------------
 
     def _node(self, name: str) -> Tensor:
-        return self._nodes[name] if name in self._nodes else _unknown("node", name, self._nodes)
+        return self._nodes[_known("node", name, self._nodes)]
 
     def _term(self, name: str) -> str:
-        return name if name in self.terms else _unknown("term", name, self.terms)
+        return _known("term", name, self.terms)
 
 
 def _outside(graph: Graph, names: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -237,59 +225,11 @@ def _outside(graph: Graph, names: Mapping[str, Any]) -> dict[str, Tensor]:
     return outside
 
 
-_SUMS = (np.add, np.subtract, np.negative)
+def _known(what: str, name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise ValueError(f"explain knows no {what} called {printable(name)!r}; there are {suggestions(name, known)}")
+    return name
 
 
-def _constant_summands(graph: Graph, given: Mapping[Tensor, str]) -> list[Tensor]:
-    """The summands of the root without gradient, oldest first: named or given ones, or whole unnamed expressions."""
-    terms = {term.node for term in graph.terms.values()} - {graph.root}
-    found, stack, seen = [], [graph.root], {graph.root}
-    while stack:
-        node = stack.pop()
-        if node in terms:
-            continue
-        named = node in given or (node in graph.names and node is not graph.root)
-        if not node.requires_grad and (named or node.function not in (*_SUMS, np.multiply, np.divide)):
-            found.append(node)
-            continue
-        parts = node.inputs if node.function in _SUMS else ()
-        if node.function in (np.multiply, np.divide):
-            parts = tuple(x for x in node.inputs if x.requires_grad) or tuple(x for x in node.inputs if x.function)
-        fresh = [x for x in parts if x not in seen]
-        seen.update(fresh)
-        stack += fresh
-    return sorted(found, key=attrgetter("order"))
-
-
-def _named_idle(graph: Graph, given: Mapping[str, Tensor], copies: Mapping[Tensor, Tensor]) -> dict[str, Tensor]:
-    """The summands of the root that nothing learned reaches, by name; an offset that is a plain constant is none."""
-    called = {x: name for name, x in given.items()}
-    found = dict.fromkeys(x for x in _constant_summands(graph, called) if x in called or x.function or x in copies)
-    for x, name in called.items():
-        if x not in found:
-            root = printable(graph.names[graph.root])
-            raise ValueError(f"{printable(name)!r} of terms= is no summand of {root}: it must be added to it")
-    fresh = (
-        name for i in range(1, len(found) + len(graph.names) + 1) if (name := f"constant term {i}") not in graph.by_name
-    )
-    return {called.get(x) or graph.names.get(x) or next(fresh): x for x in found}
-
-
-def _aligned(cells: list[list[str]]) -> list[str]:
-    """The rows of a table, with the first two columns to the left and the numbers to the right."""
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    return [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-
-
-def _unknown(what: str, name: Any, known: Iterable[str]) -> Any:
-    from difflib import get_close_matches
-
-    wanted = str(name)[:100]
-    near = get_close_matches(wanted, {k[:100]: k for k in known}, n=3, cutoff=0.4)
-    hint = f"near: {', '.join(printable(k) for k in near)}" if near else f"known: {listed([*map(printable, known)])}"
-    raise ValueError(f"explain knows no {what} called {printable(wanted)!r}; {hint}")
+def _norm(a: Any) -> float | None:
+    return None if a is None else norm(a)

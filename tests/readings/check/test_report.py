@@ -290,7 +290,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_near_ones():
     r = question()
     with pytest.raises(ValueError, match=r"no node of J is called 'w22'.*dW2"):
         check(r.J, {"dw22": np.zeros(3)}, names=r.tensors)
-    with pytest.raises(ValueError, match="there are: "):
+    with pytest.raises(ValueError, match="there are "):
         check(r.J, {"***": np.zeros(3)}, names=r.tensors)
     with pytest.raises(ValueError, match="J is not computed from it"):
         check(r.J, {"dV": np.zeros(3)}, names=r.tensors | {"V": mg.Tensor([1.0])})

@@ -13,9 +13,11 @@ import pytest
 from conftest import contrast
 
 import minigrad as mg
+import minigrad.graph
 from minigrad import check, draw
-from minigrad.graph import Graph, printable
+from minigrad.graph import Graph
 from minigrad.readings.draw.page import _heat, _json, _statistics, _svg
+from minigrad.text.words import printable
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -147,6 +149,25 @@ def test_an_activation_lights_no_edge_of_the_penalty(view, name):
     lit = view(draw(network())).lit(name)
     assert lit and not any("L2" in edge for edge in lit)
     assert not any(head.startswith("W") for _, head in lit)
+
+
+def test_a_page_walks_the_graph_once_per_term(monkeypatch):
+    drawing = draw(network())
+    walks, walk = [], minigrad.graph.walk
+    monkeypatch.setattr(minigrad.graph, "walk", lambda seeds: walks.append(seeds) or walk(seeds))
+    drawing._content("html")
+    drawing._content("html")
+    assert len(walks) <= 2
+
+
+def test_the_panel_shows_the_values_of_the_recording(view):
+    J = network()
+    W2 = node(J, "W2")
+    W2.data[...] = 1e6
+    opened = view(draw(J))
+    opened.click("W2")
+    assert "1e+06" not in opened.panel()
+    assert "1e+06" not in draw(J).source
 
 
 def test_a_term_lights_what_it_reaches_and_the_cost_lights_all(view):
