@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .transforms import flatten, unflatten
+from . import trees
+from .trees import Tree
 
-Tree = Any
+_NAMES = ("params", "grads", "state")  # of what ``update`` pairs, for errors
 
 
 class Optimizer(NamedTuple):
@@ -38,8 +39,10 @@ def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimize
     """
 
     def update(grads: Tree, velocities: Tree, params: Tree) -> tuple[Tree, Tree]:
-        velocities = _map(lambda p, g, v: momentum * v + g + weight_decay * p, params, grads, velocities)
-        return _map(lambda p, v: p - lr * v, params, velocities), velocities
+        velocities = trees.map(
+            lambda p, g, v: momentum * v + g + weight_decay * p, params, grads, velocities, names=_NAMES
+        )
+        return trees.map(lambda p, v: p - lr * v, params, velocities), velocities
 
     return Optimizer(_zeros, update)
 
@@ -73,30 +76,23 @@ def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float 
 
     def update(grads: Tree, state: AdamState, params: Tree) -> tuple[Tree, AdamState]:
         step = state.step + 1
-        mean = _map(lambda p, g, m: beta1 * m + (1 - beta1) * g, params, grads, state.mean)
-        square = _map(lambda p, g, v: beta2 * v + (1 - beta2) * np.square(g), params, grads, state.square)
+
+        def averaged(beta: float, f: Callable[[Any], Any], earlier: Tree) -> Tree:
+            """The running means of f(g)."""
+            return trees.map(lambda p, g, a: beta * a + (1 - beta) * f(g), params, grads, earlier, names=_NAMES)
+
+        mean = averaged(beta1, lambda g: g, state.mean)
+        square = averaged(beta2, np.square, state.square)
         of_mean, of_square = 1 - beta1**step, 1 - beta2**step
 
         def moved(p: Any, m: Any, v: Any) -> Any:
             root = np.sqrt(v / of_square.astype(v.dtype))
             return p - lr * (m / of_mean.astype(m.dtype)) / (root + eps)
 
-        return _map(moved, params, mean, square), AdamState(step, mean, square)
+        return trees.map(moved, params, mean, square), AdamState(step, mean, square)
 
     return Optimizer(init, update)
 
 
 def _zeros(params: Tree) -> Tree:
-    return _map(np.zeros_like, params)
-
-
-def _map(f: Callable[..., Any], params: Tree, *others: Tree) -> Tree:
-    """The tree of f(p, *others) over the leaves p of ``params``."""
-    leaves, *rest = (flatten(tree) for tree in (params, *others))
-    for others_leaves in rest:
-        if [np.shape(x) for x in others_leaves] != [np.shape(p) for p in leaves]:
-            raise ValueError(
-                f"the parameters have shapes {[np.shape(p) for p in leaves]}, what belongs to them "
-                f"{[np.shape(x) for x in others_leaves]}; gradients and state have the form of the parameters"
-            )
-    return unflatten(params, [f(*xs) for xs in zip(leaves, *rest, strict=True)])
+    return trees.map(np.zeros_like, params)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import trees
 from .engine.context import recording
 from .engine.errors import called
 from .engine.primitives import identity
@@ -54,27 +55,7 @@ def _constant(a: Any) -> Tensor:
     return Tensor(a, requires_grad=False)
 
 
-# --- arguments: arrays, numbers, and lists, tuples and dicts of them --------------------------------------------------
-
-
-def flatten(tree: Any) -> list[Any]:
-    """The arrays and numbers of a tree, in order."""
-    if isinstance(tree, dict):
-        return [leaf for branch in tree.values() for leaf in flatten(branch)]
-    if isinstance(tree, list | tuple):
-        return [leaf for branch in tree for leaf in flatten(branch)]
-    return [tree]
-
-
-def unflatten(tree: Any, leaves: list[Any]) -> Any:
-    """A tree like ``tree`` with other leaves, which are taken from the front of the list."""
-    if isinstance(tree, dict):
-        return {key: unflatten(branch, leaves) for key, branch in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(unflatten(branch, leaves) for branch in tree))
-    if isinstance(tree, list | tuple):
-        return type(tree)(unflatten(branch, leaves) for branch in tree)
-    return leaves.pop(0)
+# --- one recorded call ------------------------------------------------------------------------------------------------
 
 
 class _Call:
@@ -86,13 +67,13 @@ class _Call:
         for i in indices:
             if not -len(args) <= i < len(args):
                 raise ValueError(f"{what}: argnums has {i}, but {called(f)} was called with {len(args)} arguments")
-        self.trees = [args[i] for i in indices]
-        flat = [leaf for tree in self.trees for leaf in flatten(tree)]
+        self.chosen = tuple(args[i] for i in indices)
+        flat, self.structure = trees.flatten(self.chosen)
         with recording():
             self.leaves = [_leaf(x) for x in flat]
-            given, rest = list(args), list(self.leaves)
-            for i, tree in zip(indices, self.trees, strict=True):
-                given[i] = unflatten(tree, rest)
+            given = list(args)
+            for i, tree in zip(indices, trees.unflatten(self.structure, self.leaves), strict=True):
+                given[i] = tree
             y = f(*given)
             if isinstance(y, list | tuple | dict) or y is None:
                 raise TypeError(f"{what}: {called(f)} returned a {type(y).__name__}; it must return one array")
@@ -114,8 +95,8 @@ class _Call:
 
     def arranged(self, gradients: list[Any]) -> Any:
         """Gradients in the form of the arguments: plain arrays are the caller's own."""
-        rest = [g if isinstance(g, Tensor) else np.array(g)[()] for g in gradients]
-        arranged = tuple(unflatten(tree, rest) for tree in self.trees)
+        own = [g if isinstance(g, Tensor) else np.array(g)[()] for g in gradients]
+        arranged = trees.unflatten(self.structure, own)
         return arranged[0] if self.single else arranged
 
     def value(self) -> Any:
@@ -223,11 +204,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def _tangents(call: _Call, tangents: Sequence[Any], what: str) -> list[Any]:
-    flat = [t if isinstance(t, Tensor) else np.asarray(t, float) for tree in tangents for t in flatten(tree)]
-    shapes = [t.shape for t in flat]
-    if shapes != [x.shape for x in call.leaves]:
-        raise ValueError(f"{what}: the tangents have shapes {shapes}, the primals {[x.shape for x in call.leaves]}")
-    return [t if isinstance(t, Tensor) else t.astype(x.dtype) for t, x in zip(flat, call.leaves, strict=True)]
+    try:
+        directions = trees.match(call.chosen, tuple(tangents), "primals", "tangents")
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+    return [t if isinstance(t, Tensor) else np.array(t, x.dtype) for t, x in zip(directions, call.leaves, strict=True)]
 
 
 def _seeds(nodes: list[Tensor], weights: list[Any]) -> dict[Tensor, Any]:
@@ -307,11 +288,11 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, rtol: float = 
     >>> import numpy as np, minigrad as mg
     >>> mg.check_grads(np.tanh, (np.array([0.3, -2.0]),))
     """
-    trees = tuple(args)
-    flat = [np.array(x.value if isinstance(x, Tensor) else x, dtype=np.float64) for x in flatten(trees)]
+    leaves, structure = trees.flatten(tuple(args))
+    flat = [np.array(x.value if isinstance(x, Tensor) else x, dtype=np.float64) for x in leaves]
 
     def of_arrays(*arrays: Any) -> Any:
-        return f(*unflatten(trees, list(arrays)))
+        return f(*trees.unflatten(structure, arrays))
 
     _check(of_arrays, flat, order, rtol, atol, np.random.default_rng(0), f"of {called(f)}")
 

@@ -82,13 +82,37 @@ def test_adam_takes_a_first_step_of_the_learning_rate_whatever_the_scale():
     assert state.step == 1
 
 
+@pytest.mark.parametrize("optimizer", [optim.sgd(0.1, momentum=0.9), optim.adam()])
+def test_dictionaries_are_paired_by_key_and_none_is_no_parameter(optimizer):
+    params = {"a": np.zeros(2), "b": np.zeros(2), "c": None}
+    grads = {"c": None, "b": np.full(2, 7.0), "a": np.ones(2)}
+    state = optimizer.init(dict(reversed(params.items())))
+    again, _ = optimizer.update(grads, state, params)
+    expected, _ = optimizer.update({key: grads[key] for key in params}, optimizer.init(params), params)
+    assert list(again) == ["a", "b", "c"] and again["c"] is None
+    np.testing.assert_array_equal(again["a"], expected["a"])
+    np.testing.assert_array_equal(again["b"], expected["b"])
+    assert optim.sgd(1.0).update(grads, optim.sgd(1.0).init(params), params)[0]["a"].tolist() == [-1, -1]
+
+
+def test_parameters_in_a_list_take_gradients_in_a_tuple():
+    params = [np.ones(2), np.ones(1)]
+    init, update = optim.sgd(1.0)
+    grads = mg.grad(lambda w, b: np.sum(w * b), (0, 1))(*params)
+    params, _ = update(grads, init(params), params)
+    assert type(params) is list and params[0].tolist() == [0, 0] and params[1].tolist() == [-1]
+
+
 @pytest.mark.parametrize("optimizer", [optim.sgd(0.1), optim.adam()])
-def test_a_gradient_of_another_shape_is_refused(optimizer):
-    params = {"w": np.zeros(3)}
-    with pytest.raises(ValueError, match=r"\(3,\).*\(3, 1\)"):
-        optimizer.update({"w": np.zeros((3, 1))}, optimizer.init(params), params)
-    with pytest.raises(ValueError, match="form of the parameters"):
-        optimizer.update({}, optimizer.init(params), params)
+def test_gradients_that_do_not_fit_are_refused_by_name(optimizer):
+    params = {"layer": {"W": np.zeros(3)}}
+    state = optimizer.init(params)
+    with pytest.raises(ValueError, match=r'grads\["layer"\]\["W"\] has shape \(3, 1\), .* \(3,\)'):
+        optimizer.update({"layer": {"W": np.zeros((3, 1))}}, state, params)
+    with pytest.raises(ValueError, match=r'grads\["layer"\]\["W"\] is missing: params\["layer"\] has'):
+        optimizer.update({"layer": {}}, state, params)
+    with pytest.raises(ValueError, match=r'params\["b"\] is missing: grads has'):
+        optimizer.update({"layer": {"W": np.zeros(3)}, "b": np.zeros(1)}, state, params)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -23,6 +23,7 @@ MODULES = (
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
     *("engine.node", "engine.errors", "engine.record", "engine.reverse", "engine.tensor"),
     *(
+        "trees",
         "transforms",
         "graph",
         "text.words",

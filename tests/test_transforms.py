@@ -175,6 +175,19 @@ def test_jvp_where_the_derivative_does_not_depend_on_the_argument():
     assert mg.jvp(lambda p: p["a"] * p["b"], ({"a": x, "b": 2.0},), ({"a": x, "b": 1.0},))[1].tolist() == [3, 6]
 
 
+def test_tangents_are_paired_with_their_primals_by_key():
+    primals, tangents = {"a": 2.0, "b": 3.0}, {"b": 10.0, "a": 1.0}
+    assert mg.jvp(lambda p: p["a"] * p["b"], (primals,), (tangents,))[1] == 1 * 3 + 2 * 10
+    (product,) = mg.hvp(lambda p: p["a"] ** 2 * p["b"], (primals,), (tangents,))
+    assert product == {"a": 2 * 3 * 1 + 2 * 2 * 10, "b": 2 * 2 * 1}
+
+
+def test_none_is_an_empty_subtree():
+    g = mg.grad(lambda p: np.sum(p["W"] ** 2) if p["b"] is None else 0.0)({"W": np.ones(2), "b": None})
+    assert g["W"].tolist() == [2, 2] and g["b"] is None
+    assert mg.grad(lambda x, _: x * x, (0, 1))(3.0, None) == (6, None)
+
+
 def test_third_derivative_through_three_transforms():
     assert mg.grad(lambda x: mg.hvp(lambda y: y**4, (x,), (1.0,))[0])(2.0) == 48
 
@@ -246,8 +259,13 @@ def vector(x):
             ValueError,
             r"vjp: the cotangent has shape \(3,\), .*\(2,\)",
         ),
-        (lambda: mg.jvp(vector, (np.ones(2),), (np.ones(3),)), ValueError, r"jvp: the tangents have shapes \[\(3,\)\]"),
-        (lambda: mg.jvp(vector, (np.ones(2),), ()), ValueError, r"jvp: the tangents have shapes \[\]"),
+        (lambda: mg.jvp(vector, (np.ones(2),), (np.ones(3),)), ValueError, r"jvp: tangents\[0\] has shape \(3,\)"),
+        (lambda: mg.jvp(vector, (np.ones(2),), ()), ValueError, r"jvp: tangents\[0\] is missing: primals has"),
+        (
+            lambda: mg.hvp(sum_of_cubes, (np.ones(2),), (None,)),
+            ValueError,
+            r"hvp: tangents\[0\] is None, primals",
+        ),
         (lambda: mg.grad(vector)(), ValueError, r"argnums has 0, but vector was called with 0 arguments"),
         (lambda: mg.grad(sum_of_cubes)("a"), TypeError, r"the data is not real numbers"),
         (lambda: mg.grad(sum_of_cubes)(mg.constant([1])), TypeError, r"unnamed leaf \(1,\) int64: only floating-point"),
