@@ -193,7 +193,7 @@ def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
 def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
     """The value of an expression, of the values of its parts."""
     if e.function is LITERAL:
-        return e.value
+        return np.array(e.value) if isinstance(e.value, list) else e.value  # an index, as short as it is written
     if e.function is PRODUCT or e.function is SUM:
         products = [float(c) * math.prod(values[base] ** power for base, power in f) for c, f in e.terms]
         return sum(products[1:], products[0])

@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.engine.node import ancestors
+from minigrad.engine.primitives import scatter
 from minigrad.text.expressions import PRODUCT, SUM, Expressions, arguments_of, evaluate, key_of, parts_of
 
 F = np.dtype(float)
@@ -80,6 +81,13 @@ def test_an_expression_has_the_value_of_the_node_that_it_was_made_of():
     intermediate = next(e for e in parts_of([known[node]]) if e.function is np.tanh)
     changed_value = evaluate(known[node], {**bindings, intermediate: np.ones((3, 1))})
     assert changed_value == 4
+
+
+def test_what_is_taken_twice_is_added_twice():
+    made = Expressions()
+    g = made.symbol("g", (3,), F)
+    e = made.call(scatter, (g, made.literal([0, 0, 1])), {"shape": (2,)}, (2,), F)
+    np.testing.assert_array_equal(evaluate(e, {g: np.array([1.0, 2.0, 4.0])}), [3.0, 4.0])
 
 
 def test_a_normal_form_has_a_value():
