@@ -26,50 +26,56 @@ _LONGEST = 60  # characters of a name
 
 
 class Notation:
-    """How one kind of text writes mathematics. Subclasses give the signs; what stands where is the same in all."""
+    """Mathematics in Unicode. What stands where is the same in every notation; subclasses write the parts otherwise."""
 
-    elementwise: str  # between the factors of an elementwise product
-    matrix: str  # between those of a matrix product
-    times: str  # between two numbers
+    elementwise = " ⊙ "  # between the factors of an elementwise product
+    matrix = " "  # between those of a matrix product
+    times = " · "  # between two numbers
 
     def symbol(self, identifier: str, title: str, gradient: bool) -> Text:
         """The symbol of the node called ``title``, or of its gradient."""
         return Text(("d" if gradient else "") + self.name(title), ATOM)
 
     def name(self, name: str) -> str:
-        """A user's name, as text that can do no harm."""
-        raise NotImplementedError
+        """A user's name, as text that can do no harm: ``W1`` is W₁, ``lam`` is λ."""
+        match = re.fullmatch(r"([^\W\d_]+)_?(\d*)", name) if len(name) <= _LONGEST else None
+        if not match:
+            return printable(name, _LONGEST)
+        word, index = match.groups()
+        return _GREEK.get(word, word) + index.translate(_SUBSCRIPTS)
 
     def words(self, text: str) -> str:
         """Plain text inside mathematics."""
-        raise NotImplementedError
+        return printable(text)
 
     def number(self, code: str) -> Text:
-        raise NotImplementedError
+        return Text(code.replace("inf", "∞"), UNARY if code.startswith("-") else ATOM)
 
     def function(self, name: str) -> str:
-        raise NotImplementedError
+        return printable(name)
 
     def brackets(self, code: str) -> str:
-        raise NotImplementedError
+        return f"({code})"
 
     def fraction(self, above: Text, below: Text) -> Text:
-        raise NotImplementedError
+        return Text(f"{self.enclosed(above, PRODUCT)} / {self.right(below, POWER)}", REMAINDER)
 
     def transposed(self, code: str) -> str:
-        raise NotImplementedError
+        return code + "ᵀ"
 
     def raised(self, code: str, power: str, elementwise: bool) -> Text:
-        raise NotImplementedError
+        if re.fullmatch(r"-?\d+", power):
+            return Text(code + power.translate(_SUPERSCRIPTS), POWER)
+        return Text(code + "^" + (power if re.fullmatch(r"[\w.]+", power) else self.brackets(power)), POWER)
 
     def indicator(self, relation: str) -> str:
-        raise NotImplementedError
+        return f"𝟙[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
-        raise NotImplementedError
+        return f"Σ{f'[{axes}]' if axes else ''} {code}"
 
     def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
-        raise NotImplementedError
+        return f"{sign}({', '.join(map(str, shape))})"
 
     def literal(self, value: Any) -> Text:
         """A number, or a part of an index."""
@@ -91,13 +97,6 @@ class Notation:
     def right(self, text: Text, binding: int) -> str:
         """An operand to the right of an operator, where a sign of its own would meet it."""
         return self.brackets(text.code) if text.code.startswith("-") else self.enclosed(text, binding)
-
-
-def _plain(value: Any) -> str:
-    try:
-        return literal(value).code
-    except TypeError:
-        return type(value).__name__
 
 
 class Latex(Notation):
@@ -159,48 +158,11 @@ class Latex(Notation):
         return rf"\mathbf{{{sign}}}_{{" + r" \times ".join(map(str, shape)) + "}"
 
 
-class Unicode(Notation):
-    elementwise, matrix, times = " ⊙ ", " ", " · "
-
-    def name(self, name: str) -> str:
-        """``W1`` is W₁, ``lam`` is λ."""
-        match = re.fullmatch(r"([^\W\d_]+)_?(\d*)", name) if len(name) <= _LONGEST else None
-        if not match:
-            return printable(name, _LONGEST)
-        word, index = match.groups()
-        return _GREEK.get(word, word) + index.translate(_SUBSCRIPTS)
-
-    def words(self, text: str) -> str:
-        return printable(text)
-
-    def number(self, code: str) -> Text:
-        return Text(code.replace("inf", "∞"), UNARY if code.startswith("-") else ATOM)
-
-    def function(self, name: str) -> str:
-        return printable(name)
-
-    def brackets(self, code: str) -> str:
-        return f"({code})"
-
-    def fraction(self, above: Text, below: Text) -> Text:
-        return Text(f"{self.enclosed(above, PRODUCT)} / {self.right(below, POWER)}", REMAINDER)
-
-    def transposed(self, code: str) -> str:
-        return code + "ᵀ"
-
-    def raised(self, code: str, power: str, elementwise: bool) -> Text:
-        if re.fullmatch(r"-?\d+", power):
-            return Text(code + power.translate(_SUPERSCRIPTS), POWER)
-        return Text(code + "^" + (power if re.fullmatch(r"[\w.]+", power) else self.brackets(power)), POWER)
-
-    def indicator(self, relation: str) -> str:
-        return f"𝟙[{relation}]"
-
-    def total(self, code: str, axes: str) -> str:
-        return f"Σ{f'[{axes}]' if axes else ''} {code}"
-
-    def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
-        return f"{sign}({', '.join(map(str, shape))})"
+def _plain(value: Any) -> str:
+    try:
+        return literal(value).code
+    except TypeError:
+        return type(value).__name__
 
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

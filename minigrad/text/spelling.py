@@ -71,20 +71,15 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     np.maximum: Spelling(latex=r"\max", unicode="max", word="max"),
     np.minimum: Spelling(latex=r"\min", unicode="min", word="min"),
     np.exp: Spelling(form=forms.exponential),
-    np.log: Spelling(latex=r"\log"),
-    np.sin: Spelling(latex=r"\sin"),
-    np.cos: Spelling(latex=r"\cos"),
-    np.tan: Spelling(latex=r"\tan"),
-    np.arcsin: Spelling(latex=r"\arcsin"),
-    np.arccos: Spelling(latex=r"\arccos"),
-    np.arctan: Spelling(latex=r"\arctan"),
-    np.sinh: Spelling(latex=r"\sinh"),
-    np.cosh: Spelling(latex=r"\cosh"),
-    np.tanh: Spelling(latex=r"\tanh"),
+    **{
+        function: Spelling(latex=f"\\{function.__name__}")
+        for function in (
+            *(np.log, np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh, np.tanh),
+            *(np.max, np.min),
+        )
+    },
     np.sum: Spelling(form=forms.total, word="Σ"),
     np.prod: Spelling(word="Π"),
-    np.max: Spelling(latex=r"\max"),
-    np.min: Spelling(latex=r"\min"),
     np.linalg.norm: Spelling(word="‖·‖"),
     np.transpose: Spelling(form=forms.transpose, numpy=code.transpose, positional=("axes",), word="ᵀ"),
     np.swapaxes: Spelling(form=forms.transpose, positional=("axis1", "axis2")),

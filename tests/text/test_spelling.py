@@ -8,7 +8,7 @@ import pytest
 from minigrad.engine.rules import RULES
 from minigrad.text import spelling
 from minigrad.text.expressions import Expressions
-from minigrad.text.mathematics import Latex, Unicode
+from minigrad.text.mathematics import Latex, Notation
 from minigrad.text.numpy_code import ATOM, Text
 
 F = np.dtype(float)
@@ -47,7 +47,7 @@ def test_every_row_is_of_a_function_that_is_recorded_or_made_by_simplifying():
 )
 def test_mathematics(function, args, latex, unicode):
     assert written(function, Latex(), *args) == latex
-    assert written(function, Unicode(), *args) == unicode
+    assert written(function, Notation(), *args) == unicode
 
 
 @pytest.mark.parametrize("function", [*RULES], ids=lambda f: f.__name__)
@@ -59,7 +59,7 @@ def test_every_function_can_be_written_in_mathematics(function):
     options = {np.swapaxes: {"axis1": 0, "axis2": 1}}.get(function, {})
     if function.__name__ == "einsum":
         options = {"subscripts": "ij->ji"}
-    for notation in (Latex(), Unicode()):
+    for notation in (Latex(), Notation()):
         text = written(function, notation, *"abcdefgh"[:count], **options)
         assert "a" in text and text.isprintable()
 

@@ -19,7 +19,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, parts_of
-from minigrad.text.mathematics import Latex, Notation, Unicode
+from minigrad.text.mathematics import Latex, Notation
 from minigrad.text.numpy_code import ATOM, Names, Text, spelled
 from minigrad.text.words import colour_of, printable, suggestions
 
@@ -102,7 +102,7 @@ class Derivation:
         self._graph = graph = lines.graph
         self._titles = lines.titles
         self._numpy = _Numpy(lines.names)
-        self._notations: dict[str, _Numpy | Notation] = {"numpy": self._numpy, "latex": Latex(), "unicode": Unicode()}
+        self._notations: dict[str, _Numpy | Notation] = {"numpy": self._numpy, "latex": Latex(), "unicode": Notation()}
         self._short: dict[Expr, Expr] = {}  # what has a name of its own, and that name
         self._uses = _uses(e for part in (lines.forward, lines.backward) for x in part.values() for e in x.expressions)
         self._texts: dict[Expr, Text] = {}
@@ -259,7 +259,7 @@ class Derivation:
 
     def text(self) -> str:
         """The derivation in Unicode, with the same comments as the program."""
-        notation = Unicode()
+        notation = Notation()
         lines = []
         for heading, section in (("forward", self._forward), ("backward", self._backward)):
             lines += ["", heading] if section else []

@@ -528,3 +528,10 @@ def test_a_line_that_is_not_what_the_engine_computes_is_written_unsimplified(mon
     J.backward()
     np.testing.assert_allclose(namespace["dx"], x.grad)
     np.testing.assert_allclose(namespace["dy"], y.grad)
+
+
+def test_where_the_engine_has_no_number_a_line_need_have_none():
+    x = mg.Tensor([0.0, 1.0, -1.0], name="x")
+    with np.errstate(all="ignore"):
+        derivation = mg.derive(np.sum(np.log(x) * x + np.sqrt(x)))
+    assert not derivation.lines.unproved
