@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minigrad.engine.primitives import getitem
-from minigrad.engine.rules import RULES
+from minigrad.engine.rules import RULES, Rule
 from minigrad.engine.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -151,6 +151,11 @@ def _dtype_of(value: Any) -> Any:
     return np.dtype(type(value)) if type(value) in (int, float, bool) else None
 
 
+def known(function: Any) -> Rule:
+    """What the engine knows of a function; nothing of one that it has no row for."""
+    return RULES.get(function) or Rule(function, ())
+
+
 def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[Any, bool], Expr]) -> list[Expr]:
     """The arguments of a recorded node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
     index = node.function is getitem
@@ -199,5 +204,4 @@ def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
         return sum(products[1:], products[0])
     if e.function is None:
         raise KeyError(f"no value for {e.value}")
-    function = RULES[e.function].implementation if e.function in RULES else e.function
-    return function(*[values[a] for a in e.args], **e.options)
+    return known(e.function).implementation(*[values[a] for a in e.args], **e.options)

@@ -38,15 +38,15 @@ Apply = Callable[["Rewriter", Expr], Expr | None]
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A rewrite rule: ``apply(rewriter, e)`` is an expression equal to ``e``, None where the rule does not apply.
+class Rewrite:
+    """A rule: ``apply(rewriter, e)`` is an expression equal to ``e``, None where the rule does not apply.
 
     It is tried on calls of the functions that it ``concerns``. An ``exact`` one leaves every bit of the value as it is,
     others its value to rounding.
     """
 
     name: str
-    concerns: Callable[[Any], bool]
+    concerns: Callable[[Any], Any]
     apply: Apply
     aim: Aim
     exact: bool
@@ -59,11 +59,11 @@ class Rewriter(Expressions):
     one of them applies.
     """
 
-    def __init__(self, rules: Iterable[Rule], aim: Aim) -> None:
+    def __init__(self, rules: Iterable[Rewrite], aim: Aim) -> None:
         super().__init__()
         self.rules = [rule for rule in rules if aim in rule.aim]
         self.exactly = False  # whether exact rules alone may be used
-        self._concerning: dict[Any, list[Rule]] = {}  # the rules that concern a function
+        self._concerning: dict[Any, list[Rewrite]] = {}  # the rules that concern a function
         self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
         self.definitions: dict[Expr, Expr] = {}  # and back
         self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it

@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.primitives import cast, detach, getitem, identity, scatter
+from minigrad.engine.primitives import cast, getitem
 from minigrad.engine.reverse import BLAS, LONGEST_SUM
-from minigrad.engine.rules import RULES as RULES_OF
 
-from .expressions import LITERAL, PRODUCT, SUM, Expr, evaluate
+from .expressions import LITERAL, PRODUCT, SUM, Expr, evaluate, known
 from .normal_form import (
     Aim,
     Apply,
+    Rewrite,
     Rewriter,
-    Rule,
     broadcast_shapes,
     is_bool,
     is_number,
@@ -37,13 +36,8 @@ from .normal_form import (
 
 # --- what is known of functions ---------------------------------------------------------------------------------------
 
-IDENTITIES = frozenset({np.positive, np.conjugate, detach, identity})
 ORDER_KEEPING = frozenset({np.reshape, np.ravel, np.squeeze, np.expand_dims})  # the same entries in the same order
 REARRANGING = ORDER_KEEPING | {np.transpose, np.swapaxes, np.moveaxis}
-LINEAR = REARRANGING | {np.sum, np.matmul, getitem, scatter}  # in the first argument, matmul in both
-# Functions that jump where they have a derivative; those whose derivative is 0 throughout are known by the table.
-JUMPING = frozenset({np.remainder, np.fmod, np.heaviside, np.copysign})
-SYMMETRIC = frozenset({np.add, np.multiply, np.maximum, np.minimum})
 
 _SIGNS: dict[Any, tuple[int, ...]] = {
     np.add: (1, 1),
@@ -61,28 +55,22 @@ _POWERS: dict[Any, tuple[int, ...]] = {
 
 def decides(function: Any, dtype: Any) -> bool:
     """Whether the result, of a ``dtype``, may jump: the smallest change of an argument may turn it into another."""
-    rule = RULES_OF.get(function)
-    return (rule is not None and rule.jumps) or (function is cast and dtype.kind != "f")
+    return known(function).jumps or (function is cast and dtype.kind != "f")
 
 
-def elementwise(function: Any) -> bool:
-    """Whether every entry of the result depends on the arguments' entries at its place alone."""
-    return function is np.where or (isinstance(function, np.ufunc) and function.signature is None)
-
-
-RULES: list[Rule] = []
+REWRITES: list[Rewrite] = []
 READING, RUNNING = Aim.READING, Aim.RUNNING
 BOTH = READING | RUNNING
 
 
-def rule(
-    aim: Aim, *functions: Any, where: Callable[[Any], bool] | None = None, exact: bool = False
-) -> Callable[[Apply], Rule]:
+def rewrite(
+    aim: Aim, *functions: Any, where: Callable[[Any], Any] | None = None, exact: bool = False
+) -> Callable[[Apply], Rewrite]:
     """Enter a rule in the list, for calls of some functions, or of those ``where`` a condition holds."""
 
-    def entered(apply: Apply) -> Rule:
-        RULES.append(Rule(apply.__name__, where or frozenset(functions).__contains__, apply, aim, exact))
-        return RULES[-1]
+    def entered(apply: Apply) -> Rewrite:
+        REWRITES.append(Rewrite(apply.__name__, where or frozenset(functions).__contains__, apply, aim, exact))
+        return REWRITES[-1]
 
     return entered
 
@@ -90,20 +78,20 @@ def rule(
 # --- what need not be computed, or only once --------------------------------------------------------------------------
 
 
-@rule(RUNNING, *IDENTITIES, exact=True)
+@rewrite(RUNNING, where=lambda function: known(function).identity, exact=True)
 def an_identity_is_its_argument(m: Rewriter, e: Expr) -> Expr:
     """+a = a, and so for the functions that change only what a gradient does."""
     return e.args[0]
 
 
-@rule(RUNNING, where=lambda function: function is not np.broadcast_to, exact=True)
+@rewrite(RUNNING, where=lambda function: function is not np.broadcast_to, exact=True)
 def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
     """A call of numbers and constants is its result, where that is no larger than they are."""
     arrays = [a for a in e.args if a.function is not LITERAL]
     if any(a not in m.constants for a in arrays):
         return None
     largest = max((math.prod(a.shape) for a in arrays), default=1)
-    if math.prod(e.shape) > largest and (arrays or not elementwise(e.function)):
+    if math.prod(e.shape) > largest and (arrays or not known(e.function).elementwise):
         return None
     result = evaluate(e, m.constants)
     return m.constant(result) if np.ndim(result) else m.literal(np.asarray(result)[()])
@@ -112,14 +100,14 @@ def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
 # --- repeated entries -------------------------------------------------------------------------------------------------
 
 
-@rule(BOTH, np.broadcast_to, exact=True)
+@rewrite(BOTH, np.broadcast_to, exact=True)
 def a_repeat_of_a_repeat(m: Rewriter, e: Expr) -> Expr | None:
     """Repeating what is repeated is one repetition, and to its own shape none."""
     bare = unbroadcast(e.args[0])
     return m.repeated(bare, e.shape, e.dtype) if bare is not e.args[0] or bare.shape == e.shape else None
 
 
-@rule(BOTH, where=elementwise, exact=True)
+@rewrite(BOTH, where=lambda function: known(function).elementwise, exact=True)
 def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None:
     """f(a repeated) = f(a) repeated, where other arguments do not give it the shape anyway."""
     bare = [unbroadcast(a) for a in e.args]
@@ -129,14 +117,14 @@ def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None
     return m.repeated(m.simplified(e.function, bare, e.options, shape, e.dtype), e.shape, e.dtype)
 
 
-@rule(BOTH, *REARRANGING, getitem, exact=True)
+@rewrite(BOTH, *REARRANGING, getitem, exact=True)
 def a_repeated_number_keeps_no_order(m: Rewriter, e: Expr) -> Expr | None:
     """A rearranged array of equal entries, or some entries of it, is one of another shape."""
     bare = unbroadcast(e.args[0])
     return m.repeated(bare, e.shape, e.dtype) if bare.shape == () else None
 
 
-@rule(READING, cast)
+@rewrite(READING, cast)
 def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
     """A plain number takes the dtype of what it meets, so that only its shape is left of a cast to floating point."""
     number = unbroadcast(e.args[0])
@@ -148,7 +136,7 @@ def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
 # expression is needed as it is.
 
 
-@rule(RUNNING, np.multiply, np.divide)
+@rewrite(RUNNING, np.multiply, np.divide)
 def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
     """a · c and a / c for a number c, which leaves shape and dtype of a as they are."""
     a, number = e.args
@@ -162,13 +150,13 @@ def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
     return _times_number(m, c, a, e) if m.may_gather(c * factor_of(a)[0]) else None
 
 
-@rule(RUNNING, np.negative)
+@rewrite(RUNNING, np.negative)
 def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
     """-a = -1 · a."""
     return _times_number(m, -1.0, e.args[0], e) if m.may_gather(factor_of(e.args[0])[0]) else None
 
 
-@rule(RUNNING, np.multiply, np.divide)
+@rewrite(RUNNING, np.multiply, np.divide)
 def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
     """(c · a) (d · b) = c d · a b, and so for quotients; a number is divided by what has a sign in front alone."""
     (c, a), (d, b) = (factor_of(x) if m.may_leave(x, e) else (1.0, x) for x in e.args)
@@ -180,7 +168,7 @@ def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
     return _times_number(m, factor, m.simplified(e.function, (a, b), e.options, e.shape, e.dtype), e)
 
 
-@rule(RUNNING, np.square, np.absolute)
+@rewrite(RUNNING, np.square, np.absolute)
 def numbers_leave_squares(m: Rewriter, e: Expr) -> Expr | None:
     """(c · a)² = c² · a², and |c · a| = |c| · |a|."""
     c, a = factor_of(e.args[0])
@@ -190,7 +178,7 @@ def numbers_leave_squares(m: Rewriter, e: Expr) -> Expr | None:
     return _times_number(m, factor, m.simplified(e.function, (a,), e.options, e.shape, e.dtype), e)
 
 
-@rule(RUNNING, np.add, np.subtract)
+@rewrite(RUNNING, np.add, np.subtract)
 def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     """c · a ± c · b = c · (a ± b) for equal arrays of numbers; a sign is the choice of addition or subtraction."""
     (c, a), (d, b) = map(factor_of, e.args)
@@ -221,7 +209,7 @@ def _times_number(m: Rewriter, c: float, a: Expr, e: Expr) -> Expr:
 # --- sums and products ------------------------------------------------------------------------------------------------
 
 
-@rule(READING, np.add)
+@rewrite(READING, np.add)
 def a_sum_begins_with_its_first_summand(m: Rewriter, e: Expr) -> Expr | None:
     """0 + a = a, as Python's ``sum`` begins, where this leaves shape and dtype of a as they are."""
     zero, a = e.args
@@ -229,19 +217,19 @@ def a_sum_begins_with_its_first_summand(m: Rewriter, e: Expr) -> Expr | None:
     return a if begins else None
 
 
-@rule(READING, *_SIGNS)
+@rewrite(READING, *_SIGNS)
 def like_terms_are_added(m: Rewriter, e: Expr) -> Expr:
     """a + b, a - b, -a and +a in normal form."""
     return m.total(zip(_SIGNS[e.function], e.args, strict=True), e.shape, e.dtype)
 
 
-@rule(READING, *_POWERS)
+@rewrite(READING, *_POWERS)
 def factors_cancel(m: Rewriter, e: Expr) -> Expr:
     """a · b, a / b, a² and 1 / a in normal form."""
     return m.product(zip(e.args, _POWERS[e.function], strict=True), e.shape, e.dtype)
 
 
-@rule(READING, np.where)
+@rewrite(READING, np.where)
 def a_choice_of_zero_is_a_product(m: Rewriter, e: Expr) -> Expr | None:
     """where(mask, a, 0) = a · mask, for a number a: an array might be infinite where it is not chosen."""
     mask, a, other = e.args
@@ -250,7 +238,7 @@ def a_choice_of_zero_is_a_product(m: Rewriter, e: Expr) -> Expr | None:
     return m.product([(a, 1), (mask, 1)], e.shape, e.dtype)
 
 
-@rule(READING, PRODUCT)
+@rewrite(READING, PRODUCT)
 def complement_of_a_sigmoid(m: Rewriter, e: Expr) -> Expr | None:
     """u · y = 1 - y where y = 1 / (1 + u)."""
     coefficient, factors = monomial(e)
@@ -279,12 +267,12 @@ def _below_one_plus(y: Expr) -> Expr | None:
 # --- linear functions -------------------------------------------------------------------------------------------------
 
 
-@rule(BOTH, *LINEAR)
+@rewrite(BOTH, where=lambda function: known(function).linear and function not in (*_SIGNS, *_POWERS, cast))
 def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
-    """f(s · a) = s · f(a) for a scalar s and a linear f; a matrix product is linear in both arguments."""
+    """f(s · a) = s · f(a) for a scalar s and a linear f; a matrix product, say, is linear in both arguments."""
     scalars: list[tuple[Expr, int]] = []
     rests = list(e.args)
-    for i in range(2 if e.function is np.matmul else 1):
+    for i in range(known(e.function).linear):
         if m.may_leave(e.args[i], e):
             outer, rests[i] = m.split(e.args[i], lambda base: base.shape == ())
             scalars += outer
@@ -294,7 +282,7 @@ def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
     return m.product([*scalars, (inner, 1)], e.shape, e.dtype)
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def what_does_not_vary_leaves_a_sum(m: Rewriter, e: Expr) -> Expr | None:
     """Σ (a · b) = a · Σ b along axes along which a does not vary, where the sum keeps its dimensions."""
     (a,), axes = e.args, _summed(e)
@@ -312,7 +300,7 @@ def what_does_not_vary_leaves_a_sum(m: Rewriter, e: Expr) -> Expr | None:
     return m.product([*outer, (inner, 1)], e.shape, e.dtype)
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def a_sum_of_equal_entries_is_a_count(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a = n · a along an axis of n entries along which a is repeated."""
     (a,), axes, keepdims = e.args, _summed(e), e.options.get("keepdims", False)
@@ -330,7 +318,7 @@ def a_sum_of_equal_entries_is_a_count(m: Rewriter, e: Expr) -> Expr | None:
     return m.product([(m.literal(math.prod(a.shape[i] for i in repeated)), 1), (inner, 1)], e.shape, e.dtype)
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def a_sum_of_one_entry_is_the_entry(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a = a along axes of length 1, where the sum keeps its dimensions."""
     (a,), axes = e.args, _summed(e)
@@ -338,7 +326,7 @@ def a_sum_of_one_entry_is_the_entry(m: Rewriter, e: Expr) -> Expr | None:
     return m.repeated(unbroadcast(a), e.shape, e.dtype) if alone else None
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def shares_add_up_to_one(m: Rewriter, e: Expr) -> Expr | None:
     """Σ p = 1 along the axis of p = u / Σ u, as in a softmax."""
     definition = m.definitions.get(e.args[0])
@@ -351,7 +339,7 @@ def shares_add_up_to_one(m: Rewriter, e: Expr) -> Expr | None:
     return m.number(1, e.shape, e.dtype) if whole.options.get("keepdims") or whole.shape == () else None
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def sums_that_cancel(m: Rewriter, e: Expr) -> Expr | None:
     """Σ u · (a - b) = 0 where Σ u · a = Σ u · b."""
     (a,) = e.args
@@ -374,7 +362,7 @@ def _is_pair(e: Expr) -> bool:
     return e.function is SUM and len(e.terms) == 2
 
 
-@rule(READING, np.sum)
+@rewrite(READING, np.sum)
 def axes_are_written_one_way(m: Rewriter, e: Expr) -> Expr:
     """A sum over all axes names none, one over a single axis gives its number, counted from the first."""
     axes, keepdims = _summed(e), bool(e.options.get("keepdims"))
@@ -393,7 +381,7 @@ def _summed(e: Expr) -> set[int]:
 # --- sums as products in BLAS -----------------------------------------------------------------------------------------
 
 
-@rule(RUNNING, np.mean)
+@rewrite(RUNNING, np.mean)
 def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
     """A mean is a sum divided by its count."""
     (a,) = e.args
@@ -403,7 +391,7 @@ def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
     return _times_number(m, 1 / count, m.simplified(np.sum, e.args, e.options, e.shape, e.dtype), e)
 
 
-@rule(RUNNING, np.sum)
+@rewrite(RUNNING, np.sum)
 def a_sum_of_products_is_an_inner_product(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a · b over all entries, and Σ (a · b ± c · d) as two: each product is rounded either way."""
     (a,) = e.args
@@ -429,7 +417,7 @@ def _inner_product(m: Rewriter, a: Expr) -> Expr | None:
     return m.call(np.vdot if short else inner, factors, {}, (), a.dtype)
 
 
-@rule(RUNNING, np.sum)
+@rewrite(RUNNING, np.sum)
 def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | None:
     """Σ A = A @ 1 along the rows of a stored matrix, and 1 @ A along its columns, which BLAS adds up faster."""
     (a,), axes, keepdims = e.args, _summed(e), e.options.get("keepdims")
@@ -457,14 +445,14 @@ def inner(a: Any, b: Any) -> Any:
 # --- transposes, shapes and indices -----------------------------------------------------------------------------------
 
 
-@rule(READING, np.swapaxes, exact=True)
+@rewrite(READING, np.swapaxes, exact=True)
 def the_axes_of_a_matrix_swapped_are_a_transpose(m: Rewriter, e: Expr) -> Expr | None:
     """swapaxes(A, 0, 1) = Aᵀ for a matrix."""
     of_a_matrix = len(e.shape) == 2 and {i % 2 for i in e.options.values()} == {0, 1}
     return m.simplified(np.transpose, e.args, {}, e.shape, e.dtype) if of_a_matrix else None
 
 
-@rule(BOTH, np.transpose, exact=True)
+@rewrite(BOTH, np.transpose, exact=True)
 def a_transpose_of_a_transpose(m: Rewriter, e: Expr) -> Expr | None:
     """(Aᵀ)ᵀ = A, and aᵀ = a for a vector; for transposes that turn all axes around."""
     (a,) = e.args
@@ -473,7 +461,7 @@ def a_transpose_of_a_transpose(m: Rewriter, e: Expr) -> Expr | None:
     return a.args[0] if a.function is np.transpose and not a.options else None
 
 
-@rule(READING, np.transpose)
+@rewrite(READING, np.transpose)
 def a_transpose_of_a_product(m: Rewriter, e: Expr) -> Expr | None:
     """(A Bᵀ)ᵀ = B Aᵀ, where this saves a transpose."""
     (a,) = e.args
@@ -488,7 +476,7 @@ def a_transpose_of_a_product(m: Rewriter, e: Expr) -> Expr | None:
     return m.call(np.matmul, turned, {}, e.shape, e.dtype)
 
 
-@rule(BOTH, *ORDER_KEEPING, exact=True)
+@rewrite(BOTH, *ORDER_KEEPING, exact=True)
 def a_reshape_of_a_reshape(m: Rewriter, e: Expr) -> Expr | None:
     """Only the last of several reshapes counts, and one to the shape that was there before not at all."""
     (a,) = e.args
@@ -499,7 +487,7 @@ def a_reshape_of_a_reshape(m: Rewriter, e: Expr) -> Expr | None:
     return None if a is e.args[0] else m.call(np.reshape, (a,), {"shape": e.shape}, e.shape, e.dtype)
 
 
-@rule(READING, np.reshape)
+@rewrite(READING, np.reshape)
 def an_axis_that_is_kept_and_dropped(m: Rewriter, e: Expr) -> Expr | None:
     """A sum that keeps its dimensions, reshaped to the others, is a plain sum."""
     (a,) = e.args
@@ -511,7 +499,7 @@ def an_axis_that_is_kept_and_dropped(m: Rewriter, e: Expr) -> Expr | None:
     return m.simplified(np.sum, a.args, {"axis": tuple(sorted(axes))}, e.shape, e.dtype)
 
 
-@rule(BOTH, getitem)
+@rewrite(BOTH, getitem)
 def a_vector_needs_no_extra_axis(m: Rewriter, e: Expr) -> Expr | None:
     """(A @ b[..., None])[..., 0] = A @ b for a vector b, and so on its left."""
     product, *index = e.args
@@ -529,7 +517,7 @@ def a_vector_needs_no_extra_axis(m: Rewriter, e: Expr) -> Expr | None:
 # --- what is computed only once ---------------------------------------------------------------------------------------
 
 
-@rule(RUNNING, np.greater, np.less, exact=True)
+@rewrite(RUNNING, np.greater, np.less, exact=True)
 def the_mask_of_a_kink_is_that_of_its_result(m: Rewriter, e: Expr) -> Expr | None:
     """(a > b) = (max(a, b) > b), where the maximum is computed anyway; and so for a minimum."""
     kink = np.maximum if e.function is np.greater else np.minimum
@@ -537,7 +525,7 @@ def the_mask_of_a_kink_is_that_of_its_result(m: Rewriter, e: Expr) -> Expr | Non
     return m.call(e.function, (result, e.args[1]), {}, e.shape, e.dtype) if result is not None else None
 
 
-@rule(RUNNING, *SYMMETRIC, exact=True)
+@rewrite(RUNNING, where=lambda function: known(function).symmetric, exact=True)
 def arguments_in_one_order(m: Rewriter, e: Expr) -> Expr | None:
     """f(a, b) = f(b, a), so that both are computed once; a number comes last."""
     args = sorted(e.args, key=lambda a: (a.function is LITERAL, a.order))

@@ -19,7 +19,7 @@ from minigrad.engine import primitives
 
 from . import mathematics as forms
 from . import numpy_code as code
-from .expressions import Expr
+from .expressions import Expr, known
 from .mathematics import Latex, Notation
 from .numpy_code import Names, Text
 
@@ -28,12 +28,20 @@ from .numpy_code import Names, Text
 class Spelling:
     """How one function is written.
 
-    ``sign`` is Python's operator. ``numpy`` is another name, or the form of its NumPy code, and ``positional`` are the
-    options that are given by position. ``form`` is what it looks like in mathematics, ``latex`` and ``unicode`` the
-    sign or name there, where it is not Python's. ``word`` stands on an edge.
+    Attributes
+    ----------
+    form
+        What it looks like in mathematics; None where it is called by its name.
+    numpy
+        Another name in NumPy code, or the form of its code.
+    positional
+        The options that NumPy code gives by position.
+    latex, unicode
+        Its sign or name in mathematics, where it is not Python's operator.
+    word
+        What stands on an edge; None where its name does.
     """
 
-    sign: str = ""
     form: Callable[[Notation, Expr, Sequence[Text], str], Text | None] | None = None
     numpy: str | Callable[[Sequence[Text], dict[str, Any], Names], Text | None] = ""
     positional: tuple[str, ...] = ()
@@ -43,34 +51,26 @@ class Spelling:
 
 
 SPELLINGS: dict[Callable[..., Any], Spelling] = {
-    np.add: Spelling("+", forms.added, word="+"),
-    np.subtract: Spelling("-", forms.added, word="−"),
-    np.negative: Spelling("-", forms.negative, word="−"),
-    np.positive: Spelling("+", forms.unchanged, word=""),
-    np.multiply: Spelling("*", forms.product, word="×"),
-    np.divide: Spelling("/", forms.quotient, word="÷"),
-    np.matmul: Spelling("@", forms.matrix_product, word="@"),
-    np.power: Spelling("**", forms.power),
-    np.square: Spelling(form=forms.power, word="(·)²"),
+    np.add: Spelling(forms.added, word="+"),
+    np.subtract: Spelling(forms.added, word="−"),
+    np.negative: Spelling(forms.negative, word="−"),
+    np.positive: Spelling(forms.unchanged, word=""),
+    np.multiply: Spelling(forms.product, word="×"),
+    np.divide: Spelling(forms.quotient, word="÷"),
+    np.matmul: Spelling(forms.matrix_product, word="@"),
+    np.power: Spelling(forms.power),
+    np.square: Spelling(forms.power, word="(·)²"),
     np.sqrt: Spelling(word="√"),
-    np.remainder: Spelling("%"),
-    np.floor_divide: Spelling("//"),
-    np.less: Spelling("<", forms.relation),
-    np.less_equal: Spelling("<=", forms.relation, latex=r"\le", unicode="≤"),
-    np.greater: Spelling(">", forms.relation),
-    np.greater_equal: Spelling(">=", forms.relation, latex=r"\ge", unicode="≥"),
-    np.equal: Spelling("==", forms.relation, latex="=", unicode="="),
-    np.not_equal: Spelling("!=", forms.relation, latex=r"\ne", unicode="≠"),
-    np.bitwise_or: Spelling("|"),
-    np.bitwise_xor: Spelling("^"),
-    np.bitwise_and: Spelling("&"),
-    np.left_shift: Spelling("<<"),
-    np.right_shift: Spelling(">>"),
-    np.invert: Spelling("~"),
+    np.less: Spelling(forms.relation),
+    np.less_equal: Spelling(forms.relation, latex=r"\le", unicode="≤"),
+    np.greater: Spelling(forms.relation),
+    np.greater_equal: Spelling(forms.relation, latex=r"\ge", unicode="≥"),
+    np.equal: Spelling(forms.relation, latex="=", unicode="="),
+    np.not_equal: Spelling(forms.relation, latex=r"\ne", unicode="≠"),
     np.absolute: Spelling(numpy="np.abs", word="|·|"),
     np.maximum: Spelling(latex=r"\max", unicode="max", word="max"),
     np.minimum: Spelling(latex=r"\min", unicode="min", word="min"),
-    np.exp: Spelling(form=forms.exponential),
+    np.exp: Spelling(forms.exponential),
     **{
         function: Spelling(latex=f"\\{function.__name__}")
         for function in (
@@ -78,24 +78,24 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
             *(np.max, np.min),
         )
     },
-    np.sum: Spelling(form=forms.total, word="Σ"),
+    np.sum: Spelling(forms.total, word="Σ"),
     np.prod: Spelling(word="Π"),
     np.linalg.norm: Spelling(word="‖·‖"),
-    np.transpose: Spelling(form=forms.transpose, numpy=code.transpose, positional=("axes",), word="ᵀ"),
-    np.swapaxes: Spelling(form=forms.transpose, positional=("axis1", "axis2")),
+    np.transpose: Spelling(forms.transpose, numpy=code.transpose, positional=("axes",), word="ᵀ"),
+    np.swapaxes: Spelling(forms.transpose, positional=("axis1", "axis2")),
     np.moveaxis: Spelling(positional=("source", "destination")),
     np.reshape: Spelling(numpy=code.reshape, word="reshape"),
     np.broadcast_to: Spelling(positional=("shape",)),
-    np.ones: Spelling(form=forms.uniform, latex="1", unicode="ones"),
-    np.zeros: Spelling(form=forms.uniform, latex="0", unicode="zeros"),
-    primitives.getitem: Spelling(form=forms.index, numpy=code.getitem, word="[·]"),
+    np.ones: Spelling(forms.uniform, latex="1", unicode="ones"),
+    np.zeros: Spelling(forms.uniform, latex="0", unicode="zeros"),
+    primitives.getitem: Spelling(forms.index, numpy=code.getitem, word="[·]"),
     primitives.scatter: Spelling(numpy=code.scatter),
     primitives.cast: Spelling(numpy=code.cast),
-    primitives.identity: Spelling(form=forms.unchanged, numpy=code.unchanged, word=""),
-    primitives.detach: Spelling(form=forms.unchanged, numpy=code.unchanged),
+    primitives.identity: Spelling(forms.unchanged, numpy=code.unchanged, word=""),
+    primitives.detach: Spelling(forms.unchanged, numpy=code.unchanged),
     primitives.concatenate: Spelling(numpy=code.joined("np.concatenate")),
     primitives.stack: Spelling(numpy=code.joined("np.stack")),
-    primitives.einsum: Spelling(form=forms.einsum, numpy=code.einsum),
+    primitives.einsum: Spelling(forms.einsum, numpy=code.einsum),
 }
 _BY_NAME = Spelling()
 
@@ -109,11 +109,11 @@ def numpy(function: Callable[..., Any], arguments: Sequence[Text], options: Mapp
     >>> numpy(np.sum, [a], {"axis": 1, "keepdims": True}, names).code
     'np.sum(a, axis=1, keepdims=True)'
     """
-    row = SPELLINGS.get(function, _BY_NAME)
-    if row.sign and not options:
+    row, sign = SPELLINGS.get(function, _BY_NAME), sign_of(function)
+    if sign and not options:
         if len(arguments) == 2:
-            return code.binary(row.sign, *arguments)
-        return Text(row.sign + code.enclosed(arguments[0], code.UNARY), code.UNARY)
+            return code.binary(sign, *arguments)
+        return Text(sign + code.enclosed(arguments[0], code.UNARY), code.UNARY)
     if callable(row.numpy):
         text = row.numpy(arguments, dict(options), names)
         if text is not None:
@@ -129,8 +129,13 @@ def mathematics(notation: Notation, e: Expr, arguments: Sequence[Text]) -> Text:
     """A call in a notation, given the Texts of its arguments."""
     row = SPELLINGS.get(e.function, _BY_NAME)
     sign = row.latex if isinstance(notation, Latex) else row.unicode
-    text = row.form(notation, e, arguments, sign or row.sign) if row.form else None
+    text = row.form(notation, e, arguments, sign or sign_of(e.function)) if row.form else None
     return text or notation.named(e, arguments, sign)
+
+
+def sign_of(function: Callable[..., Any]) -> str:
+    """Python's operator for a function, which the table of rules has; "" where it is called by name."""
+    return known(function).sign or ""
 
 
 def word(function: Callable[..., Any]) -> str | None:

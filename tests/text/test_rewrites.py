@@ -9,7 +9,7 @@ from minigrad.text.expressions import Expr, evaluate
 from minigrad.text.normal_form import Aim, Rewriter
 
 F = np.dtype(float)
-RULES = {rule.name: rule for rule in rewrites.RULES}
+RULES = {rule.name: rule for rule in rewrites.REWRITES}
 
 
 class Bench:
@@ -18,7 +18,7 @@ class Bench:
     def __init__(self, rule, seed=0):
         self.rule, self.rng = rule, np.random.default_rng(seed)
         aim = Aim.READING if Aim.READING in rule.aim else Aim.RUNNING
-        self.m = Rewriter(rewrites.RULES, aim)
+        self.m = Rewriter(rewrites.REWRITES, aim)
         self.values = {}
 
     def array(self, *shape, dtype=float):
@@ -67,11 +67,11 @@ class Bench:
         return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=0, keepdims=True)))
 
 
-def sigmoid(b, named):
+def sigmoid(b, named, power_of_u, power_of_y):
     u = b.simple(np.exp, b.array(3))
     y = b.simple(np.reciprocal, b.simple(np.add, 1, u))
     y = b.define(y) if named else y
-    return b.m.normal("product", [(3, {u: 2, y: 3, b.array(3): 1})], y.dtype)
+    return b.m.normal("product", [(3, {u: power_of_u, y: power_of_y, b.array(3): 1})], y.dtype)
 
 
 def cancelling(b):
@@ -134,6 +134,12 @@ LEFT = {
         for c in (-2.0, -1.0, 1.0, 2.0)
         for d in (-2.0, -1.0, 3.0)
         if not (c > 0 and d == 3.0)
+    ]
+    + [
+        lambda b: b.tried(np.add, b.scaled(-2.0, b.array(3)), b.scaled(2.0, b.array(2, 1))),
+        lambda b: b.tried(np.add, b.scaled(-2.0, b.array(3, dtype=np.float32)), b.scaled(2.0, b.array(3))),
+        lambda b: b.tried(np.subtract, 2.0, b.scaled(-1.0, b.array(3))),
+        lambda b: b.tried(np.subtract, b.scaled(-1.0, b.array(3)), 1.0),
     ],
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3))],
     "like_terms_are_added": [
@@ -148,7 +154,15 @@ LEFT = {
         lambda b: b.tried(np.reciprocal, b.array(3)),
     ],
     "a_choice_of_zero_is_a_product": [lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.5, 0.0)],
-    "complement_of_a_sigmoid": [lambda b: sigmoid(b, True), lambda b: sigmoid(b, False)],
+    "complement_of_a_sigmoid": [
+        *(
+            lambda b, named=named, u=u, y=y: sigmoid(b, named, u, y)
+            for named in (True, False)
+            for u, y in [(1, 2), (2, 3)]
+        ),
+        lambda b: sigmoid(b, True, 1, 1),
+        lambda b: sigmoid(b, True, 3, 2),
+    ],
     "scalars_leave_linear_functions": [
         lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(), b.array(3, 2)), axis=0),
         lambda b: b.tried(
@@ -227,6 +241,19 @@ UNLIKE = {
     ],
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3, dtype=bool))],
     "a_number_needs_no_cast": [lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype(int))],
+    "signs_and_factors_leave_sums": [
+        lambda b: b.tried(np.add, b.array(3), b.scaled(2.0, b.array(3))),
+        lambda b: b.tried(np.subtract, b.array(3), b.array(3)),
+    ],
+    "a_sum_of_equal_entries_is_a_count": [
+        lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=0),
+        lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=1, keepdims=True),
+    ],
+    "a_sum_of_one_entry_is_the_entry": [lambda b: b.tried(np.sum, b.array(1, 3), axis=0)],
+    "a_transpose_of_a_product": [
+        lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2, 3), b.array(3, 4))),
+        lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2), b.raw(np.transpose, b.array(4, 2)))),
+    ],
     "a_number_is_a_factor": [
         lambda b: b.tried(np.multiply, b.array(3, dtype=np.float32), np.float64(2)),
         lambda b: b.tried(np.divide, 2.0, b.array(3)),
@@ -236,7 +263,9 @@ UNLIKE = {
         lambda b: b.tried(np.exp, b.array(3)),
     ],
     "complement_of_a_sigmoid": [
-        lambda b: b.m.normal("product", [(1, {b.array(3): 1, b.array(3): -1})], np.dtype(float))
+        lambda b: sigmoid(b, False, 1, 1),
+        lambda b: sigmoid(b, True, -1, 1),
+        lambda b: b.m.normal("product", [(1, {b.array(3): 1, b.array(3): -1})], np.dtype(float)),
     ],
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
@@ -260,6 +289,9 @@ UNLIKE = {
         lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2, 1), b.array(2))),
         lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2), b.array(2, dtype=np.float32))),
         lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2), 2.0)),
+        lambda b: b.tried(np.sum, b.raw(np.add, b.raw(np.square, b.array(2, 1)), b.raw(np.square, b.array(2)))),
+        lambda b: b.tried(np.sum, b.raw(np.add, b.raw(np.square, b.array(2)), 1.0)),
+        lambda b: b.tried(np.sum, b.raw(np.square, b.array(2, 2)), axis=0),
     ],
     "a_sum_along_an_axis_is_a_product_with_ones": [
         lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=0),
@@ -280,7 +312,7 @@ def cases(table):
 
 
 def test_every_rule_has_a_case():
-    assert set(LEFT) == set(RULES) and len(RULES) == len(rewrites.RULES)
+    assert set(LEFT) == set(RULES) and len(RULES) == len(rewrites.REWRITES)
 
 
 @pytest.mark.filterwarnings("error")
@@ -320,8 +352,24 @@ def test_exact_rules_alone_are_used_where_a_value_decides():
 
 
 def test_a_rule_of_one_aim_is_not_used_for_the_other():
-    running = Rewriter(rewrites.RULES, Aim.RUNNING)
+    running = Rewriter(rewrites.REWRITES, Aim.RUNNING)
     assert RULES["like_terms_are_added"] not in running.rules and RULES["a_mean_is_a_sum"] in running.rules
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype", "jumps"),
+    [
+        (np.floor, F, True),
+        (np.greater, np.dtype(bool), True),
+        (np.remainder, F, True),
+        (cast, np.dtype(int), True),
+        (cast, np.dtype("f"), False),
+        (np.exp, F, False),
+        (np.maximum, F, False),
+    ],
+)
+def test_what_decides(function, dtype, jumps):
+    assert rewrites.decides(function, dtype) is jumps
 
 
 def test_a_cast_is_no_identity():

@@ -26,6 +26,7 @@ from minigrad.engine.node import ancestors
 from minigrad.engine.primitives import detach, getitem, identity
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor, holding
+from minigrad.text.expressions import known
 from minigrad.text.numpy_code import Names
 
 from .emit import Source, emit
@@ -35,7 +36,6 @@ Function = Callable[..., Any]
 
 _SIGNATURES = 32  # programs that a compiled function keeps
 _NUMBERS = (bool, int, float)
-_OF_VARYING_SHAPE = frozenset({np.nonzero, np.flatnonzero, np.argwhere, np.unique})
 
 
 def compile(f: Function) -> "Compiled":
@@ -325,7 +325,7 @@ def _result(x: Any, f: Function) -> Tensor:
 def _refuse_varying_shapes(f: Function, nodes: Sequence[Tensor]) -> None:
     for node in nodes:
         mask = node.function is getitem and any(x is not None and x.dtype.kind == "b" for x in node.operands[1:])
-        if mask or node.function in _OF_VARYING_SHAPE:
+        if mask or known(node.function).varying_shape:
             raise TypeError(
                 f"{called(f)}: the shape of {node.describe()} depends on values, which differ from call to call; keep "
                 f"the shape and choose entries with np.where"

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.reverse import BLAS
-from minigrad.engine.rules import RULES
 from minigrad.text import spelling
-from minigrad.text.expressions import LITERAL, Expr, Shape
+from minigrad.text.expressions import LITERAL, Expr, Shape, known
 from minigrad.text.numpy_code import ATOM, Name, Names, Text, spelled
-from minigrad.text.rewrites import elementwise, inner
+from minigrad.text.rewrites import inner
 
-from .memory import COPYING, EXTREMA, REDUCTIONS, VIEWS, Memory, Plan, Run, is_fresh
+from .memory import COPYING, EXTREMA, Memory, Plan, Run, is_fresh
 from .optimize import Program, inputs_of
 
 _FILLED = 2**18  # bytes of an array up to which it may stand for a number that it repeats
@@ -156,7 +155,7 @@ class _Writer:
 
     def _stays(self, e: Expr) -> bool:
         """Whether the result is a view, for good, of memory that stays."""
-        if e.function not in VIEWS or is_fresh(e) or not e.shape or self._needed(e.args):
+        if not known(e.function).view or is_fresh(e) or not e.shape or self._needed(e.args):
             return False
         a = e.args[0]
         return a.function is not LITERAL and (e.function not in COPYING or a in self.plan.owner)
@@ -164,15 +163,15 @@ class _Writer:
     def _expression(self, e: Expr) -> str:
         """A call that makes its result itself."""
         function = e.function
-        if function in REDUCTIONS or function is np.matmul:
+        if known(function).reduces or function is np.matmul:
             return self._call(e, [self._argument(a, e) for a in e.args], None)
-        scalar = elementwise(function) and not e.shape
-        if function in VIEWS or scalar:
+        scalar = known(function).elementwise and not e.shape
+        if known(function).view or scalar:
             kept = any(a.dtype == e.dtype for a in inputs_of(e))
             texts = [self._spelled(a, plainly=scalar and kept and a.dtype == e.dtype) for a in e.args]
             code = spelling.numpy(function, texts, e.options, self.names).code
         else:
-            implementation = RULES[function].implementation if function in RULES else function
+            implementation = known(function).implementation
             called = self.names.bind(implementation, getattr(function, "__name__", "function"))
             options = [f"{key}={spelled(value, self.names).code}" for key, value in e.options.items()]
             code = f"{called}({', '.join([*(self._spelled(a).code for a in e.args), *options])})"
@@ -189,8 +188,8 @@ class _Writer:
     def _call(self, e: Expr, arguments: Sequence[str], out: str | None) -> str:
         """The call that writes its result into ``out``."""
         function, options = e.function, e.options
-        if function in REDUCTIONS:
-            ufunc = REDUCTIONS[function]
+        ufunc = known(function).reduces
+        if ufunc is not None:
             axis, keepdims = (
                 spelled(options.get(k, d), self.names).code for k, d in (("axis", None), ("keepdims", False))
             )

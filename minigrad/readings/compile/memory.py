@@ -13,42 +13,21 @@ the processor's cache when the next reads it; what only they need is no larger t
 """
 
 import math
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from minigrad.engine.primitives import cast, concatenate, getitem, scatter, stack
-from minigrad.text.expressions import LITERAL, Expr, Shape
-from minigrad.text.rewrites import elementwise
+from minigrad.engine.primitives import getitem
+from minigrad.text.expressions import LITERAL, Expr, Shape, known
 
 from .optimize import Program, inputs_of
 
 _BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
 _PIECE = 2**17  # bytes of a piece, of which a call reads two and writes one
 
-REDUCTIONS: dict[Callable[..., Any], np.ufunc] = {
-    np.sum: np.add,
-    np.prod: np.multiply,
-    np.max: np.maximum,
-    np.min: np.minimum,
-}
-
 EXTREMA = (np.maximum, np.minimum)
-
-# Functions whose result never shares memory with an argument; ufuncs are others.
-_FRESH: frozenset[Callable[..., Any]] = frozenset(
-    {
-        *(np.where, np.var, np.std, np.mean, np.cumsum, np.outer, np.tensordot, np.linalg.norm, np.matmul),
-        *(np.argmax, np.argmin, np.argsort, np.any, np.all, np.count_nonzero),
-        *(cast, concatenate, scatter, stack, *REDUCTIONS),
-    }
-)
-VIEWS: frozenset[Callable[..., Any]] = frozenset(
-    {np.transpose, np.reshape, np.ravel, np.squeeze, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to, getitem}
-)
 COPYING = frozenset({np.reshape, np.ravel})  # which copy where they can make no view
 
 
@@ -59,16 +38,19 @@ def writes(e: Expr) -> bool:
     """Whether the result can be written into memory that is already there."""
     if not e.shape or e.dtype.kind not in "biuf":
         return False
-    if e.function is np.matmul or e.function in REDUCTIONS:
+    if e.function is np.matmul or known(e.function).reduces:
         return True
-    return isinstance(e.function, np.ufunc) and elementwise(e.function)
+    return isinstance(e.function, np.ufunc) and known(e.function).elementwise
 
 
 def is_fresh(e: Expr) -> bool:
     """Whether the result never shares memory with an argument."""
     if e.function is getitem:
         return any(a.function is not LITERAL for a in e.args[1:])
-    return isinstance(e.function, np.ufunc) or e.function in _FRESH
+    if isinstance(e.function, np.ufunc):
+        return True
+    module: str = e.function.__module__  # a user's own function may return what it is given
+    return not known(e.function).view and module.startswith(("numpy", "minigrad"))
 
 
 def size_of(e: Expr) -> int:
@@ -148,7 +130,7 @@ class Plan:
         if self.shares[e] != {e} or not is_fresh(e):
             return
         viewed = self.viewed[self.run_of[i]] if i in self.run_of else ()
-        for a in inputs_of(e) if writes(e) and elementwise(e.function) else ():
+        for a in inputs_of(e) if writes(e) and known(e.function).elementwise else ():
             alike = (a.shape, a.dtype) == (e.shape, e.dtype)
             if alike and a in self.owner and self.last[a] == i and a not in viewed:
                 memory = self.owner[e] = self.owner[a]
@@ -217,7 +199,7 @@ def runs(calls: Sequence[Expr]) -> Iterator[Run]:
     """The elementwise calls of one large shape that follow each other."""
 
     def shape_of(i: int) -> Shape | None:
-        return calls[i].shape if elementwise(calls[i].function) and writes(calls[i]) else None
+        return calls[i].shape if known(calls[i].function).elementwise and writes(calls[i]) else None
 
     for shape, group in groupby(range(len(calls)), shape_of):
         indices = list(group)

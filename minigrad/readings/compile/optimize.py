@@ -89,7 +89,7 @@ class _Optimizer(Rewriter):
     """Expressions that run fast. No argument of a call is a product in normal form: it is computed before the call."""
 
     def __init__(self) -> None:
-        super().__init__(rewrites.RULES, Aim.RUNNING)
+        super().__init__(rewrites.REWRITES, Aim.RUNNING)
         self.identifiers = Names()
         self.fresh = self.identifiers.fresh
 

@@ -77,7 +77,7 @@ class Lines:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.rewriter = Rewriter(rewrites.RULES, Aim.READING)
+        self.rewriter = Rewriter(rewrites.REWRITES, Aim.READING)
         self.names = Names()
         self.titles: dict[str, tuple[str, bool]] = {}
         self.recorded: dict[Expr, Any] = {}

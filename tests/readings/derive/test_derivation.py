@@ -519,7 +519,7 @@ def test_a_line_that_is_not_what_the_engine_computes_is_written_unsimplified(mon
         return m.call(np.matmul, e.args[:1] * 2 if fails else (m.literal(3), e.args[1]), {}, e.shape, e.dtype)
 
     rule = dataclasses.replace(rewrites.factors_cancel, apply=wrong)
-    monkeypatch.setattr(rewrites, "RULES", [rule, *rewrites.RULES])
+    monkeypatch.setattr(rewrites, "REWRITES", [rule, *rewrites.REWRITES])
     x, y = leaf("x", 3), leaf("y", 2)
     J = np.sum(np.tanh(x) * np.exp(x)) + np.sum(y)
     namespace = dict((derivation := mg.derive(J)).inputs)
