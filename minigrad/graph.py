@@ -284,10 +284,12 @@ class Graph:
 
     def value(self, node: Tensor) -> Any:
         """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
-        if node.function is None:
-            for y in self.consumers.get(node, ()):
-                return next(a for x, a in zip(y.operands, y.primals, strict=True) if x is node)
-        return node.value
+        return self._leaf_values.get(node, node.value)
+
+    @cached_property
+    def _leaf_values(self) -> dict[Tensor, Any]:
+        pairs = (pair for node in self.nodes for pair in zip(node.operands, node.primals, strict=True))
+        return {x: a for x, a in pairs if x is not None and x.function is None}
 
     # --- paths -------------------------------------------------------------------------------------------------------
 

@@ -92,7 +92,6 @@ class Lines:
         self.forward: dict[Tensor, Line] = {}
         self.plain: dict[Tensor, Expr] = {}
         self.normal: dict[Tensor, Expr] = {}
-        self._values = {x: a for y in graph.nodes for x, a in zip(y.operands, y.primals, strict=True) if x is not None}
         for node in graph.nodes:
             self._translate(node)
         self.backward = self._reverse()
@@ -122,7 +121,7 @@ class Lines:
     # --- forward ------------------------------------------------------------------------------------------------------
 
     def _translate(self, node: Tensor) -> None:
-        symbol, value = self.symbols.get(node), self._values.get(node, node.value)
+        symbol, value = self.symbols.get(node), self.graph.value(node)
         if symbol is not None:
             self.recorded[symbol] = value
         if node.function is None:
