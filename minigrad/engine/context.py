@@ -9,8 +9,8 @@ from contextvars import ContextVar
 
 # The scopes around the code that runs, outermost first; None where nothing is recorded.
 scopes: ContextVar[tuple[str, ...] | None] = ContextVar("minigrad_scopes", default=())
-# While a program is traced, flat functions (comparisons, sign, argmax) are recorded too: their value is not known for
-# good.
+# While a program is traced, non-differentiable functions (comparisons, sign, argmax) are recorded too: their value
+# differs from call to call.
 traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
 
 
@@ -20,6 +20,8 @@ def no_grad() -> Iterator[None]:
 
     It holds in the thread or asyncio task that entered it, and in no other.
 
+    Examples
+    --------
     >>> import minigrad as mg
     >>> W = mg.Tensor([1.0], name="W")
     >>> with mg.no_grad():
@@ -47,9 +49,20 @@ def recording() -> Iterator[None]:
 def scope(name: str) -> Iterator[None]:
     """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
 
-    It holds in the thread or asyncio task that entered it, and in no other. Raises TypeError where the name is no
-    string.
+    It holds in the thread or asyncio task that entered it, and in no other.
 
+    Parameters
+    ----------
+    name : str
+        The name, not empty.
+
+    Raises
+    ------
+    TypeError
+        Where the name is no string.
+
+    Examples
+    --------
     >>> import minigrad as mg
     >>> W = mg.Tensor([1.0], name="W")
     >>> with mg.scope("layer 1"):
@@ -69,7 +82,7 @@ def scope(name: str) -> Iterator[None]:
 
 @contextmanager
 def tracing() -> Iterator[None]:
-    """A context in which flat functions record as well, for readings that must write a computation out in full."""
+    """A context in which non-differentiable functions record as well, so that a computation can be written out."""
     token = traced.set(True)
     try:
         yield

@@ -44,10 +44,8 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
 
     Raises
     ------
-    TypeError
-        For a function without a rule.
     ValueError, TypeError, IndexError
-        NumPy's error, with the Tensors named, where the call fails.
+        NumPy's error, with the Tensors named; TypeError for a function without a rule.
     """
     rule = RULES.get(function)
     if rule is None:

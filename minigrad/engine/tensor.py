@@ -46,16 +46,38 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 class Tensor(Node):
     """An array that remembers how it was computed: a node of the graph.
 
-    Made directly it is a leaf; its data is a copy of ``data`` (an array, a nested list, a number), of real floating
-    dtype. ``requires_grad=False`` makes it a constant, of any real dtype (see ``constant``). NumPy functions and
-    operators on Tensors give Tensors and record; comparisons give plain boolean arrays.
+    Made directly it is a leaf. NumPy functions and operators on Tensors give Tensors and record; comparisons give plain
+    boolean arrays.
 
-    Attributes: ``data`` (ndarray), ``grad`` (ndarray or None), ``name``, ``op`` (the function's name, None for a leaf),
-    ``inputs`` (the Tensors it was computed from), ``scope``, ``shape``, ``dtype``, ``ndim``, ``size``, ``T``,
-    ``requires_grad``.
+    Parameters
+    ----------
+    data : array_like
+        Real numbers of any shape, of floating dtype where a gradient is wanted. The Tensor keeps a copy.
+    name : str, optional
+        What readings call it.
+    requires_grad : bool
+        Whether gradients are sent to it; False makes it a constant (see ``constant``).
 
-    Raises TypeError for data that is not real numbers, and for integer data unless ``requires_grad=False``.
+    Attributes
+    ----------
+    data : ndarray
+        The value. A leaf's can be written in place, a result's is read-only.
+    grad : ndarray or None
+        The sum of what each ``backward`` has sent here.
+    op : str or None
+        The name of the function that computed it; None for a leaf.
+    inputs : tuple of Tensor
+        The Tensors it was computed from.
+    scope : tuple of str
+        The scopes in which it was recorded, outermost first.
 
+    Raises
+    ------
+    TypeError
+        For data that is not real numbers, and for integer data unless ``requires_grad=False``.
+
+    Examples
+    --------
     >>> import numpy as np, minigrad as mg
     >>> W = mg.Tensor([[1.0, 2.0]], name="W")
     >>> J = np.sum(np.square(W))
@@ -75,7 +97,13 @@ class Tensor(Node):
     # --- the value ---------------------------------------------------------------------------------------------------
 
     def item(self) -> float:
-        """The value of a Tensor with one element, as a Python number. Raises ValueError where it has more."""
+        """The value of a Tensor with one element, as a Python number.
+
+        Raises
+        ------
+        ValueError
+            Where it has more elements.
+        """
         self.refuse_while_traced("item()")
         if self.size != 1:
             raise ValueError(
@@ -147,6 +175,18 @@ class Tensor(Node):
     def named(self, name: str) -> Tensor:
         """Give it a name, and return it.
 
+        Parameters
+        ----------
+        name : str
+            The name, not empty.
+
+        Returns
+        -------
+        Tensor
+            This Tensor.
+
+        Examples
+        --------
         >>> import minigrad as mg
         >>> (2 * mg.Tensor([1.0])).named("Z").name
         'Z'
@@ -166,11 +206,20 @@ class Tensor(Node):
     def backward(self, gradient: Any = None) -> None:
         """Add d(self)/d(node) to ``.grad`` of every node that self depends on, intermediates too.
 
-        ``gradient`` is the cotangent of self, of its shape; it may be left out for a scalar. Each call computes its own
-        cotangents afresh, so ``a.backward(); b.backward()`` adds up to what ``(a + b).backward()`` gives.
+        Each call computes its own cotangents afresh, so ``a.backward(); b.backward()`` adds up to what
+        ``(a + b).backward()`` gives.
 
-        Raises ValueError for a non-scalar without ``gradient`` and for one of another shape; RuntimeError where self
-        needs no gradient.
+        Parameters
+        ----------
+        gradient : array_like, optional
+            The cotangent of self, of its shape; 1 for a scalar.
+
+        Raises
+        ------
+        ValueError
+            For a non-scalar without ``gradient``, and for a ``gradient`` of another shape.
+        RuntimeError
+            Where self needs no gradient.
         """
         if traced.get():
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
@@ -287,10 +336,24 @@ def _stores_an_item(frame: FrameType) -> bool:
 
 
 def constant(data: Any, name: str | None = None) -> Tensor:
-    """A named constant: a leaf without gradient, of any real dtype. Its data is a copy of ``data``.
+    """A named constant: a leaf without gradient.
 
     Plain arrays and numbers in a computation are anonymous constants; this one has a name in pictures and derivations.
 
+    Parameters
+    ----------
+    data : array_like
+        Real numbers of any shape and dtype; the constant keeps a copy.
+    name : str, optional
+        What readings call it.
+
+    Returns
+    -------
+    Tensor
+        A leaf with ``requires_grad=False``.
+
+    Examples
+    --------
     >>> import minigrad as mg
     >>> mg.constant([1, 2], name="X").requires_grad
     False
