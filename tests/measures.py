@@ -4,7 +4,7 @@ import sys
 
 
 def calls(f):
-    """Return the number of functions, of Python and of C, that ``f()`` calls: a measure of work that no clock disturbs."""
+    """Return the number of calls, of Python and C functions, that ``f()`` makes: work, measured without a clock."""
     count = 0
 
     def event(frame, kind, argument):

@@ -283,13 +283,12 @@ def chain(n):
     return x, y
 
 
+@pytest.mark.slow
 def test_a_million_operations():
-    start = time.process_time()
     x, y = chain(1_000_000)
     y.backward()
     del y
     assert x.grad == 1
-    assert time.process_time() - start < 30
 
 
 def test_bytes_per_operation_do_not_grow():

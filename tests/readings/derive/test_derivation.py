@@ -2,13 +2,13 @@
 
 import dataclasses
 import re
-import time
 
 import numpy as np
 import pytest
 from conftest import forward
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measures import calls
 
 import minigrad as mg
 from minigrad import nn
@@ -368,21 +368,20 @@ def test_doublings_and_powers_stay_small():
 
 @pytest.mark.parametrize("named", [False, True])
 def test_long_graphs_are_derived_in_time_and_depth(named):
-    """Linear in the count: ten times the nodes may take no more than some 25 times the time."""
-
-    def taken(count):
+    def chain(count):
         y = leaf("x", 2)
         for i in range(count):
             y = np.tanh(y)
             y = y.named(f"h{i}") if named else y
-        start = time.process_time()
-        derivation = mg.derive(np.sum(y))
-        derivation.numpy(), derivation.latex()
-        return time.process_time() - start, derivation
+        return np.sum(y)
 
-    short, _ = taken(150)
-    long, derivation = taken(1500)
-    assert long < 25 * short + 1
+    def written(J):
+        derivation = mg.derive(J)
+        return derivation.numpy(), derivation.latex()
+
+    short, long = chain(120), chain(1_200)
+    assert calls(lambda: written(long)) < 11 * calls(lambda: written(short))
+    derivation = mg.derive(long)
     exec(derivation.numpy(), {**derivation.inputs, **derivation.constants})
 
 
