@@ -98,7 +98,6 @@ _COMPOSED: dict[Function, Function] = {
     np.array_split: _array_split,
     np.flip: _flip,
     np.copy: lambda a: +a,
-    np.reshape: lambda a, shape: a.reshape(shape),
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
     np.vecdot: _vecdot,

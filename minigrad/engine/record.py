@@ -238,7 +238,8 @@ def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> di
 @lru_cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     try:
-        return tuple(signature(function).parameters)
+        names = signature(function).parameters
+        return tuple("shape" if name == "newshape" else name for name in names)  # of reshape, until NumPy 2.1
     except ValueError:  # written in C, without a signature
         return ()
 

@@ -2,10 +2,10 @@
 
 import ast
 import keyword
-from inspect import signature
 
 import numpy as np
 import pytest
+from measures import arity
 
 import minigrad as mg
 from minigrad.engine import primitives, rules
@@ -132,15 +132,6 @@ OWN = {
     primitives.einsum,
     np.reshape,
 }
-
-
-def arity(function):
-    """Return the number of arguments without a default. (Before NumPy 2.4, what is written in C has no signature.)"""
-    if isinstance(function, np.ufunc):
-        return function.nin
-    if function is np.where:
-        return 3
-    return sum(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in signature(function).parameters.values())
 
 
 @pytest.mark.parametrize(
