@@ -10,10 +10,10 @@ import math
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from heapq import heappop, heappush
 from itertools import count, takewhile
-from operator import attrgetter
+from operator import attrgetter, or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -262,6 +262,16 @@ class Graph:
     def reaches(self, node: Tensor, term: str) -> bool:
         """Return whether a path leads from ``node`` to the term, so that the term sends a gradient to it."""
         return bool(self.reach.get(node, 0) >> list(self.terms).index(term) & 1)
+
+    @cached_property
+    def adds_up(self) -> dict[Tensor, int]:
+        """{node: bits}, the terms that a node is or is a sum of on the way to the root; 0 inside a term."""
+        found: dict[Tensor, int] = {term.node: 1 << k for k, term in enumerate(self.terms.values())}
+        for node in self.nodes:
+            if node not in found:
+                parts = () if self.reach[node] else sends_to(node)
+                found[node] = reduce(or_, [found[x] for x in parts], 0)
+        return found
 
     def cotangents(self, term: str) -> Mapping[Tensor, Any]:
         """Return what a term adds to d root/d node, {node: array}, for every node with a path to the term.

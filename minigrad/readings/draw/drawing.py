@@ -7,7 +7,8 @@ that it can be rendered elsewhere, and the error says where it is and what to in
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import graphviz  # type: ignore[import-untyped]
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
+from minigrad.text.words import listed, printable
 
 from .fold import Edge, Vertex
 
@@ -33,6 +35,10 @@ class RenderError(RuntimeError):
     """There is no Graphviz to render with, or it failed."""
 
 
+class _LayoutError(RenderError):
+    """Graphviz failed at this DOT text, or left something out; it may do better with another."""
+
+
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """The picture of a graph, a graphviz.Digraph. Notebooks show it; ``.source`` is its DOT text.
 
@@ -47,14 +53,15 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         graph: Graph,
         vertices: list[Vertex],
         edges: list[Edge],
-        lines: list[str],
+        layouts: Sequence[list[str]],
         colours: Mapping[str, str],
         formulas: Mapping[Tensor, str],
         derivation: Derivation | None,
         marks: Mapping[Tensor, tuple[str, str]],
         page: "Callable[[Drawing], str]",
     ) -> None:
-        super().__init__(name="minigrad", body=[f"\t{line}\n" for line in lines])
+        super().__init__(name="minigrad", body=_body(layouts[0]))
+        self._simpler = [_body(lines) for lines in layouts[1:]]
         self.graph = graph
         self.derivation, self._page = derivation, page
         self.colours, self.formulas, self.marks = colours, formulas, marks
@@ -98,18 +105,34 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         return bytes(self.pipe(kind))
 
     def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:
-        """The picture as bytes, or with ``encoding`` as text. Raises RenderError where no Graphviz renders."""
-        try:
-            content = super().pipe(format=format, quiet=True)
-        except graphviz.ExecutableNotFound:
-            content = _bundled(self.source, format)
-        except graphviz.CalledProcessError as error:
-            raise RenderError(
-                f"dot failed: {(error.stderr or b'').decode(errors='replace').strip() or error}"
-            ) from None
-        if format == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
-            content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
-        return content if encoding is None else content.decode(encoding)
+        """Return the picture as bytes, or with ``encoding`` as text, with every edge in it.
+
+        Graphviz sometimes fails at a layout or leaves an edge out, which would say that there is no path; a simpler
+        layout is used then. Raises RenderError where no Graphviz renders, or none does it completely.
+        """
+        failure = None
+        for body in (self.body, *self._simpler):
+            source = graphviz.Digraph(name="minigrad", body=body).source
+            try:
+                content = svg = _rendered(source, "svg")
+                self._refuse_lost_edges(svg)
+                if format != "svg":
+                    content = _rendered(source, format)
+                return content if encoding is None else content.decode(encoding)
+            except _LayoutError as error:
+                failure = failure or error
+        raise RenderError(str(failure)) from None
+
+    def _refuse_lost_edges(self, svg: bytes) -> None:
+        groups = [part.partition(b'"') for part in svg.split(b'<g id="')]
+        drawn = {id.removeprefix(b"a_").decode() for id, _, inside in groups if b"<path" in inside}
+        lost = [
+            f"{printable(edge.tail.name)} → {printable(edge.head.name)}"
+            for edge, (id, *_) in zip(self.edges, self.edge_list, strict=True)
+            if id not in drawn
+        ]
+        if lost:
+            raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
         """What a notebook shows: the picture, or where nothing renders the reason and the DOT text."""
@@ -119,16 +142,35 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             return {"text/plain": f"{error}\n{self.source}"}
 
 
+def _body(lines: list[str]) -> list[str]:
+    return [f"\t{line}\n" for line in lines]
+
+
+def _rendered(source: str, kind: str) -> bytes:
+    """Return DOT text as a file of this kind, by ``dot`` or the Graphviz that pygraphviz brings along."""
+    try:
+        content = bytes(graphviz.pipe("dot", kind, source.encode(), quiet=True))
+    except graphviz.ExecutableNotFound:
+        content = _bundled(source, kind)
+    except graphviz.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        raise _LayoutError(f"dot failed: {said or error}") from None
+    if kind == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
+        content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
+    return content
+
+
 def _bundled(source: str, kind: str) -> bytes:
-    """Render with the Graphviz that pygraphviz brings along."""
     try:
         import pygraphviz
     except ImportError:
         raise RenderError(f"there is no `dot` on PATH and no pygraphviz; {_INSTALL}") from None
     try:
-        return bytes(pygraphviz.AGraph(string=source).draw(format=kind, prog="dot"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return bytes(pygraphviz.AGraph(string=source).draw(format=kind, prog="dot"))
     except (OSError, ValueError, AttributeError) as error:  # an old release, built without a layout engine
-        raise RenderError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
+        raise _LayoutError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -47,14 +47,14 @@ class Vertex:
 class Edge:
     """A use of ``tail`` by ``head``; ``bits`` are the terms that send gradient along it.
 
-    ``summand`` is the term that the edge adds to the root: no gradient *of the term* flows there, but its colour does.
+    ``summands`` are the terms that the edge adds to the root: no gradient *of a term* flows there, but its colour does.
     """
 
     tail: Vertex
     head: Vertex
     label: str = ""
     bits: int = 0
-    summand: str | None = None
+    summands: int = 0
 
 
 @dataclass
@@ -186,16 +186,10 @@ def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[E
             head,
             "" if not head.named else _label(places, spoken),
             graph.reach[head.node] if passes else 0,
-            _summand(graph, x, head.node) if passes else None,
+            graph.adds_up[x] if passes and not graph.reach[head.node] else 0,
         )
         for x, places, passes in found
     ]
-
-
-def _summand(graph: Graph, x: Tensor, head: Tensor) -> str | None:
-    if graph.reach[head]:
-        return None
-    return next((name for name, term in graph.terms.items() if term.node is x), None)
 
 
 # --- what an edge says ------------------------------------------------------------------------------------------------
@@ -395,5 +389,6 @@ def _merged(picture: Fold, boxes: _Boxes, note: str) -> Fold:
         elif tail is not head:
             merged = edges.setdefault((tail, head), Edge(tail, head))
             merged.bits |= edge.bits
+            merged.summands |= edge.summands
     _identify(vertices)
     return Fold(vertices, list(edges.values()), [*picture.notes, note])

@@ -8,9 +8,9 @@ const [termsBox, checked, status, zoomBox, picture, panel] = [
   ...["terms", "checked", "status", "zoom", "picture", "panel"],
 ].map((id) => document.getElementById(id));
 const nodes = data.nodes.map((facts, index) => ({ ...facts, index, group: document.getElementById(facts.id) }));
-const edges = data.edges.map(([id, tail, head, terms, summand]) => ({
-  ...{ tail, head, terms, summand, group: document.getElementById(id) },
-  served: summand === null ? terms : [summand],
+const edges = data.edges.map(([id, tail, head, terms, summands]) => ({
+  ...{ tail, head, terms, summands, group: document.getElementById(id) },
+  served: summands.length ? summands : terms,
 }));
 const isOn = data.terms.map(() => true);
 let chosen = null;
@@ -29,9 +29,8 @@ const listed = (names) =>
 // --- light: the paths on which gradient travels from the terms to a node ---------------------------------------------
 
 function pathsOf(node) {
-  if (edges.some((edge) => edge.summand !== null && edge.head === node.index)) {
-    return new Set(edges.filter((edge) => edge.served.length)); // the sum of all terms
-  }
+  const added = edges.filter((edge) => edge.head === node.index).flatMap((edge) => edge.summands);
+  if (added.length) return new Set(edges.filter((edge) => edge.served.some((k) => added.includes(k)))); // a sum of terms
   const lit = new Set();
   data.terms.forEach((term, k) => {
     const carriers = edges.filter((edge) => edge.terms.includes(k));
@@ -45,7 +44,7 @@ function pathsOf(node) {
         }
       }
     }
-    if (seen.has(term.node)) edges.filter((edge) => edge.summand === k).forEach((edge) => lit.add(edge));
+    if (seen.has(term.node)) edges.filter((edge) => edge.summands.includes(k)).forEach((edge) => lit.add(edge));
   });
   return lit;
 }
@@ -80,7 +79,7 @@ function inWords(node) {
 
 function edgeInWords(edge) {
   const [tail, head] = [nodes[edge.tail].name, nodes[edge.head].name];
-  if (edge.summand !== null) return `${tail} is a summand of ${head}.`;
+  if (edge.summands.length) return `${tail} is a summand of ${head}.`;
   const terms = edge.terms.map((k) => data.terms[k].name);
   return `${tail} → ${head}: ${terms.length ? `gradient of ${listed(terms)} comes back` : "no gradient comes back"}.`;
 }

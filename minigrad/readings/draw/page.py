@@ -138,13 +138,14 @@ def _remove_background(root: ElementTree.Element) -> None:
 
 
 def _edges(drawing: Drawing) -> list[list[Any]]:
-    """[id, tail, head, terms that send gradient along it, the term that it adds to the root or None], all by index."""
+    """[id, tail, head, terms that send gradient along it, the terms that it adds to the root], all by index."""
     place = {id: k for k, (id, _, _) in enumerate(drawing.vertices)}
-    term: dict[str | None, int] = {name: k for k, name in enumerate(drawing.graph.terms)}
-    return [
-        [id, place[tail], place[head], [term[name] for name in names], term.get(edge.summand)]
-        for edge, (id, tail, head, names) in zip(drawing.edges, drawing.edge_list, strict=True)
-    ]
+    term = {name: k for k, name in enumerate(drawing.graph.terms)}
+    edges = []
+    for edge, (id, tail, head, names) in zip(drawing.edges, drawing.edge_list, strict=True):
+        summands = drawing.graph.terms_of(edge.summands)
+        edges.append([id, place[tail], place[head], [term[name] for name in names], [term[name] for name in summands]])
+    return edges
 
 
 # --- what is known of a node ------------------------------------------------------------------------------------------

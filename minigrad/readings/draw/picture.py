@@ -76,9 +76,9 @@ def draw(
     marks = _marks(graph, check) if check is not None else {}
     writer = _Writer(graph, picture, direction, marks)
     colours = dict(zip(writer.terms, writer.colours, strict=True))
-    return Drawing(
-        graph, picture.vertices, picture.edges, writer.lines(), colours, writer.formulas, writer.derivation, marks, page
-    )
+    layouts = [writer.lines(), writer.lines(plain=True)]
+    formulas, derivation = writer.formulas, writer.derivation
+    return Drawing(graph, picture.vertices, picture.edges, layouts, colours, formulas, derivation, marks, page)
 
 
 def _check(what: str, given: str, choices: tuple[str, ...]) -> None:
@@ -209,7 +209,12 @@ class _Writer:
         self.clusters = 0
         self.place: dict[Vertex, int] = {}  # of the vertices in rows
 
-    def lines(self) -> list[str]:
+    def lines(self, plain: bool = False) -> list[str]:
+        """Return the lines of the DOT text; ``plain`` leaves out rows and scopes, at which Graphviz may fail."""
+        if plain:
+            nodes = [self._node(vertex) for vertex in self.picture.vertices]
+            edges = [self._edge(k, edge) for k, edge in enumerate(self.picture.edges, 1)]
+            return [*self._defaults("TB"), *nodes, *edges]
         rows = self._rows() if self.direction == "LR" else []
         body = self._body(rows)
         self.place = {v: k for k, v in enumerate(itertools.chain.from_iterable(rows))}
@@ -310,7 +315,9 @@ class _Writer:
         """In words: what the gradient of a node is made of."""
         bits = self.graph.reach[node]
         arriving = [
-            _size(_short(name, 14), colour=self.colours[k]) for k, name in enumerate(self.terms) if bits >> k & 1
+            _size(_short(name, 14) + self._zero(node, name), colour=self.colours[k])
+            for k, name in enumerate(self.terms)
+            if bits >> k & 1
         ]
         missing = [printable(name, 14) for k, name in enumerate(self.terms) if not bits >> k & 1]
         lines = [_size(f"d{_short(vertex.name)} = ") + _size(" + ").join(arriving)] if arriving else []
@@ -319,6 +326,9 @@ class _Writer:
         if arriving and node.grad is None:
             lines.append(_size("not computed yet", colour=_GREY))
         return ("<BR/>".join(lines) or _size("no path", colour=_GREY)) + self._mark(node)
+
+    def _zero(self, node: Tensor, term: str) -> str:
+        return " (0 here)" if self.computed and not np.any(self.graph.cotangents(term)[node]) else ""
 
     def _mark(self, node: Tensor) -> str:
         """What a check found of the gradient of a node."""
@@ -360,16 +370,16 @@ class _Writer:
     # edges
 
     def _edge(self, k: int, edge: Edge) -> str:
-        colours = [self.colours[i] for i in range(len(self.terms)) if edge.bits >> i & 1]
-        classes = [f"term-{self.classes[name]}" for name in self.graph.terms_of(edge.bits)]
-        says = ", ".join(self.graph.terms_of(edge.bits))
-        told = f"{edge.tail.name} → {edge.head.name}: {f'gradient of {says}' if says else 'no gradient'}"
-        dashed = None
-        if edge.summand is not None:
-            colours, classes = [self.colours[self.terms.index(edge.summand)]], [f"summand-{self.classes[edge.summand]}"]
-            told = f"{edge.summand} is a summand of {edge.head.name}"
-        elif not colours:
-            colours, dashed = ["#888888"], "dashed"
+        served = edge.bits or edge.summands
+        names = self.graph.terms_of(served)
+        colours = [self.colours[self.terms.index(name)] for name in names] or ["#888888"]
+        kind = "term" if edge.bits else "summand"
+        classes = [f"{kind}-{self.classes[name]}" for name in names]
+        arrow = f"{edge.tail.name} → {edge.head.name}"
+        told = f"{arrow}: gradient of {', '.join(names)}" if edge.bits else f"{arrow}: no gradient"
+        if edge.summands:
+            told = f"{', '.join(names)}: summand{'s' * (len(names) > 1)} of {edge.head.name}"
+        dashed = None if served else "dashed"
         return f"{_quoted(edge.tail.dot)} -> {_quoted(edge.head.dot)} " + _attributes(
             id=f"edge-{k}",
             class_=" ".join(classes) or None,
@@ -377,7 +387,7 @@ class _Writer:
             penwidth="1.8" if dashed is None else None,
             style=dashed,
             constraint="false" if self.place.get(edge.head, math.inf) < self.place.get(edge.tail, -1) else None,
-            label=_escaped(f" {edge.label} ") if edge.label and edge.summand is None else None,
+            label=_escaped(f" {edge.label} ") if edge.label and not edge.summands else None,
             tooltip=_tip([told]),
         )
 

@@ -221,6 +221,68 @@ def test_tooltips_tell_a_path_with_gradient_zero_from_no_path():
     assert "size: no path" in W_line
 
 
+def test_a_gradient_of_zeros_says_so_in_the_node():
+    W, V = mg.Tensor([-1.0], name="W"), mg.Tensor([1.0], name="V")
+    J = (np.sum(np.maximum(W, 0) * V).named("hinge") + np.sum(V * V).named("size")).named("J")
+    assert "0 here" not in mg.draw(J).source
+    J.backward()
+    assert "dW = hinge (0 here)" in node_words(J, "W")
+    assert "dV = hinge (0 here) + size" in node_words(J, "V")
+
+
+@pytest.mark.parametrize("options", [{}, {"detail": "all"}])
+def test_the_edges_from_a_term_to_the_root_carry_its_colour(options):
+    W = mg.Tensor([1.0, -2.0], name="W")
+    fit, size, third = np.sum(np.exp(W)).named("fit"), np.sum(W * W).named("size"), np.sum(np.abs(W)).named("third")
+    J = ((fit - size * 2) / 3 + third).named("J")
+    kinds = {(tail, head): kind for tail, head, _, kind in edges_of(J, **options)}
+    by_head = [kind for (_, head), kind in kinds.items() if head == "J"]
+    if options:
+        assert sorted(by_head) == ["summand-fit summand-size", "summand-third"]
+        assert [kind for (tail, _), kind in kinds.items() if tail == "size"] == ["summand-size"]
+    else:
+        assert sorted(by_head) == ["summand-fit", "summand-size", "summand-third"]
+    assert "" not in kinds.values()
+
+
+def random_graph(rng):
+    """A graph with scopes, shared weights and recurrences."""
+    weights = [mg.Tensor(rng.normal(size=(2, 2)), name=f"W{i}") for i in range(3)]
+    states = [mg.constant(rng.normal(size=(2, 2)), "x")]
+    for step in range(int(rng.integers(2, 6))):
+        with mg.scope(f"step {step}"), mg.scope("cell"):
+            for gate in range(int(rng.integers(1, 4))):
+                W, h = weights[rng.integers(3)], states[rng.integers(len(states))]
+                states.append(np.tanh(W @ h + states[-1]).named(f"h{step}{gate}"))
+    fit = np.mean(np.square(states[-1])).named("fit")
+    return (fit + sum(np.sum(W * W) for W in weights[: rng.integers(1, 4)]).named("L2")).named("J")
+
+
+@needs_dot
+def test_every_edge_is_in_the_rendered_picture():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        drawing = mg.draw(random_graph(rng))
+        complete = {
+            g.get("id") for g in ET.fromstring(drawing.pipe("svg")).iter(f"{SVG}g") if g.findall(f".//{SVG}path")
+        }
+        assert {id for id, *_ in drawing.edge_list} <= complete
+
+
+def test_another_layout_is_used_where_an_edge_is_lost(monkeypatch):
+    drawing = mg.draw(question())
+    tried = []
+
+    def rendered(source, kind):
+        tried.append(source)
+        lost = 'id="edge-3"' if len(tried) == 1 else "nothing"
+        return "".join(f"<g {id}><path/></g>" for id in re.findall('id="edge-[0-9]+"', source) if id != lost).encode()
+
+    monkeypatch.setattr("minigrad.readings.draw.drawing._rendered", rendered)
+    assert b'"edge-3"' in drawing.pipe("svg")
+    assert len(tried) == 2 and "cluster" in tried[0] and "cluster" not in tried[1]
+
+
 # --- machines ---------------------------------------------------------------------------------------------------------
 
 
