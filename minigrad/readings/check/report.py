@@ -15,25 +15,29 @@
 Right: dZ.
 """
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
-from minigrad.readings.derive.lines import Lines
 from minigrad.text.words import printable, suggestions
 
-from .mistakes import FACTOR, RIGHT, SIGN, Finding, diagnose, unknown
+from .conventions import Convention, convention_of
+from .diagnosis import Diagnosis, unknown
+from .kinds import Kind
+from .source import Code, Statement, gradients_in, run, statements_before
 from .steps import Array, Homework, Step, agrees
+from .wording import Finding
 
+_WIDE = 160  # characters of a statement
 _FEW = 4  # lines of a correction
-_NEAR = 1e-4  # a factor fitted to numbers of few digits is a known factor when it is this near
+_OTHERS = 2  # other mistakes that give the same numbers, in words
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,17 @@ class Mistake:
     """A wrong step: the node whose gradient it is, the kind of mistake, and what is wrong in words.
 
     ``also`` lists other kinds of mistake that would give the same numbers; ``correction`` is the right NumPy, a line
-    for each gradient from those given to this one.
+    for each gradient from those given to this one; ``likely`` the line as the learner is likely to have it, where the
+    mistake is known; ``statement`` their own statement, where their code can be read.
     """
 
     node: str
-    kind: str
+    kind: Kind
     message: str
-    also: tuple[str, ...] = ()
+    also: tuple[Kind, ...] = ()
     correction: tuple[str, ...] = ()
+    likely: str = ""
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,11 @@ class Check:
             lines = [f"{len(self.mistakes)} of {total} steps {'is' if len(self.mistakes) == 1 else 'are'} wrong."]
         for i, mistake in enumerate(self.mistakes, 1):
             lines.append(f"{i}. d{printable(mistake.node)}: {mistake.message}")
+            if mistake.statement is not None:
+                lines.append(f"   {printable(mistake.statement.place)}: {printable(mistake.statement.text, _WIDE)}")
             lines += [f"   {line}" for line in mistake.correction]
+            if mistake.likely and mistake.statement is None:
+                lines.append(f"   likely yours: {mistake.likely}")
         if self.inherited:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
@@ -88,14 +99,17 @@ class Check:
 
 def check(
     J: Tensor,
-    gradients: Mapping[str, Any],
+    gradients: Mapping[str, Any] | Callable[..., Any] | str | None = None,
     names: Mapping[str, Any] | None = None,
     terms: Mapping[str, Tensor] | None = None,
 ) -> Check:
     """Find the first wrong step among gradients of J that were derived by hand, and say what is wrong with it.
 
     ``gradients`` maps names of nodes, with or without a leading d (``"dW3"`` or ``"W3"``), to arrays; any of them may
-    be left out, and the steps between the others are then checked as one. ``names`` and ``terms`` as in the other
+    be left out, and the steps between the others are then checked as one. Without it every dX of ``names`` whose X is a
+    node is taken, and so are the entries of lists and dictionaries (``dh[2]``, ``grads["W1"]``). It may also be a
+    function that computes the gradients, or its source: it is run on copies of the values that ``names`` stand for.
+    Where the learner's code can be read, a mistake shows their statement. ``names`` and ``terms`` as in the other
     readings.
 
     Each step is recomputed from the learner's own gradients downstream of it: a step that follows from them is right,
@@ -109,17 +123,31 @@ def check(
     mistakes.
     """
     graph = Graph.of_cost(J, names, terms)
-    answers = _answers(graph, gradients, names or {})
+    code = _code(graph, gradients, names or {})
+    answers = _answers(graph, code.gradients, names or {})
+    if not answers and gradients is None:
+        raise ValueError("check: names= holds no gradient: no dX whose X is a node; give them, as in {'dW': dW}")
     with np.errstate(all="ignore"):
         homework = Homework(graph, answers)
-        wrong = _wrong(homework)
-        notes = []
-        scaled = _convention(homework, wrong)
-        if scaled is not None:
-            homework, wrong, note = scaled
-            notes.append(note)
-    derivation = Derivation(Lines(graph)) if wrong else None
-    return _report(homework, wrong, notes, derivation)
+        convention = convention_of(homework) if homework.wrong else None
+        notes = list(code.notes)
+        if convention is not None:
+            notes.append(_note(homework, convention))
+            homework = convention.taken_out(homework)
+        diagnosis = Diagnosis(homework)
+        wrong = _wrong(homework, diagnosis)
+    derivation = Derivation(diagnosis.forms[0].lines) if wrong else None
+    statements = code.statements or (statements_before(sys._getframe(1)) if wrong else {})
+    return _report(homework, wrong, notes, derivation, statements)
+
+
+def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
+    """The gradients, wherever they come from, and the statements of the code that was run for them."""
+    if gradients is None:
+        return Code(gradients_in(graph, names), {}, [])
+    if isinstance(gradients, str) or (callable(gradients) and not isinstance(gradients, Mapping)):
+        return run(gradients, graph, names)
+    return Code(dict(gradients), {}, [])
 
 
 def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any]) -> dict[Tensor, Array]:
@@ -155,68 +183,72 @@ def _unknown_name(graph: Graph, key: str, names: Mapping[str, Any]) -> str:
     )
 
 
-def _wrong(homework: Homework) -> dict[Tensor, list[Finding]]:
+Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
+
+
+def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
     """The steps that do not follow from the answers downstream of them, in backward order, with what is wrong.
 
     Within what a float32 step explains, a step is wrong only where a kind of mistake explains it to the last digits.
     """
-    found = {}
-    for node in sorted(homework.answers, key=homework.backward_order):
-        answer, expected = homework.answers[node], homework.expected[node]
-        strict, loose = homework.strict[node], homework.loose[node]
-        if agrees(answer, expected, strict):
+    found = Wrong()
+    waiting = _off(homework)
+    while waiting:
+        step, rounding = waiting.pop(0)
+        if diagnosis.follows(step):
             continue
-        findings = diagnose(Step(homework, node, strict))
-        rounding = agrees(answer, expected, loose)
-        step = Step(homework, node, loose)
+        findings, explained = diagnosis.of(step, [other for other, _ in waiting])
         if not findings and not rounding:
-            findings = diagnose(step) or [unknown(step)]
-        right = (rounding and not findings) or any(finding.kind == RIGHT for finding in findings)
-        if not right and homework.blind.isdisjoint(step.sources):
-            found[node] = findings
+            findings = [unknown(step)]
+        if findings and homework.blind.isdisjoint(step.sources):
+            found[step.node] = findings, explained
+            waiting = [(other, rounded) for other, rounded in waiting if other.node not in explained]
     return found
 
 
-def _convention(
-    homework: Homework, wrong: dict[Tensor, list[Finding]]
-) -> tuple[Homework, dict[Tensor, list[Finding]], str] | None:
-    """The same homework with one factor taken out of all intermediate gradients, where that sets most of it right.
+def _off(homework: Homework) -> list[tuple[Step, bool]]:
+    """The steps that are off by more than rounding in the dtype of the data; and whether a float32 step explains it."""
+    found = []
+    for node in sorted(homework.answers, key=homework.backward_order):
+        answer, expected = homework.answers[node], homework.expected[node]
+        strict, loose = homework.strict[node], homework.loose[node]
+        if not homework.follows(node, strict) and not agrees(answer, homework.truth[node], strict):
+            rounding = agrees(answer, expected, loose)
+            found.append((Step(homework, node, strict if rounding else loose), rounding))
+    return found
 
-    One such factor is a convention where the leaves' gradients make it good, so that these become right with it.
-    """
-    first = next((node for node, findings in wrong.items() if findings[0].kind in (SIGN, FACTOR)), None)
-    if first is None or first.function is None:
-        return None
-    t = Step(homework, first, homework.loose[first]).multiple(homework.expected[first])
-    if not t:
-        return None
-    t = next((k for k in (-1.0, *homework.factors) if abs(t - k) < _NEAR * abs(k)), t)
-    scaled = {node for node in ancestors([first]) if node in homework.answers and node.function is not None}
-    mended = Homework(
-        homework.graph, {n: (a / t).astype(a.dtype) if n in scaled else a for n, a in homework.as_given.items()}
-    )
-    left = _wrong(mended)
-    everywhere = all(node in scaled or node.function is None or node.size == 1 for node in homework.answers)
-    consistent = not any(node in scaled and findings[0].kind in (SIGN, FACTOR) for node, findings in left.items())
-    compensated = any(node not in scaled and node not in left for node in wrong)
-    most = 2 * len(left) < len(wrong) and (everywhere or len(wrong) - len(left) > 2)
-    if not (consistent and compensated and most):
-        return None
-    names = _listed(homework.graph.names[node] for node in mended.answers if node in scaled)
-    factor = f"{t:.6g}" if abs(t) >= 1 or t == 0 else f"1/{1 / t:.6g}"
-    note = (
+
+def _note(homework: Homework, convention: Convention) -> str:
+    """What is said of a convention."""
+    if convention.factor == -1:
+        return (
+            "all gradients point down the hill, as errors (y - output) do that are added to the weights: "
+            "a convention, not a mistake; dJ/dW has the other sign."
+        )
+    names = _listed(homework.graph.names[node] for node in homework.answers if node in convention.scaled)
+    k = convention.factor
+    factor = f"{k:.6g}" if k >= 1 else f"1/{1 / k:.6g}"
+    return (
         f"{names} carry the factor {factor} against the true gradients, and the gradients of the leaves make it good: "
         f"a convention that many courses follow, not a mistake."
     )
-    return mended, left, note
 
 
 def _report(
-    homework: Homework, wrong: dict[Tensor, list[Finding]], notes: list[str], derivation: Derivation | None
+    homework: Homework,
+    wrong: Wrong,
+    notes: list[str],
+    derivation: Derivation | None,
+    statements: Mapping[str, Statement],
 ) -> Check:
     graph = homework.graph
-    mistakes = [_mistake(homework, node, findings, derivation) for node, findings in wrong.items()]
-    affected = homework.computed_from(wrong)
+    notes += _kinks(homework, wrong)
+    mistakes = [
+        replace(_mistake(homework, node, *found, derivation), statement=statements.get("d" + graph.names[node]))
+        for node, found in wrong.items()
+    ]
+    explained = set().union(*[others for _, others in wrong.values()])
+    affected = homework.computed_from([*wrong, *explained])
     inherited: list[str] = []
     right: list[str] = []
     for node in sorted(homework.answers.keys() - wrong.keys(), key=homework.backward_order):
@@ -227,7 +259,7 @@ def _report(
                 f"d{homework.name(node)}: {unknown_entries} of {answer.size} entries could not be checked, "
                 f"because the recomputed step is not finite there"
             )
-        if node in affected and not agrees(answer, homework.truth[node], homework.loose[node]):
+        if node in explained or (node in affected and not agrees(answer, homework.truth[node], homework.loose[node])):
             inherited.append(graph.names[node])
         elif not unknown_entries or unknown_entries < answer.size:
             right.append(graph.names[node])
@@ -238,18 +270,45 @@ def _report(
     return Check(mistakes, inherited, right, notes)
 
 
-def _mistake(homework: Homework, node: Tensor, findings: list[Finding], derivation: Derivation | None) -> Mistake:
+def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
+    """What is said of answers that are other subgradients than those that ``backward`` gives."""
+    chosen = [
+        node
+        for node, answer in homework.answers.items()
+        if node not in wrong
+        and not agrees(answer, homework.expected[node], homework.loose[node])
+        and homework.follows(node, homework.loose[node])
+    ]
+    if not chosen:
+        return []
+    where = ", ".join(f"{homework.name(y)} ({count})" for y, count in homework.ties.items())
+    names = _listed(homework.graph.names[x] for x in sorted(chosen, key=homework.backward_order))
+    return [f"{names}: at a kink (entries where {where} has a left and a right derivative) any value between is right."]
+
+
+def _mistake(
+    homework: Homework,
+    node: Tensor,
+    findings: list[Finding],
+    explained: Collection[Tensor],
+    derivation: Derivation | None,
+) -> Mistake:
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
     if others:
-        message += f" (The same numbers come about if {'; or if '.join(f.text for f in others)}.)"
+        message += f" (The same numbers come about if {'; or if '.join(f.text for f in others[:_OTHERS])}.)"
     if step.between:
         missing, verb = _listed(map(homework.name, step.between)), "is" if len(step.between) == 1 else "are"
         ends = _listed(map(homework.name, step.sources or [step.graph.root]))
         message += f" It lies between {ends} and d{homework.name(node)}; {missing} {verb} not given."
+    if explained:
+        names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
+        message += f" The same slip explains {names}."
     lines = _corrected(homework, [*step.between, node], derivation)
-    return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines)
+    if first.right and first.right not in lines:
+        lines = (*lines, first.right)
+    return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 
 def _corrected(homework: Homework, nodes: list[Tensor], derivation: Derivation | None) -> tuple[str, ...]:

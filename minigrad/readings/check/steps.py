@@ -8,7 +8,7 @@ The walk computes in double precision, whatever the data are, so that what it fi
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from minigrad.engine.reverse import unbroadcast, walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text.words import printable
+
+from .kinks import has_kink, moved
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,8 +64,9 @@ class Values:
                 if x is not None and x not in values:
                     values[x] = noise(double(a))
                 args.append(double(a) if x is None else values[x])
-            result = recomputed(node, args)
-            self._noisy[node] = result, tuple(args)
+            result = recomputed(node, args) if node.requires_grad else node.primal
+            exact = has_kink(node) or not node.requires_grad
+            self._noisy[node] = self.of(node) if exact else (result, tuple(args))
             values[node] = noise(result) if node in graph.names else result
 
     def of(self, node: Tensor) -> tuple[Any, tuple[Any, ...]]:
@@ -79,6 +82,20 @@ class Values:
         derivative = derivatives(node)[i]
         assert derivative is not None
         return derivative(g, y, *args, **node.options)
+
+
+class OneSided(Values):
+    """The values as recorded, but on one side of every kink; ``ties`` counts the entries at kinks by node."""
+
+    def __init__(self, graph: Graph, side: int) -> None:
+        super().__init__(graph)
+        self.ties: dict[Tensor, int] = {}
+        for node in graph.nodes:
+            if node.function is not None and node.requires_grad:
+                args, count = moved(node, self.of(node)[1], side)
+                if count:
+                    self.ties[node] = count
+                    self._noisy[node] = recomputed(node, args), args
 
 
 class Edge(NamedTuple):
@@ -111,7 +128,7 @@ class Homework:
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
         self.cotangents = self.walk(self.values, self.given)
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
-        self.term_gradients: dict[str, dict[Tensor, Array]] = {}
+        self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
     def _find_edges(self) -> dict[Tensor, list[Edge]]:
         """The edges from each node that lead, along which a gradient passes, to an answer; none from other nodes."""
@@ -154,6 +171,57 @@ class Homework:
         return np.zeros(node.shape) if found is None else np.asarray(found)
 
     @cached_property
+    def sides(self) -> list[dict[Tensor, Array]]:
+        """What each step gives on the two sides of the kinks that the values are at; empty where they are at none."""
+        both = [OneSided(self.graph, side) for side in (1, -1)]
+        self.ties = both[0].ties
+        if not self.ties:
+            return []
+        found = [self.walk(values, self.given) for values in both]
+        return [{node: self._at(one, node) for node in self.answers} for one in found]
+
+    def follows(self, node: Tensor, slack: float) -> bool:
+        """Whether an answer follows from the others: it is what is expected, or another subgradient at a kink."""
+        answer, expected = self.answers[node], self.expected[node]
+        return agrees(answer, expected, slack) or (bool(self.sides) and self._between(node, slack))
+
+    def _between(self, node: Tensor, slack: float) -> bool:
+        """Whether an answer lies between those of both sides of the kinks, and adds up as they do."""
+        answer, (left, right) = self.answers[node], [side[node] for side in self.sides]
+        if answer.shape != left.shape:
+            return False
+        if agrees(answer, left, slack) or agrees(answer, right, slack):
+            return True
+        low, high = (reduce(f, (left, right, self.expected[node])) for f in (np.minimum, np.maximum))
+        if np.sum(high - low > slack) > sum(self.ties.values()):
+            return False
+        conserved = abs(np.sum(left - right)) > slack or abs(np.sum(answer - left)) <= slack * answer.size
+        return bool(np.all((answer >= low - slack) & (answer <= high + slack)) and conserved)
+
+    @cached_property
+    def off(self) -> set[Tensor]:
+        """The nodes whose answers do not follow from the others."""
+        return {x for x in self.answers if not self.follows(x, self.loose[x])}
+
+    @cached_property
+    def wrong(self) -> set[Tensor]:
+        """The nodes whose answers neither follow from the others nor are the true gradients."""
+        return {x for x in self.off if not agrees(self.answers[x], self.truth[x], self.loose[x])}
+
+    def rest(self, senders: frozenset[Tensor]) -> dict[Tensor, Array]:
+        """What each step gets where the answers of some nodes are zero."""
+        if senders not in self._rests:
+            found = self.walk(self.values, self.given | {x: np.zeros(x.shape) for x in senders})
+            self._rests[senders] = {node: self._at(found, node) for node in self.answers}
+        return self._rests[senders]
+
+    @cached_property
+    def lengths(self) -> list[float]:
+        """The lengths of axes, which are the numbers that means divide by, and one by them."""
+        found = sorted({n for node in self.graph.nodes for n in node.shape if n > 1}, reverse=True)
+        return [float(n) for n in found] + [1 / n for n in found]
+
+    @cached_property
     def truth(self) -> dict[Tensor, Array]:
         found = self.walk(self.values, {})
         return {node: self._at(found, node) for node in self.answers}
@@ -165,6 +233,16 @@ class Homework:
     @cached_property
     def _true(self) -> dict[Tensor, Any]:
         return walk({self.graph.root: self.graph.root.seed()})
+
+    @cached_property
+    def term_gradients(self) -> dict[str, dict[Tensor, Array]]:
+        """The gradient of each cost term at the named leaves that it is computed from."""
+        found = {}
+        for term in self.graph.terms:
+            arrived = self.graph.cotangents(term)
+            leaves = (x for x in self.graph.names if x.function is None and x in arrived)
+            found[term] = {x: double(arrived[x]) for x in sorted(leaves, key=lambda x: x.order)}
+        return found
 
     @cached_property
     def factors(self) -> dict[float, str]:
@@ -277,36 +355,6 @@ class Step:
         to = self.node if to is None else to
         return np.asarray(found[to]) if to in found else np.zeros(to.shape)
 
-    def derivative_at(self, u: Tensor, x: Tensor, a: Any) -> Any:
-        """The derivative by u of the sum of x, a node inside or at the end of the step, at another value a of u."""
-        between = sorted({e.y for e in self.edges if u.order < e.y.order <= x.order}, key=lambda y: y.order)
-        seen: dict[Tensor, tuple[Any, tuple[Any, ...]]] = {u: (a, ())}
-        for y in between:
-            pairs = zip(y.operands, y.primals, strict=True)
-            args = tuple([double(p) if o not in seen else seen[o][0] for o, p in pairs])
-            seen[y] = recomputed(y, args), args
-        rates: dict[Tensor, Any] = {x: np.ones(x.shape)}
-        for y, i, o in self.edges:
-            if y in rates and y in seen and y is not u:
-                c = unbroadcast(self.values.pull(y, i, rates[y], seen[y]), o.shape)
-                rates[o] = rates[o] + c if o in rates else c
-        return rates.get(u)
-
-    @cached_property
-    def last(self) -> list[Any]:
-        """What passes along each edge into the node itself, before broadcasting is undone."""
-        edges = (edge for edge in self.edges if edge.x is self.node)
-        return [self.values.pull(y, i, self.homework.sent(y)) for y, i, _ in edges]
-
-    @cached_property
-    def shares(self) -> list[tuple[Edge, Any, Array]]:
-        """For each edge what passes along it, before broadcasting is undone, and what of it arrives at the node."""
-        found = []
-        for edge in self.edges:
-            raw = self.values.pull(edge.y, edge.i, self.homework.sent(edge.y))
-            found.append((edge, raw, self.carried({edge.x: unbroadcast(raw, edge.x.shape)})))
-        return found
-
     @cached_property
     def parts(self) -> dict[str, Array]:
         """The summands of the expected answer, by what sends them: an answer downstream, or a cost term."""
@@ -322,6 +370,10 @@ class Step:
             if term.node in self.inside:
                 parts[printable(name)] = self.carried({term.node: np.full(term.node.shape, term.coefficient)})
         return parts
+
+    def known_factor(self, k: float) -> str | None:
+        """What is said of a factor that is known: 2, the length of an axis or a number of the computation."""
+        return next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
 
     def matches(self, candidate: Any) -> bool:
         """Whether the answer is the candidate, to rounding."""
@@ -343,26 +395,6 @@ class Step:
         t = float(np.vdot(unit, rest) / np.vdot(unit, unit)) / size
         return t if agrees(rest, t * direction, self.slack * max(1.0, abs(t))) else None
 
-    def tried(self, edge: Edge, g: Any, seen: tuple[Any, tuple[Any, ...]]) -> Any:
-        """What passes along an edge with other values in its rule; None where their shapes do not fit."""
-        try:
-            return np.asarray(self.values.pull(edge.y, edge.i, g, seen))
-        except Exception:  # a rule may fail in any way on what it was not made for
-            return None
-
-    def replaces(self, x: Tensor, raw: Any, candidate: Any) -> bool:
-        """Whether the answer has the candidate in place of what passes along an edge to x."""
-        share = unbroadcast(raw, x.shape)
-        if fits(candidate, x) and not (x is self.node and self.answer.shape != x.shape):
-            return self.matches(self.expected + self.carried({x: unbroadcast(candidate, x.shape) - share}))
-        return x is self.node and self.matches_sum(candidate, self.expected - share)
-
-    def matches_sum(self, candidate: Any, rest: Any) -> bool:
-        """Whether the answer is the sum as NumPy would have made it, or the candidate alone where there is no rest."""
-        if np.any(rest):
-            return broadcast_together(np.shape(candidate), rest.shape) and self.matches(candidate + rest)
-        return self.matches(candidate)
-
     def telling(self, direction: Any) -> bool:
         """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
         return int(np.sum(np.abs(direction) > 1e-3 * _largest(direction))) > 2
@@ -376,9 +408,10 @@ def agrees(answer: Array, expected: Array, slack: float) -> bool:
     return bool(np.all(np.abs(answer[known] - expected[known]) <= slack))
 
 
+@lru_cache(maxsize=4096)
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether broadcasting makes one shape of another."""
-    return broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to
+    return shape == to or (broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to)
 
 
 def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -388,11 +421,6 @@ def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def fits(a: Any, x: Tensor) -> bool:
-    """Whether an array can be summed to the shape of a node."""
-    return broadcasts(x.shape, a.shape)
 
 
 def _largest(a: Any) -> float:

@@ -23,7 +23,7 @@ What the other readings ask, of ``lines = Lines(graph)``:
 
 import heapq
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ class Line(NamedTuple):
 
 
 class Lines:
-    """The lines of a graph.
+    """The lines of a graph, cut at all named nodes, or with ``kept`` at those, the leaves and the root alone.
 
     ``forward`` and ``backward`` map the cut nodes to their lines, in the order of the derivation; ``symbols`` and
     ``gradients`` to their symbols. ``titles`` maps every identifier to the user's name and whether it is the gradient
@@ -75,7 +75,7 @@ class Lines:
     not is written without being simplified, and its node is in ``unproved``.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, kept: Collection[Tensor] | None = None) -> None:
         self.graph = graph
         self.rewriter = Rewriter(rewrites.REWRITES, Aim.READING)
         self.names = Names()
@@ -84,7 +84,7 @@ class Lines:
         self.unproved: list[Tensor] = []
         kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
         self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
-        self.sinks, self.owner = _cut(graph)
+        self.sinks, self.owner = _cut(graph, graph.names if kept is None else kept)
         self.symbols, self.gradients = self._symbols()
         self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
         computed = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
@@ -106,7 +106,7 @@ class Lines:
         for x in cut:
             symbols[x] = self._symbol(self.names.fresh(called[x]), x, called[x], False)
         for x in cut:
-            if x in self.sinks:
+            if x in self.sinks and x not in self.owner:
                 gradients[x] = self._symbol(self.names.fresh("d" + called[x]), x, called[x], True)
         for x in unnamed:
             name = self.names.numbered("t")
@@ -314,8 +314,8 @@ def _first(bits: int) -> int:
     return bits & -bits
 
 
-def _cut(graph: Graph) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, Tensor]]:
-    """Cut the graph at the named nodes, and at unnamed ones that gradients reach from several cut nodes.
+def _cut(graph: Graph, kept: Collection[Tensor]) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, Tensor]]:
+    """Cut the graph at the root, leaves and kept nodes, and at others that gradients reach from several cut nodes.
 
     For every node with a path to the root the cut nodes just downstream; and for every other node on a path the one cut
     node that it belongs to.
@@ -325,7 +325,8 @@ def _cut(graph: Graph) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, T
     for node in reversed(graph.nodes):
         if node not in sinks:
             continue
-        if node not in graph.names and len(sinks[node]) == 1:
+        ends = node is graph.root or node.function is None or node in kept
+        if not ends and len(sinks[node]) == 1:
             owner[node] = next(iter(sinks[node]))
         for x, passes in zip(node.operands, passes_gradient(node), strict=False):
             if passes and x is not None:

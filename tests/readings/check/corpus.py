@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad.readings.check import mistakes
+from minigrad.readings.check.kinds import Kind
 from minigrad.readings.check.report import Check, check
 
 M = 7  # samples
@@ -350,33 +350,33 @@ def _names(code: str) -> list[str]:
 
 def _mistakes_in(r: Recorded, target: str, code: str) -> Iterator[tuple[str, str]]:
     """Every mistake that can be made in a statement: its kind and the changed code, some of which cannot run."""
-    yield mistakes.SIGN, f"-({code})"
+    yield Kind.SIGN, f"-({code})"
     for factor in ("2", "0.5", str(M), f"1 / {M}", f"1 / {M}**2"):
-        yield mistakes.FACTOR, f"{factor} * ({code})"
+        yield Kind.FACTOR, f"{factor} * ({code})"
     parts, node = _summands(code), target[1:]
     penalties = [p for p in parts if any(c in _names(p) for c in ("lam", "alpha", "beta"))]
     for p in penalties:
         rest = [q for q in parts if q is not p]
-        yield mistakes.MISSING_TERM, " + ".join(rest)
-        yield mistakes.DOUBLED_TERM, f"{code} + {p}"
-        yield mistakes.FACTOR, " + ".join([*rest, f"0.5 * {p}"])
-        yield mistakes.SIGN, " + ".join([*rest, f"-({p})"])
+        yield Kind.MISSING_TERM, " + ".join(rest)
+        yield Kind.DOUBLED_TERM, f"{code} + {p}"
+        yield Kind.FACTOR, " + ".join([*rest, f"0.5 * {p}"])
+        yield Kind.SIGN, " + ".join([*rest, f"-({p})"])
         coefficient = p.rsplit("*", 1)[0]
-        yield mistakes.TERM_GRADIENT, " + ".join([*rest, f"{coefficient} * np.ones_like({node})"])
+        yield Kind.TERM_GRADIENT, " + ".join([*rest, f"{coefficient} * np.ones_like({node})"])
     others = [p for p in parts if p not in penalties]
     if len(others) > 1:
         for p in others:
-            yield mistakes.MISSING_PATH, " + ".join(q for q in parts if q is not p)
+            yield Kind.MISSING_PATH, " + ".join(q for q in parts if q is not p)
     coefficient = {"lam": "lam / m" if "m" in r.network.data else "lam", "beta": "beta"}
     for symbol, c in coefficient.items():
         if symbol in r.network.data and not penalties and np.ndim(r.values.get(node, 0)):
-            yield mistakes.NO_PATH, f"{code} + {c} * {node}"
+            yield Kind.NO_PATH, f"{code} + {c} * {node}"
             if re.fullmatch(r"W\d?\.T @ d\w+", code):
-                yield mistakes.NO_PATH, f"{code} + {c} * ({code})"
+                yield Kind.NO_PATH, f"{code} + {c} * ({code})"
             for w in r.network.leaves:
                 if w.startswith("W") and node[0] != "b":
-                    yield mistakes.NO_PATH, f"{code} + {c} * {w}.T"
-                    yield mistakes.NO_PATH, f"{code} + {c} * {w}"
+                    yield Kind.NO_PATH, f"{code} + {c} * {w}.T"
+                    yield Kind.NO_PATH, f"{code} + {c} * {w}"
     yield from _factor_mistakes(r, code)
     yield from _product_mistakes(r, code)
     yield from _sum_mistakes(code, r.values[node].size if np.ndim(r.values.get(node, 0)) else 1)
@@ -385,27 +385,27 @@ def _mistakes_in(r: Recorded, target: str, code: str) -> Iterator[tuple[str, str
 def _factor_mistakes(r: Recorded, code: str) -> Iterator[tuple[str, str]]:
     for upstream, factor in [tuple(c.split("|")) for c in _factors(code, lambda g, f: iter([f"{g}|{f}"]))]:
         mask = ">" in factor
-        yield mistakes.MISSING_MASK if mask else mistakes.MISSING_FACTOR, upstream
+        yield Kind.MISSING_MASK if mask else Kind.MISSING_FACTOR, upstream
         (own,) = _names(factor)
         pre = own.replace("A", "Z").replace("H", "Z")
         for other in r.values:
             if other[0] in "AZHX" and other != own and np.ndim(r.values[other]):
-                kind = mistakes.WRONG_MASK if mask else mistakes.PRE_POST if other == pre else mistakes.OPERAND
+                kind = Kind.WRONG_MASK if mask else Kind.PRE_POST if other == pre else Kind.OPERAND
                 yield kind, f"{upstream} * ({factor.replace(own, other)})"
         if mask:
-            yield mistakes.WRONG_MASK, f"{upstream} * ({upstream} > 0)"
-            yield mistakes.WRONG_MASK, f"{upstream} * ({own} < 0)"
-            yield mistakes.WRONG_MASK, f"{upstream} * {own}"
+            yield Kind.WRONG_MASK, f"{upstream} * ({upstream} > 0)"
+            yield Kind.WRONG_MASK, f"{upstream} * ({own} < 0)"
+            yield Kind.WRONG_MASK, f"{upstream} * {own}"
         else:
             form = f"{own} * (1 - {own})" if "**" in factor else f"1 - {own}**2"
-            yield mistakes.WRONG_FACTOR, f"{upstream} * ({form})"
+            yield Kind.WRONG_FACTOR, f"{upstream} * ({form})"
 
 
 def _product_mistakes(r: Recorded, code: str) -> Iterator[tuple[str, str]]:
     if "@" not in code:
         return
     if "+" not in code:
-        yield mistakes.TRANSPOSED, f"({code}).T"
+        yield Kind.TRANSPOSED, f"({code}).T"
 
     def untransposed(a: str, b: str) -> Iterator[str]:
         if a.endswith(".T"):
@@ -438,12 +438,12 @@ def _product_mistakes(r: Recorded, code: str) -> Iterator[tuple[str, str]]:
                 yield form.format(f"({old[:-2]} - 0.1 * d{old[:-2]}).T")
 
     for kind, change in {
-        mistakes.TRANSPOSED: untransposed,
-        mistakes.ORDER: lambda a, b: iter([f"{b} @ {a}"]),
-        mistakes.OPERAND: with_other,
-        mistakes.PRE_POST: pre_activation,
-        mistakes.UPSTREAM: other_gradient,
-        mistakes.STALE: stale,
+        Kind.TRANSPOSED: untransposed,
+        Kind.ORDER: lambda a, b: iter([f"{b} @ {a}"]),
+        Kind.OPERAND: with_other,
+        Kind.PRE_POST: pre_activation,
+        Kind.UPSTREAM: other_gradient,
+        Kind.STALE: stale,
     }.items():
         for changed in _products(code, change):
             yield kind, changed
@@ -455,12 +455,12 @@ def _sum_mistakes(code: str, size: int) -> Iterator[tuple[str, str]]:
         return
     inner, keep = ast.unparse(node.args[0]), ", keepdims=True" if "keepdims" in code else ""
     axis = 1 if "axis=1" in code else 0
-    yield mistakes.NOT_SUMMED, inner
-    yield mistakes.AVERAGED, f"np.mean({inner}, axis={axis}{keep})"
-    yield mistakes.WRONG_AXIS, f"np.sum({inner}, axis={1 - axis}{keep})"
-    yield mistakes.WRONG_AXIS if size > 1 else mistakes.SHAPE, f"np.sum({inner})"
+    yield Kind.NOT_SUMMED, inner
+    yield Kind.AVERAGED, f"np.mean({inner}, axis={axis}{keep})"
+    yield Kind.WRONG_AXIS, f"np.sum({inner}, axis={1 - axis}{keep})"
+    yield Kind.WRONG_AXIS if size > 1 else Kind.SHAPE, f"np.sum({inner})"
     if keep:
-        yield mistakes.SHAPE, f"np.sum({inner}, axis={axis})"
+        yield Kind.SHAPE, f"np.sum({inner}, axis={axis})"
 
 
 @dataclass(frozen=True)

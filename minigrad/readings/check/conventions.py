@@ -1,0 +1,70 @@
+"""Conventions: what a course leaves out of all intermediate gradients, or turns round in all of them.
+
+Two are known. A factor, such as the 1/m of a mean, stands in the gradients of the leaves instead of in those of the
+intermediates: dZ = A - Y and dW = 1/m · dZ Xᵀ. And all gradients point down the hill (error = y - output), for weights
+to which they are added. Each factor that is known is tried, whatever step is off, and the reading with the fewest wrong
+steps is kept.
+
+What a step should be is linear in the gradients that it is computed from. With the convention k it is
+
+    from_given + k · rest    for an intermediate,        from_given / k + rest    for a leaf,
+
+where ``from_given`` is what the intermediates that are given send and ``rest`` what comes from the root by other ways,
+so two walks serve for all factors.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from minigrad.engine.tensor import Tensor
+
+from .steps import Array, Homework, agrees
+
+
+class Convention(NamedTuple):
+    """The factor that the gradients of some nodes carry, against the true ones."""
+
+    factor: float
+    scaled: frozenset[Tensor]
+
+    def taken_out(self, homework: Homework) -> Homework:
+        """The same homework with the true gradients."""
+        answers = {
+            node: (answer / self.factor).astype(answer.dtype) if node in self.scaled else answer
+            for node, answer in homework.as_given.items()
+        }
+        return Homework(homework.graph, answers)
+
+
+def convention_of(homework: Homework) -> Convention | None:
+    """The convention with fewer wrong steps than there are without one, None where there is none."""
+    graph = homework.graph
+    ends = {graph.root, *(term.node for term in graph.terms.values())}
+    inner = frozenset(x for x in homework.given if x.function is not None and x not in ends)
+    everything = frozenset(x for x in homework.given if x not in ends)
+    if not everything:
+        return None
+    plain = len(homework.wrong)
+    found: list[tuple[int, int, Convention]] = []
+    if len(everything) > 1 and inner:
+        found.append((len(_wrong(homework, everything, -1.0)), 1, Convention(-1.0, everything)))
+    for k in homework.lengths if inner else ():
+        wrong = _wrong(homework, inner, k)
+        if any(x.function is None and x in homework.off and x not in wrong for x in homework.answers):
+            found.append((len(wrong), 0, Convention(k, inner)))
+    best = min(found, key=lambda item: item[:2], default=None)
+    return best[2] if best is not None and best[0] < plain else None
+
+
+def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float) -> set[Tensor]:
+    """The nodes whose answers do not follow from the others where some of them carry a factor."""
+    rest = homework.rest(frozenset(scaled))
+    found = set()
+    for node, answer in homework.answers.items():
+        of_given = homework.expected[node] - rest[node]
+        expected: Array = of_given + k * rest[node] if node in scaled else of_given / k + rest[node]
+        slack = homework.loose[node] * max(abs(k), 1 / abs(k), 1.0)
+        truth = k * homework.truth[node] if node in scaled else homework.truth[node]
+        if not agrees(answer, expected, slack) and not agrees(answer, truth, slack):
+            found.add(node)
+    return found

@@ -1,0 +1,216 @@
+"""What is wrong with a step: what concerns it as a whole, then the smallest edit of its right line that explains it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+
+import numpy as np
+
+from minigrad.engine.tensor import Tensor
+from minigrad.text.words import printable
+
+from .kinds import Kind
+from .lines import RightLine, RightLines
+from .search import Fit, Search
+from .steps import Homework, Step, agrees
+from .wording import Finding, Words, times
+
+_ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
+_ALSO = 0.15  # how much less likely than the first what is told beside it may be
+_TOLD = 8  # fits, the likeliest, that are put into words
+_MOST_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
+
+
+class Diagnosis:
+    """The findings for the steps of one homework."""
+
+    def __init__(self, homework: Homework) -> None:
+        self.homework = homework
+        self._lines: dict[tuple[int, Tensor], RightLine | None] = {}
+
+    @cached_property
+    def forms(self) -> list[RightLines]:
+        """The right lines as a course writes them: by way of every name, or each step in one line."""
+        return [RightLines(self.homework), RightLines(self.homework, self.homework.answers)]
+
+    def follows(self, step: Step) -> bool:
+        """Whether the answer is what a right line gives, though another form of it would round less."""
+        lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
+        return any(step.matches(line.values[line.root]) for line in lines)
+
+    def of(self, step: Step, others: Sequence[Step] = ()) -> tuple[list[Finding], set[Tensor]]:
+        """All that gives the learner's numbers, the likeliest first, one finding per kind; nothing where nothing does.
+
+        The second result are those of other wrong steps that the first finding explains too.
+        """
+        if not np.all(np.isfinite(step.answer)):
+            return [_first_not_finite(step)], set()
+        with np.errstate(all="ignore"):
+            whole = [*_shape(step), *_exchanged(step), *_factor(step), *_terms(step)]
+            certain = any(finding.kind is not Kind.FACTOR for finding in whole)
+            fits = [] if certain and not (step.between and others) else self._fits(step, bool(whole))
+            explained = {id(fit): self._explained(fit, others) for fit in fits}
+            fits.sort(key=lambda fit: (-len(explained[id(fit)]), fit.weight))
+            told = [fit for fit in fits[:_TOLD] if fit.weight <= fits[0].weight + _ALSO]
+            shared = set(explained[id(fits[0])]) if fits else set()
+            edited = [Words(step, fit).finding() for fit in told]
+            findings = [*whole, *edited] if certain and not shared else [*edited, *whole]
+            found: dict[Kind, Finding] = {}
+            for finding in findings:
+                found.setdefault(finding.kind, finding)
+            return list(found.values() or _any_factor(step)), shared
+
+    def _explained(self, fit: Fit, others: Sequence[Step]) -> list[Tensor]:
+        """The other steps whose answers an edit gives too, because their lines share what is edited."""
+        found = []
+        for step in others:
+            line = self._line(fit.line.lines, step)
+            if line is not None and all(place in line.values for place in fit.everything):
+                with suppress(Exception):  # a part of another shape does not fit there
+                    if step.matches(line.rewritten(fit.everything)):
+                        found.append(step.node)
+        return found
+
+    def _fits(self, step: Step, likely: bool) -> list[Fit]:
+        """The edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
+        lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
+        searches = [Search(step, line) for k, line in enumerate(lines) if k == 0 or line.code != lines[0].code]
+        found = [fit for search in searches for fit in search.likely()]
+        if likely or found:
+            return sorted(found, key=lambda fit: fit.weight)
+        searches += [Search(step, line) for line in self._closed(step)]
+        found = [fit for search in searches if search.candidates == [] for fit in search.likely()]
+        if found:
+            return sorted(found, key=lambda fit: fit.weight)
+        found = [fit for search in searches for fit in (*search.unlikely(), *search.by_amount())]
+        if not found:
+            factors = (-1.0, *self.homework.factors)
+            for s in searches:
+                found += [*s.summands(), *s.with_a_factor(factors), *s.on_some_entries()]
+        if not found:
+            found = [fit for search in searches for fit in search.pairs()]
+        return sorted(found, key=lambda fit: fit.weight)
+
+    def _closed(self, step: Step) -> list[RightLine]:
+        """The right line of a step from the cost to an output, as the difference of the output and a target."""
+        form = self.forms[0]
+        if {*step.sources} - {self.homework.graph.root} or step.node not in form.lines.backward:
+            return []
+        root = form.closed(step.node, step.expected)
+        return [RightLine(form, step.node, root)] if root is not None else []
+
+    def _line(self, form: RightLines, step: Step) -> RightLine | None:
+        """The right line of a step, None where it is too long or has other gradients in it than the step has."""
+        key = id(form), step.node
+        if key not in self._lines:
+            self._lines[key] = None
+            if step.node in form.lines.backward:
+                line = RightLine(form, step.node)
+                used = {x for e in line.order if (x := form.gradients.get(e)) in self.homework.answers}
+                if used <= {*step.sources, self.homework.graph.root} and len(line.order) <= _MOST_PARTS:
+                    self._lines[key] = line
+        return self._lines[key]
+
+
+# --- the step as a whole ----------------------------------------------------------------------------------------------
+
+
+def _shape(step: Step) -> Iterator[Finding]:
+    a, shape = step.answer, step.expected.shape
+    if a.shape == shape:
+        return
+    if a.size == step.expected.size and step.matches(step.expected.reshape(a.shape)):
+        mend = "keepdims=True is missing in a sum" if a.ndim < len(shape) else "reshape it"
+        yield Finding(Kind.SHAPE, f"the numbers are right, but the shape is {a.shape} and should be {shape}: {mend}")
+
+
+def _factor(step: Step) -> Iterator[Finding]:
+    t = step.multiple(step.expected)
+    if t is None:
+        return
+    if _is(t, -1, step, step.expected):
+        yield Finding(Kind.SIGN, "the sign is wrong: multiply by -1")
+    elif _is(t, 0, step, step.expected):
+        yield Finding(Kind.MISSING_PATH, "it is zero, but a gradient does arrive here")
+    elif words := step.known_factor(t):
+        yield Finding(Kind.FACTOR, f"it is {words}")
+
+
+def _exchanged(step: Step) -> Iterator[Finding]:
+    """The gradient of another node."""
+    homework = step.homework
+    for other, expected in homework.expected.items():
+        if other is not step.node and expected.shape == step.answer.shape and step.matches(expected):
+            own, name = homework.name(step.node), homework.name(other)
+            both = agrees(homework.answers[other], step.expected, step.slack)
+            text = f"it is the gradient of {name}" + (f": d{own} and d{name} are exchanged" if both else "")
+            apart = other not in homework.computed_from([step.node]) and step.node not in homework.computed_from(
+                [other]
+            )
+            if apart and step.telling(expected):
+                yield Finding(Kind.UPSTREAM, text)
+                return
+
+
+def _any_factor(step: Step) -> Iterator[Finding]:
+    """A factor that is no known number: said where nothing else explains it."""
+    t = step.multiple(step.expected)
+    if t is not None and abs(t - 1) > _ROUNDED and step.telling(step.expected):
+        yield Finding(Kind.FACTOR, f"it is {times(t)}")
+
+
+def _terms(step: Step) -> Iterator[Finding]:
+    """What one of several senders contributes, left out, doubled, or off by a factor."""
+    if len(step.parts) < 2:
+        return
+    for name, part in step.parts.items():
+        t = step.multiple(part, step.expected - part)
+        if t is None or abs(t - 1) < _ROUNDED:
+            continue
+        is_term = name in map(printable, step.graph.terms)
+        what = f"the {name} term" if is_term else f"what comes through {name}"
+        if _is(t, 0, step, part):
+            yield Finding(Kind.MISSING_TERM if is_term else Kind.MISSING_PATH, f"{what} is missing")
+        elif _is(t, 2, step, part):
+            yield Finding(Kind.DOUBLED_TERM if is_term else Kind.DOUBLED_PATH, f"{what} is added twice")
+        elif _is(t, -1, step, part):
+            yield Finding(Kind.SIGN, f"{what} has the wrong sign")
+        else:
+            words = step.known_factor(t)
+            if words or (is_term and step.telling(part)):
+                yield Finding(Kind.FACTOR, f"{what} is {words or times(t)}")
+
+
+def _is(t: float, k: float, step: Step, direction: np.ndarray) -> bool:
+    return abs(t - k) <= max(1e-9, 2 * step.slack / float(np.max(np.abs(direction))))
+
+
+def _first_not_finite(step: Step) -> Finding:
+    index = tuple(int(k) for k in np.argwhere(~np.isfinite(step.answer))[0])
+    count = int(np.sum(~np.isfinite(step.answer)))
+    where = f" at {list(index)}" if index else ""
+    return Finding(
+        Kind.NOT_FINITE,
+        f"{step.answer[index]}{where}, the first of {count} of {step.answer.size} entries; a finite number is expected",
+    )
+
+
+def unknown(step: Step) -> Finding:
+    """What can be said of a mistake of no kind: how far off, and where."""
+    a, e = step.answer, step.expected
+    if a.shape != e.shape:
+        return Finding(Kind.SHAPE, f"its shape is {a.shape} and should be {e.shape}")
+    rest = np.abs(a - e)
+    worst = tuple(int(k) for k in np.unravel_index(np.argmax(rest), rest.shape))
+    share = np.mean(rest > step.slack)
+    with np.errstate(all="ignore"):
+        ratio = a[e != 0] / e[e != 0]
+    ratios = ""
+    if ratio.size:
+        ratios = f"ratio {np.min(ratio):.4g} to {np.max(ratio):.4g}, median {np.median(ratio):.4g}; "
+    at = f" at {list(worst)}" if worst else ""
+    return Finding(
+        Kind.UNKNOWN,
+        f"wrong here, of no kind I know: {ratios}{share:.0%} of the entries are off, worst{at} by {rest[worst]:.4g} "
+        f"({a[worst]:.6g} for {e[worst]:.6g})",
+    )

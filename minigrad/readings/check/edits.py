@@ -1,0 +1,368 @@
+"""How a right line goes wrong: a table of edits, one a row.
+
+An edit takes a part of a line and gives what may stand there by mistake. None knows a network, or what the part is in;
+the search tries all at every part, and what does not fit its place is dropped.
+
+A kind of mistake is added by adding a row.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.primitives import scatter
+from minigrad.engine.tensor import Tensor
+from minigrad.text.expressions import LITERAL, Expr
+from minigrad.text.words import printable
+
+from .kinds import Kind
+from .lines import ELEMENTWISE, Call, RightLine
+from .steps import Homework
+
+Edits = Iterator[Any]
+
+PRODUCTS = {np.multiply, np.divide, np.matmul}
+SUMS = {np.add, np.subtract}
+COMPARISONS = {
+    np.greater: (np.less, np.greater_equal, np.less_equal),
+    np.greater_equal: (np.less_equal, np.greater, np.less),
+    np.less: (np.greater, np.less_equal, np.greater_equal),
+    np.less_equal: (np.greater_equal, np.less, np.greater),
+    np.equal: (np.not_equal,),
+}
+
+_DEEPEST = 5  # functions that are left out at once
+
+
+def part_of_it(e: Expr, line: RightLine) -> Edits:
+    """dA for dA * A * (1 - A), g for np.sum(g), A for 1 - A, B for B.T: all but one part is left out."""
+    stack = [(part, 1) for part in e.args]
+    seen = set()
+    while stack:
+        part, depth = stack.pop()
+        if part not in seen and part.function is not LITERAL:
+            seen.add(part)
+            yield part
+            stack += [(inner, depth + 1) for inner in part.args] if depth < _DEEPEST else []
+
+
+def negated(e: Expr, line: RightLine) -> Edits:
+    if e.function is not np.negative and not all(user.function in COMPARISONS for user in line.users[e] or [e]):
+        yield Call(np.negative, (e,))
+
+
+def turned(e: Expr, line: RightLine) -> Edits:
+    if np.ndim(line.values[e]) > 1:
+        yield Call(np.transpose, (e,))
+
+
+def exchanged(e: Expr, line: RightLine) -> Edits:
+    if e.function in (np.matmul, np.subtract, np.divide):
+        yield Call(e.function, e.args[::-1])
+
+
+def exchanged_and_turned(e: Expr, line: RightLine) -> Edits:
+    if e.function is np.matmul:
+        a, b = e.args
+        for left, right in ((b, a), (a, b)):
+            yield Call(np.matmul, (Call(np.transpose, (left,)), right))
+            yield Call(np.matmul, (left, Call(np.transpose, (right,))))
+            yield Call(np.matmul, (Call(np.transpose, (left,)), Call(np.transpose, (right,))))
+
+
+def other_product(e: Expr, line: RightLine) -> Edits:
+    """* for @ and @ for *, and each on what is or is not transposed."""
+    if e.function is np.matmul:
+        a, b = e.args
+        yield Call(np.multiply, (a, b))
+        for x, y in ((_bare(a), b), (a, _bare(b)), (_bare(a), _bare(b))):
+            yield Call(np.multiply, (x, y))
+    if e.function is np.multiply:
+        for x, y in [pair for a, b in line.products(e) for pair in ((a, b), (b, a))]:
+            yield Call(np.matmul, (x, y))
+            yield Call(np.matmul, (Call(np.transpose, (x,)), y))
+            yield Call(np.matmul, (x, Call(np.transpose, (y,))))
+    if e.function is np.power and e.args[1].value == 2:
+        a = e.args[0]
+        yield Call(np.matmul, (a, a))
+        yield Call(np.matmul, (Call(np.transpose, (a,)), a))
+        yield Call(np.matmul, (a, Call(np.transpose, (a,))))
+
+
+def _bare(e: Expr) -> Any:
+    return e.args[0] if e.function is np.transpose else Call(np.transpose, (e,))
+
+
+def other_operation(e: Expr, line: RightLine) -> Edits:
+    if e.function in (np.add, np.subtract, np.multiply, np.divide):
+        for function in (np.add, np.subtract, np.multiply, np.divide):
+            if function is not e.function:
+                yield Call(function, e.args)
+
+
+def other_sum(e: Expr, line: RightLine) -> Edits:
+    """A sum over other axes, over all, or without keepdims."""
+    if e.function not in (np.sum, np.mean, np.max):
+        return
+    a = e.args[0]
+    keep = e.options.get("keepdims", False)
+    for axis in (None, *range(np.ndim(line.values[a]))):
+        for kept in (keep, not keep):
+            if (axis, kept) != (e.options.get("axis"), keep):
+                options = ({} if axis is None else {"axis": axis}) | ({"keepdims": True} if kept else {})
+                yield Call(e.function, (a,), options)
+
+
+def mean_for_sum(e: Expr, line: RightLine) -> Edits:
+    if e.function in (np.sum, np.mean):
+        yield Call(np.mean if e.function is np.sum else np.sum, e.args, e.options)
+
+
+def summed_too(e: Expr, line: RightLine) -> Edits:
+    """A sum where none belongs."""
+    for axis in range(np.ndim(line.values[e])):
+        for function in (np.sum, np.mean):
+            yield Call(function, (e,), {"axis": axis, "keepdims": True})
+            yield Call(function, (e,), {"axis": axis})
+    yield Call(np.sum, (e,))
+    yield Call(np.mean, (e,))
+
+
+def other_comparison(e: Expr, line: RightLine) -> Edits:
+    for function in COMPARISONS.get(e.function, ()):
+        yield Call(function, e.args)
+    if e.function in COMPARISONS:
+        yield from (Call(e.function, (s, e.args[1])) for s in line.of_shape(e.args[0].shape) if s is not e.args[0])
+    elif np.asarray(line.values[e]).dtype.kind == "b" and np.ndim(line.values[e]):
+        yield Call(np.logical_not, (e,))
+        for symbol in line.of_shape(e.shape):
+            yield from (Call(f, (symbol, 0)) for f in (np.greater, np.greater_equal, np.less))
+
+
+def other_branch(e: Expr, line: RightLine) -> Edits:
+    if e.function is np.where:
+        c, a, b = e.args
+        yield Call(np.where, (c, b, a))
+
+
+def assigned(e: Expr, line: RightLine) -> Edits:
+    """= for +=: of what is used several times the last counts."""
+    if e.function is scatter:
+        yield Call(_assigned, e.args, e.options)
+
+
+def _assigned(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
+    out = np.zeros(shape)
+    out[index if len(index) > 1 else index[0]] = g
+    return out
+
+
+def reversed_(e: Expr, line: RightLine) -> Edits:
+    a = line.values[e]
+    for axis in range(np.ndim(a)):
+        yield Call(np.flip, (e,), {"axis": axis})
+    if np.ndim(a) > 1:
+        yield Call(np.flip, (e,))
+
+
+def powers(e: Expr, line: RightLine) -> Edits:
+    """Squared, or not; the derivative of another power."""
+    if e.function is np.power:
+        base, n = e.args
+        for k in (1, 2, 3, -1, -2, -3, 0.5, -0.5):
+            if n.value != k:
+                yield Call(np.power, (base, float(k)))
+    elif np.ndim(line.values[e]):
+        yield Call(np.square, (e,))
+        yield Call(np.sqrt, (Call(np.absolute, (e,)),))
+
+
+def functions(e: Expr, line: RightLine) -> Edits:
+    """A simple function of a value for the value: its slope as an activation, its mask, its sign."""
+    if np.ndim(line.values[e]) and e.function is not LITERAL:
+        yield from _functions_of(e)
+
+
+def _functions_of(e: Any) -> Edits:
+    yield Call(np.subtract, (1, e))
+    yield Call(np.add, (1, e))
+    yield Call(np.multiply, (e, Call(np.subtract, (1, e))))
+    yield Call(np.subtract, (1, Call(np.square, (e,))))
+    yield Call(np.greater, (e, 0))
+    yield Call(np.greater_equal, (e, 0))
+    yield Call(np.less, (e, 0))
+    yield Call(np.sign, (e,))
+    yield Call(np.exp, (e,))
+    yield Call(np.reciprocal, (e,))
+    yield Call(logistic, (e,))
+
+
+def one_factor_more(e: Expr, line: RightLine) -> Edits:
+    """A factor that has no place in the line, such as the slope of an activation that is in it already."""
+    if e is line.root or e in line.lines.definitions.values():
+        for symbol in line.of_shape(np.shape(line.values[e])):
+            if symbol not in line.lines.gradients:
+                yield Call(np.multiply, (e, symbol))
+                yield from (Call(np.multiply, (e, slope)) for slope in _functions_of(symbol))
+
+
+def other_slope(e: Expr, line: RightLine) -> Edits:
+    """g times another slope, where an elementwise function was differentiated: one of another value, or another one."""
+    source = line.source(e) if e in line.carrying and e.function in ELEMENTWISE else None
+    if source is None:
+        return
+    for symbol, a in line.namespace:
+        if np.shape(a) == e.shape and symbol not in line.lines.gradients:
+            yield Call(np.multiply, (source, symbol))
+            for slope in _functions_of(symbol):
+                yield Call(np.multiply, (source, slope))
+
+
+def logistic(a: Any) -> Any:
+    return 1 / (1 + np.exp(-a))
+
+
+def other_value(e: Expr, line: RightLine) -> Edits:
+    """Another value, of any shape that fits."""
+    if e.function is LITERAL:
+        return
+    shape = np.shape(line.values[e])
+    for symbol, a in line.namespace:
+        if symbol is e or not np.ndim(a):
+            continue
+        if e.function is None or np.shape(a) == shape:
+            yield symbol
+        if np.ndim(a) > 1 and (e.function is None or np.shape(a)[::-1] == shape):
+            yield Call(np.transpose, (symbol,))
+
+
+def one_or_none(e: Expr, line: RightLine) -> Edits:
+    """Nothing of it: 1 in a product, 0 in a sum."""
+    if e.function is not LITERAL and np.ndim(line.values[e]):
+        shape = np.shape(line.values[e])
+        yield np.ones(shape)
+        yield np.zeros(shape)
+
+
+def applied_again(e: Expr, line: RightLine) -> Edits:
+    """f(A) for A = f(Z): the activation of what is activated already."""
+    yield from line.lines.applied_again(e)
+
+
+# --- by some amount ---------------------------------------------------------------------------------------------------
+
+
+def times(e: Expr, line: RightLine) -> Edits:
+    """k times a part."""
+    yield line.values[e], None
+
+
+def updated(e: Expr, line: RightLine) -> Edits:
+    """W - rate * dW for W."""
+    x = line.lines.symbols.get(e)
+    if x is not None and x.function is None and x.requires_grad:
+        homework = line.lines.homework
+        for d in (homework.given.get(x), homework.truth_of(x)):
+            if d is not None and np.any(d):
+                yield d, x
+
+
+def chained(e: Expr, line: RightLine) -> Edits:
+    """The chain rule through a weight: the gradient of a cost term by it, in its place in a product, carried on."""
+    w = line.lines.symbols.get(e)
+    if w is not None and w.function is None:
+        for term, gradients in line.lines.homework.term_gradients.items():
+            if w in gradients and not line.lines.homework.graph.reaches(line.x, term):
+                yield (
+                    gradients[w],
+                    Borrowed(term, line.x, f"the gradient of {printable(term)} by {e.value}, carried on,"),
+                )
+
+
+def added(e: Expr, line: RightLine) -> Edits:
+    """Something of a cost term, added where no path leads to it, or in another form than its own."""
+    x = line.node(e)
+    if x is not None:
+        for term in line.lines.homework.graph.terms:
+            if x is line.x or not line.lines.homework.graph.reaches(x, term):
+                for words, q in borrowed(line.lines.homework, x, term):
+                    yield q, Borrowed(term, x, words)
+
+
+class Borrowed(NamedTuple):
+    """Something of a cost term that was added to the gradient of a node."""
+
+    term: str
+    x: Tensor
+    words: str
+
+
+def borrowed(homework: Homework, x: Tensor, term: str) -> Iterator[tuple[str, Any]]:
+    """What of a term could be added at x by mistake: its gradient elsewhere, its own form at x, the term itself."""
+    own, reached = printable(term), homework.graph.reaches(x, term)
+    for w, g in homework.term_gradients[term].items():
+        called = f"the gradient of {own} by {homework.name(w)}"
+        if reached or w is x:
+            continue
+        yield from {called: g, f"{called}, transposed,": g.T}.items()
+        for axis in range(g.ndim):
+            total = np.sum(g, axis=axis, keepdims=True)
+            yield from {
+                f"{called}, summed over axis {axis},": total,
+                f"{called}, summed and transposed,": total.T,
+            }.items()
+        value = homework.value(w)
+        ratio = float(np.vdot(value, g) / (np.vdot(value, value) or 1.0))
+        if ratio and np.allclose(g, ratio * value):
+            yield (
+                f"{ratio:.4g} · {homework.name(x)}, as if {homework.name(x)} were in {own},",
+                ratio * homework.value(x),
+            )
+    if not reached and x.size > 1:
+        t = homework.graph.terms[term]
+        yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node.value)):.4g})", np.ones(x.shape)
+
+
+class Edit(NamedTuple):
+    """A row of the table: what it makes of a part, how likely it is (small weights first), and its kind.
+
+    A kind that is None follows from what is changed.
+    """
+
+    make: Callable[[Expr, RightLine], Edits]
+    weight: float
+    kind: Kind | None = None
+
+
+EDITS = (
+    Edit(negated, 1.0, Kind.SIGN),
+    Edit(part_of_it, 1.0),
+    Edit(mean_for_sum, 1.0, Kind.AVERAGED),
+    Edit(turned, 1.0, Kind.TRANSPOSED),
+    Edit(exchanged, 1.0, Kind.ORDER),
+    Edit(other_product, 1.1, Kind.PRODUCT),
+    Edit(other_sum, 1.1, Kind.WRONG_AXIS),
+    Edit(other_comparison, 1.1, Kind.WRONG_MASK),
+    Edit(assigned, 1.0, Kind.INDEX),
+    Edit(reversed_, 1.3, Kind.REVERSED),
+    Edit(other_branch, 1.2, Kind.WRONG_MASK),
+    Edit(powers, 1.3, Kind.NUMBER),
+    Edit(one_or_none, 1.2),
+    Edit(other_value, 1.5),
+    Edit(applied_again, 1.5, Kind.PRE_POST),
+    Edit(functions, 1.6, Kind.WRONG_FACTOR),
+    Edit(other_slope, 1.6, Kind.WRONG_FACTOR),
+    Edit(one_factor_more, 1.6, Kind.EXTRA_FACTOR),
+    Edit(other_operation, 1.7, Kind.OPERATION),
+    Edit(exchanged_and_turned, 1.8, Kind.ORDER),
+    Edit(summed_too, 1.8, Kind.WRONG_AXIS),
+)
+
+# The changes by an amount that the learner's numbers tell: each row gives directions, with what is to be said of them.
+DIRECTIONS = (
+    Edit(times, 2.0),
+    Edit(updated, 1.9, Kind.STALE),
+    Edit(chained, 1.9, Kind.NO_PATH),
+    Edit(added, 1.9, Kind.NO_PATH),
+)

@@ -1,0 +1,68 @@
+"""Kinks: where a function has no one derivative, but a left and a right one, and anything between is a subgradient.
+
+``max`` and ``maximum`` where two entries are equal, ``abs`` at 0, ``where`` at entries where both branches are equal,
+and ``Z * (Z > 0)`` where Z is 0. At such entries the arguments that the rules see are moved to the one side, or to the
+other, so that the rules give the derivatives of both sides.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.tensor import Tensor
+
+Moved = tuple[tuple[Any, ...], int]  # arguments, and at how many entries they were moved
+
+_STEP = 1e-9  # relative; orders entries that are equal, and no others
+
+
+def _of_two(side: int, a: Any, b: Any) -> Moved:
+    tie = np.asarray(a == b)
+    return (a + side * tie, b), int(np.sum(tie))
+
+
+def _of_one(side: int, a: Any) -> Moved:
+    tie = np.asarray(a == 0)
+    return (a + side * tie,), int(np.sum(tie))
+
+
+def _of_all(side: int, a: Any) -> Moved:
+    """A reduction: the first of equal entries wins, or the last."""
+    counts = np.unique(a, return_counts=True)[1]
+    order = np.arange(a.size).reshape(a.shape) / max(a.size, 1)
+    return (a - side * _STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
+
+
+def _of_branches(side: int, c: Any, a: Any, b: Any) -> Moved:
+    tie = np.asarray(a == b) & np.ones(np.shape(c), bool)
+    return (np.where(tie, side > 0, c), a, b), int(np.sum(tie))
+
+
+def _of_mask(side: int, a: Any, b: Any) -> Moved:
+    """A product with the mask of one factor, which is another way to write a ReLU."""
+    for z, m in ((a, b), (b, a)):
+        if np.shape(z) == np.shape(m) and (np.array_equal(m, z > 0) or np.array_equal(m, z >= 0)):
+            moved = np.where(z == 0, float(side > 0), m)
+            return (((z, moved) if z is a else (moved, z)), int(np.sum(z == 0)))
+    return (a, b), 0
+
+
+_MOVES: dict[Any, Callable[..., Moved]] = {
+    **dict.fromkeys((np.maximum, np.minimum, np.fmax, np.fmin), _of_two),
+    **dict.fromkeys((np.absolute, np.fabs), _of_one),
+    **dict.fromkeys((np.max, np.min, np.amax, np.amin), _of_all),
+    np.where: _of_branches,
+    np.multiply: _of_mask,
+}
+
+
+def has_kink(node: Tensor) -> bool:
+    """Return True if the derivative of a node's function jumps somewhere, so that noise must not move its arguments."""
+    return node.function in _MOVES and node.function is not np.multiply
+
+
+def moved(node: Tensor, args: tuple[Any, ...], side: int) -> Moved:
+    """The arguments of a node on one side of the kinks at which they are, and at how many entries they are at one."""
+    move = _MOVES.get(node.function)
+    return (args, 0) if move is None else move(side, *args)

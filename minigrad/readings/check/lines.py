@@ -1,0 +1,325 @@
+"""The right lines of a derivation, as expressions that can be evaluated and changed.
+
+A step goes from the gradients that the learner gave to another one. Its right line is what ``derive`` writes between
+them; what it leads through without being given is written into it. Two forms of it are known, with all the lines that
+the names allow, and in one line where what is not given has no line of its own: a course writes the one or the other.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.reverse import walk
+from minigrad.engine.rules import RULES
+from minigrad.engine.tensor import Tensor
+from minigrad.readings.derive.lines import Lines
+from minigrad.text.expressions import LITERAL, Expr, parts_of
+
+from .steps import Array, Homework, double
+
+_CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
+ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
+
+
+class Call(NamedTuple):
+    """A changed expression: a function of expressions, calls and plain numbers."""
+
+    function: Any
+    args: tuple[Any, ...]
+    options: Mapping[str, Any] = {}
+
+
+class RightLines:
+    """The right lines of all steps in one form, and the values of what they are made of."""
+
+    def __init__(self, homework: Homework, kept: Collection[Tensor] | None = None) -> None:
+        self.homework = homework
+        self.lines = lines = Lines(homework.graph, kept)
+        self.values: dict[Expr, Any] = {e: double(a) for e, a in lines.recorded.items()}
+        self.symbols: dict[Expr, Tensor] = {e: x for x, e in lines.symbols.items()}
+        self.values |= {e: homework.value(x) for e, x in self.symbols.items()}
+        self.gradients: dict[Expr, Tensor] = {e: x for x, e in lines.gradients.items()}
+        self.formulas = {line.symbol: line.summands[0].expression for line in lines.forward.values()}
+        self.definitions: dict[Expr, Expr] = {}
+        for e, x in self.gradients.items():
+            if x in homework.answers:
+                self.values[e] = homework.sent(x)
+            else:
+                self.values.pop(e, None)
+                self.definitions[e] = self.body(x)
+
+    def body(self, x: Tensor) -> Expr:
+        """The right side of the line of a gradient."""
+        total, *rest = self.lines.backward[x].expressions
+        for e in rest:
+            total = self.lines.rewriter.call(np.add, (total, e), {}, x.shape, x.dtype)
+        return total
+
+    def closed(self, x: Tensor, expected: Array) -> Expr | None:
+        """The gradient of a cost by an output as ``k * (output - target)``, where it is one; None otherwise.
+
+        ``target`` is a value that the graph has, or an array of zeros and ones.
+        """
+        algebra, factors = self.lines.rewriter, (1.0, 2.0, *[k * n for n in self.homework.lengths for k in (1, 2)])
+        outputs = [(e, e, a) for e, a in self.values.items() if np.shape(a) == x.shape and e not in self.gradients]
+        outputs += [(algebra.call(np.exp, (e,), {}, x.shape, x.dtype), e, np.exp(a)) for e, _, a in outputs]
+        for output, e, a in outputs:
+            for k in factors:
+                target = self._target(a - expected / k, e)
+                if target is not None:
+                    error = algebra.call(np.subtract, (output, target), {}, x.shape, x.dtype)
+                    if k == 1:
+                        return error
+                    by, number = (np.divide, round(1 / k, 9)) if k < 1 else (np.multiply, k)
+                    return algebra.call(by, (error, algebra.literal(number)), {}, x.shape, x.dtype)
+        return None
+
+    def _target(self, a: Array, output: Expr) -> Expr | None:
+        """The value that an array is equal to, other than the output itself; a symbol for one of zeros and ones."""
+        if not np.any(np.abs(a) > _CLOSE) or a.ndim == 0:
+            return None
+        for e, value in self.values.items():
+            if e is not output and np.shape(value) == a.shape and np.allclose(value, a, rtol=0, atol=_CLOSE):
+                return e
+        if not np.allclose(a, np.round(a), rtol=0, atol=_CLOSE) or set(np.round(a).ravel()) != {0.0, 1.0}:
+            return None
+        symbol = self.lines.rewriter.symbol("one_hot", a.shape, a.dtype)
+        self.values[symbol] = np.round(a)
+        return symbol
+
+    def applied_again(self, symbol: Expr) -> list[Any]:
+        """A named value computed as it is, but of itself in place of a part of its shape."""
+        formula = self.formulas.get(symbol)
+        if formula is None:
+            return []
+        parts = [part for part in parts_of([formula]) if part.shape == symbol.shape and part is not formula]
+        return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]
+
+    def _with(self, e: Expr, old: Expr, new: Any) -> Any:
+        """An expression with one part for another."""
+        if e is old:
+            return new
+        return e if e.is_atom else Call(e.function, tuple([self._with(a, old, new) for a in e.args]), e.options)
+
+
+class RightLine:
+    """The right line of one step, with the lines that it uses: each part is computed once, after its own parts.
+
+    ``order`` holds the parts, parts first; ``values`` what each is worth; ``root`` the whole.
+    """
+
+    def __init__(self, lines: RightLines, x: Tensor, root: Expr | None = None) -> None:
+        self.lines, self.x = lines, x
+        self.root = lines.body(x) if root is None else root
+        self.order = list(self._parts(self.root))
+        self._dependents: dict[Expr, list[Expr]] = {}
+        self.values: dict[Expr, Any] = {}
+        for e in self.order:
+            self.values[e] = self._computed(e, self.values)
+
+    @cached_property
+    def namespace(self) -> list[tuple[Expr, Any]]:
+        """The values that a learner may have taken: all but the answer itself, and what is computed from it."""
+        later = self.lines.homework.computed_from([self.x]) | {self.x}
+        return [(e, a) for e, a in self.lines.values.items() if self.lines.gradients.get(e) not in later]
+
+    def of_shape(self, shape: tuple[int, ...]) -> list[Expr]:
+        """The values of a shape that a learner may have taken."""
+        return [e for e, a in self.namespace if np.shape(a) == shape]
+
+    def _parts(self, root: Expr) -> Iterator[Expr]:
+        done: set[Expr] = set()
+        stack = [(root, False)]
+        while stack:
+            e, ready = stack.pop()
+            if ready:
+                yield e
+            elif e not in done:
+                done.add(e)
+                stack.append((e, True))
+                stack += [(part, False) for part in self.parts(e)]
+
+    def parts(self, e: Expr) -> tuple[Expr, ...]:
+        """What an expression is made of; a gradient that is not given is made of its own line."""
+        definition = self.lines.definitions.get(e)
+        return e.args if definition is None else (definition,)
+
+    def _computed(self, e: Expr, values: Mapping[Expr, Any]) -> Any:
+        if e.function is LITERAL:
+            return e.value
+        if e.function is not None:
+            return applied(e.function, [values[a] for a in e.args], e.options)
+        definition = self.lines.definitions.get(e)
+        return self.lines.values[e] if definition is None else values[definition]
+
+    @cached_property
+    def users(self) -> dict[Expr, list[Expr]]:
+        """The parts that each part is used in."""
+        found: dict[Expr, list[Expr]] = {e: [] for e in self.order}
+        for e in self.order:
+            for a in dict.fromkeys(self.parts(e)):
+                found[a].append(e)
+        return found
+
+    def dependents(self, place: Expr) -> list[Expr]:
+        """The parts that are computed from one, parts first."""
+        if place not in self._dependents:
+            marked = {place}
+            for e in self.order:
+                if not marked.isdisjoint(self.parts(e)):
+                    marked.add(e)
+            self._dependents[place] = [e for e in self.order if e in marked and e is not place]
+        return self._dependents[place]
+
+    def node(self, e: Expr) -> Tensor | None:
+        """The node that a part is the whole gradient of: of the step's own, or of one that it leads through."""
+        if e is self.root:
+            return self.x
+        gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
+        return None if gradient is None else self.lines.gradients[gradient]
+
+    def products(self, e: Expr) -> list[tuple[Any, Any]]:
+        """The ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
+        factors, stack = [], [e]
+        while stack:
+            part = stack.pop()
+            if part.function is np.multiply:
+                stack += [part.args[1], part.args[0]]
+            else:
+                factors.append(part)
+        found: list[tuple[Any, Any]] = [(e.args[0], e.args[1])]
+        for k, factor in enumerate(factors):
+            others: list[Any] = factors[:k] + factors[k + 1 :]
+            if len(factors) > 2 and factor in self.carrying:
+                rest = others[0]
+                for other in others[1:]:
+                    rest = Call(np.multiply, (rest, other))
+                found.append((factor, rest))
+        return found
+
+    @cached_property
+    def carrying(self) -> set[Expr]:
+        """The parts that a gradient is in."""
+        found: set[Expr] = set()
+        for e in self.order:
+            if e in self.lines.gradients or not found.isdisjoint(self.parts(e)):
+                found.add(e)
+        return found
+
+    def source(self, e: Expr) -> Expr | None:
+        """The gradient that a part is an elementwise multiple of: what it is found from by elementwise functions."""
+        found: set[Expr] = set()
+        stack = [e]
+        while stack:
+            part = stack.pop()
+            inner = [a for a in part.args if a in self.carrying]
+            if inner and part.shape == e.shape and part.function in ELEMENTWISE:
+                stack += inner
+            else:
+                found.add(part)
+        (source, *others) = found
+        if others or source is e or source.shape != e.shape:
+            return None
+        slope = self._between(source, e)
+        return source if slope is not None and np.allclose(slope * self.values[source], self.values[e]) else None
+
+    def _between(self, source: Expr, e: Expr) -> Any:
+        """What a part would be if the gradient in it were 1 everywhere."""
+        values = {**self.values, source: np.ones(source.shape)}
+        for part in self.dependents(source):
+            if part.function is not None:
+                values[part] = applied(part.function, [values[a] for a in part.args], part.options)
+            if part is e:
+                return values[e]
+        return None
+
+    @cached_property
+    def alike(self) -> list[list[Expr]]:
+        """The parts that differ only in the numbers of their names, as the steps of a recurrence do."""
+        patterns: dict[Expr, int] = {}
+        known: dict[Any, int] = {}
+        groups: dict[int, list[Expr]] = {}
+        for e in self.order:
+            name = str(e.value).rstrip("0123456789") if e.function is None else repr(e.value)
+            key = (e.function, name, str(e.options), e.shape, *[patterns[a] for a in e.args])
+            patterns[e] = known.setdefault(key, len(known))
+            groups.setdefault(patterns[e], []).append(e)
+        return [group for group in groups.values() if len(group) > 1 and not group[0].is_atom]
+
+    def is_shared(self, e: Expr) -> bool:
+        """Whether a part is used in several places."""
+        users = self.users[e]
+        return len(users) > 1 or (len(users) == 1 and users[0].args.count(e) > 1)
+
+    def summands(self, e: Expr) -> list[Expr]:
+        """The parts that an expression is the sum of; none where it is no sum."""
+        found = []
+        stack = [e] if e.function is np.add else []
+        while stack:
+            part = stack.pop()
+            if part.function is np.add and part.shape == e.shape:
+                stack += [part.args[1], part.args[0]]
+            else:
+                found.append(part)
+        return found
+
+    def replaced(self, place: Expr, value: Any) -> Any:
+        """What the line is worth where a part has another value."""
+        values = {**self.values, place: value}
+        for e in self.dependents(place):
+            values[e] = self._computed(e, values)
+        return values[self.root]
+
+    def rewritten(self, changes: Mapping[Expr, Any]) -> Any:
+        """What the line is worth where some parts are changed, each computed of what the others make of its parts."""
+        values = dict(self.values)
+        affected = {*changes}.union(*[self.dependents(place) for place in changes])
+        for e in self.order:
+            if e in affected:
+                values[e] = self._computed(e, values)
+                if e in changes:
+                    values[e] = self.evaluate(changes[e], values)
+        return values[self.root]
+
+    @cached_property
+    def code(self) -> tuple[Any, ...]:
+        """What tells two lines apart that are made of the same symbols."""
+        number = {e: k for k, e in enumerate(self.order)}
+        return tuple(
+            (str(e.value) if e.is_atom else e.function, *[number[a] for a in self.parts(e)]) for e in self.order
+        )
+
+    def evaluate(self, e: Any, values: Mapping[Expr, Any] | None = None) -> Any:
+        """The value of a changed expression, of the values of its parts or those that are given."""
+        if isinstance(e, Call):
+            return applied(e.function, [self.evaluate(a, values) for a in e.args], e.options)
+        if not isinstance(e, Expr):
+            return e
+        known = self.values if values is None else values
+        return known[e] if e in known else self.lines.values[e]
+
+    def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Any]]:
+        """For each array of weights of the line's entries: how fast their weighted sum grows with each part."""
+        tensors: dict[Expr, Any] = {}
+        for e in self.order:
+            if e.function is LITERAL:
+                tensors[e] = e.value
+            elif e.function is None and e in self.lines.definitions:
+                tensors[e] = tensors[self.lines.definitions[e]]
+            elif e.function is None:
+                a = self.lines.values[e]
+                tensors[e] = Tensor(a) if np.asarray(a).dtype.kind == "f" else a
+            else:
+                tensors[e] = e.function(*[tensors[a] for a in e.args], **e.options)
+        root = tensors[self.root]
+        found = [walk({root: w}) for w in weights]
+        return [{e: f[t] for e, t in tensors.items() if isinstance(t, Tensor) and t in f} for f in found]
+
+
+def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> Any:
+    """The result of a function of the table of rules on plain arrays."""
+    row = RULES.get(function)
+    implementation = function if row is None or row.implementation is None else row.implementation
+    return implementation(*args, **options)

@@ -1,0 +1,371 @@
+"""The search for the smallest edit of the right line that gives the learner's numbers.
+
+All edits of the table are tried at all parts of the line, in the same way. Trying one means to compute the part as
+edited. What that makes of the line follows without computing it where the line is linear in the part: a weighted sum of
+the line's entries changes by the cotangent of the part times the change. The weights are random, so lines of equal sums
+are equal; the few candidates that have the sums of the learner's numbers are computed in full.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.text.expressions import LITERAL, Expr
+
+from .edits import DIRECTIONS, EDITS, Edit
+from .kinds import Kind
+from .lines import Call, RightLine
+from .steps import Array, Step, broadcasts
+
+_PROBES = 3  # weighted sums by which lines are told apart
+_ROUNDING = 1e-9  # of a weighted sum
+_MOST = 20_000  # candidates for one line
+_ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
+_FEW = 40  # edits of a row at parts that are alike
+LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
+_MANY = 12  # summands, more are not tried in all combinations
+
+
+class Fit(NamedTuple):
+    """An edit that gives the learner's numbers: what stands for some parts of a line.
+
+    ``about`` is what an edit by an amount says of itself, ``amount`` the number that was fitted; ``second`` another
+    edit that is needed too.
+    """
+
+    weight: float
+    edit: Edit
+    line: RightLine
+    changes: dict[Expr, Any]
+    amount: float | None = None
+    about: Any = None
+    second: "Fit | None" = None
+
+    @property
+    def place(self) -> Expr:
+        return next(iter(self.changes))
+
+    @property
+    def new(self) -> Any:
+        return self.changes[self.place]
+
+    @property
+    def everything(self) -> dict[Expr, Any]:
+        """The changes of this edit and the second one."""
+        return self.changes | (self.second.changes if self.second is not None else {})
+
+
+class Candidate(NamedTuple):
+    edit: Edit
+    changes: dict[Expr, Any]
+
+
+class Search:
+    """The candidates for one step in one form of its line, and what each makes of the line's weighted sums."""
+
+    def __init__(self, step: Step, line: RightLine) -> None:
+        self.step, self.line = step, line
+        rng = np.random.default_rng(0)
+        shape = step.answer.shape
+        self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBES)]
+        self.target = self._sums(step.answer)
+        self.right = np.asarray(line.values[line.root])
+        self.base = self._sums(self.right) if shape == self.right.shape else None
+        slack = np.array([step.slack * np.sum(np.abs(w)) for w in self.weights])
+        self.tolerance = slack + _ROUNDING * (np.abs(self.target) + 1e-300)
+        self.rates = self._rates()
+        self.candidates: list[Candidate] = []
+        self.sums: list[Array] = []
+
+    def _sums(self, a: Any) -> Array:
+        return np.array([np.vdot(w, a) for w in self.weights])
+
+    def _rates(self) -> dict[Expr, Array]:
+        """For each part in which the line is linear, its cotangents from the weighted sums, one a row."""
+        if self.base is None:
+            return {}
+        try:
+            found = self.line.rates(self.weights)
+        except Exception:  # a function may have no derivative where the line uses it
+            return {}
+        rng = np.random.default_rng(1)
+        linear = {}
+        for e in found[0]:
+            rate = np.stack([np.asarray(f[e], float).ravel() for f in found])
+            a = np.asarray(self.line.values[e])
+            moved = a + rng.uniform(0.5, 1.5, a.shape) * (1 + np.abs(a))
+            actual = self._sums(self.line.replaced(e, moved)) - self.base
+            scale = np.abs(rate) @ np.abs(moved - a).ravel() + np.abs(self.base)
+            if np.all(np.abs(rate @ (moved - a).ravel() - actual) <= 1e-9 * scale):
+                linear[e] = rate
+        return linear
+
+    # --- single edits -------------------------------------------------------------------------------------------------
+
+    def likely(self) -> list[Fit]:
+        """The likely edits of the table that give the learner's numbers, at one place or at all that are alike."""
+        return self._singles([edit for edit in EDITS if edit.weight <= LIKELY])
+
+    def unlikely(self) -> list[Fit]:
+        """The other edits of the table that give the learner's numbers."""
+        return self._singles([edit for edit in EDITS if edit.weight > LIKELY])
+
+    def _singles(self, edits: list[Edit]) -> list[Fit]:
+        for edit, place, new in islice(self._every_edit(edits), _MOST):
+            self._try(edit, place, new)
+        for edit, changes in islice(self._everywhere(edits), _MOST):
+            root = self._rewritten(changes)
+            if root is not None and root.shape == self.step.answer.shape:
+                self.candidates.append(Candidate(edit, changes))
+                self.sums.append(self._sums(root))
+        return self._fitting(1.0, 0.0)
+
+    def _fitting(self, factor: float, weight: float) -> list[Fit]:
+        """The candidates that give the learner's numbers up to a factor."""
+        if not self.candidates:
+            return []
+        sums = factor * np.array(self.sums)
+        near = np.all(np.abs(sums - self.target) <= self.tolerance + _ROUNDING * np.abs(sums), axis=1)
+        found = []
+        for i in np.flatnonzero(near):
+            edit, changes = self.candidates[i]
+            if self._gives(changes, factor):
+                found.append(Fit(edit.weight + weight, edit, self.line, changes))
+        return found
+
+    def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Any]]:
+        """Each edit at each part, the whole line first; a part that is used twice also at one of its uses."""
+        for place in reversed(self.line.order):
+            for edit in edits:
+                for new in edit.make(place, self.line):
+                    yield edit, place, new
+            for i, a in enumerate(place.args):
+                if a.function is not LITERAL and self.line.is_shared(a):
+                    for edit in edits:
+                        for new in edit.make(a, self.line):
+                            yield edit, place, with_argument(place, i, new)
+
+    def _everywhere(self, edits: list[Edit]) -> Iterator[tuple[Edit, dict[Expr, Any]]]:
+        """Each likely edit at all parts that are alike, as a slip in a loop is made in every turn."""
+        for group in self.line.alike:
+            for edit in edits:
+                made = [list(islice(edit.make(e, self.line), _FEW)) for e in group]
+                if len({len(news) for news in made}) == 1:
+                    yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*made, strict=True))
+
+    def _try(self, edit: Edit, place: Expr, new: Any) -> None:
+        try:
+            value = np.asarray(self.line.evaluate(new))
+        except Exception:  # it does not fit its place
+            return
+        if value.dtype.kind not in "fbiu":
+            return
+        old = self.line.values[place]
+        rate = self.rates.get(place)
+        if rate is not None and broadcasts(value.shape, np.shape(old)):
+            change = (value - old).ravel() if value.shape == np.shape(old) else (value - np.asarray(old)).ravel()
+            if not np.any(change):
+                return
+            sums = self.base + rate @ change
+        else:
+            root = self._replaced(place, value)
+            if root is None or root.shape != self.step.answer.shape:
+                return
+            if root.shape == self.right.shape and np.array_equal(root, self.right):
+                return
+            sums = self._sums(root)
+        self.candidates.append(Candidate(edit, {place: new}))
+        self.sums.append(sums)
+
+    def _replaced(self, place: Expr, value: Any) -> Array | None:
+        try:
+            return np.asarray(self.line.replaced(place, value))
+        except Exception:  # a part of another shape does not fit the rest
+            return None
+
+    def _rewritten(self, changes: dict[Expr, Any]) -> Array | None:
+        try:
+            return np.asarray(self.line.rewritten(changes))
+        except Exception:  # a part of another shape does not fit the rest
+            return None
+
+    def _gives(self, changes: dict[Expr, Any], factor: float = 1.0) -> bool:
+        root = self._rewritten(changes)
+        return root is not None and self.step.matches(factor * root)
+
+    # --- edits by some amount -----------------------------------------------------------------------------------------
+
+    def by_amount(self) -> list[Fit]:
+        """The edits by an amount, such as a factor, for which some amount gives the learner's numbers."""
+        if self.base is None:
+            return list(self._added_to_all())
+        found = list(self._numbers())
+        for e, rate in self.rates.items():
+            for edit in DIRECTIONS:
+                for direction, about in edit.make(e, self.line):
+                    t = self._amount(rate, direction, e)
+                    if t is not None and abs(t) > _ROUNDED:
+                        new = (
+                            Call(np.add, (e, t * direction))
+                            if about is not None
+                            else Call(np.multiply, (round_off(1 + t), e))
+                        )
+                        weight = (
+                            1.0
+                            if about is None and e is self.line.root and self.step.known_factor(1 + t)
+                            else edit.weight
+                        )
+                        found.append(Fit(weight, edit, self.line, {e: new}, t, about))
+        return found
+
+    def _added_to_all(self) -> Iterator[Fit]:
+        """What was added to the whole line and made another shape of it."""
+        e, shape = self.line.root, self.step.answer.shape
+        for edit in DIRECTIONS if broadcasts(self.right.shape, shape) else ():
+            for direction, about in edit.make(e, self.line):
+                if about is not None and broadcasts(np.shape(direction), shape):
+                    t = self.step.multiple(np.broadcast_to(direction, shape), np.broadcast_to(self.right, shape))
+                    if t is not None and abs(t) > _ROUNDED:
+                        yield Fit(edit.weight, edit, self.line, {e: Call(np.add, (e, t * direction))}, t, about)
+
+    def _amount(self, rate: Array, direction: Any, e: Expr) -> float | None:
+        old = self.line.values[e]
+        if not broadcasts(np.shape(direction), np.shape(old)):
+            return None
+        direction = np.broadcast_to(direction, np.shape(old))
+        p = rate @ np.asarray(direction, float).ravel()
+        if not np.all(np.abs(p) > self.tolerance):
+            return None
+        t = (self.target - self.base) / p
+        if not np.all(np.abs(t - t[0]) <= 1e-6 * (1 + np.abs(t[0])) + np.abs(self.tolerance / p)):
+            return None
+        best = float(np.median(t))
+        root = self._replaced(e, old + best * direction)
+        if root is None or not self.step.matches(root):
+            return None
+        return best if self.step.telling(root - self.right) or abs(best - 1) < 1e-6 else None
+
+    def _numbers(self) -> Iterator[Fit]:
+        """Another number for one that the line has."""
+        for e in reversed(self.line.order):
+            for i, a in enumerate(e.args):
+                c = self.line.values[a]
+                if a.function is LITERAL and isinstance(c, int | float) and not isinstance(c, bool):
+                    t = self._number(e, i, float(c))
+                    if t is not None:
+                        yield Fit(_NUMBER.weight, _NUMBER, self.line, {e: with_argument(e, i, t)}, t)
+
+    def _number(self, e: Expr, i: int, c: float) -> float | None:
+        """The number that gives the learner's numbers in place of an argument."""
+        tries = [c + 1, c - 1, 2 * c, c / 2, -c, 1.0, 0.0]
+        try:
+            slope = self._sums(self.line.rewritten({e: with_argument(e, i, c + 1)}) - self.right)[0]
+            if abs(slope) > self.tolerance[0]:
+                tries.insert(0, round_off(c + (self.target - self.base)[0] / slope))
+            for t in tries:
+                if abs(t - c) > _ROUNDED * abs(c) and self._gives({e: with_argument(e, i, t)}):
+                    return float(t) if self.step.telling(self.right) or t != tries[0] else None
+        except Exception:  # a shape or an index is no number of the line
+            return None
+        return None
+
+    # --- several places -----------------------------------------------------------------------------------------------
+
+    def with_a_factor(self, factors: Iterable[float]) -> list[Fit]:
+        """Edits that give the learner's numbers up to a factor which is a known one."""
+        found = []
+        for k in factors:
+            scaled = Fit(1.5, _SCALED, self.line, {self.line.root: Call(np.multiply, (k, self.line.root))}, k - 1)
+            found += [fit._replace(second=scaled) for fit in self._fitting(k, 1.5) if self.step.telling(self.right)]
+        return found
+
+    def pairs(self) -> list[Fit]:
+        """Two edits at different places that together give the learner's numbers, and do not act on one another."""
+        likely = [i for i, c in enumerate(self.candidates) if c.edit.weight <= LIKELY]
+        if self.base is None or len(likely) < 2:
+            return []
+        change = np.array([self.sums[i] for i in likely]) - self.base
+        wanted = self.target - self.base
+        tolerance = self.tolerance + 1e-8 * np.abs(wanted)
+        order = np.argsort(change[:, 0])
+        first, rest = change[order, 0], wanted[0] - change[:, 0]
+        low = np.searchsorted(first, rest - tolerance[0])
+        high = np.searchsorted(first, rest + tolerance[0], side="right")
+        found = []
+        for a in np.flatnonzero(high > low):
+            for b in order[low[a] : high[a]]:
+                if b > a and np.all(np.abs(change[a] + change[b] - wanted) <= tolerance):
+                    found += self._together(self.candidates[likely[a]], self.candidates[likely[b]])
+        return found
+
+    def _together(self, one: Candidate, other: Candidate) -> list[Fit]:
+        if not one.changes.keys().isdisjoint(other.changes) or not self._gives(one.changes | other.changes):
+            return []
+        second = Fit(other.edit.weight, other.edit, self.line, other.changes)
+        return [Fit(one.edit.weight + other.edit.weight, one.edit, self.line, one.changes, second=second)]
+
+    def summands(self) -> list[Fit]:
+        """Several summands of one sum left out, doubled or of the wrong sign."""
+        found = []
+        for e in self.rates:
+            parts = self.line.summands(e)
+            if 2 < len(parts) <= _MANY and not any(e in self.line.summands(u) for u in self.line.users[e]):
+                amounts = self._amounts(e, parts)
+                if amounts is not None:
+                    new: Any = e
+                    for part, k in amounts:
+                        new = Call(np.add, (new, Call(np.multiply, (k, part))))
+                    if self._gives({e: new}):
+                        found.append(Fit(1.2 + 0.1 * len(amounts), _SUMMANDS, self.line, {e: new}, None, amounts))
+        return found
+
+    def _amounts(self, e: Expr, parts: list[Expr]) -> list[tuple[Expr, float]] | None:
+        """How many times each summand is to be taken more than once, to come near to the learner's numbers."""
+        effects = []
+        for part in parts:
+            root = self._replaced(e, self.line.values[e] + self.line.values[part])
+            if root is None or root.shape != self.right.shape:
+                return None
+            effects.append((root - self.right).ravel())
+        t, _, rank, _ = np.linalg.lstsq(np.stack(effects, axis=1), (self.step.answer - self.right).ravel(), rcond=None)
+        amounts = [(part, float(round(k))) for part, k in zip(parts, t, strict=True) if round(k)]
+        return amounts if amounts and rank == len(parts) else None
+
+    def on_some_entries(self) -> list[Fit]:
+        """An edit that was made at some entries of the answer alone."""
+        if self.base is None:
+            return []
+        off = np.abs(self.step.answer - self.right) > self.step.slack
+        if np.all(off) or np.sum(off) < 2:
+            return []
+        found = []
+        for edit, changes in self.candidates:
+            root = self._rewritten(changes) if edit.weight <= LIKELY else None
+            if root is not None and root.shape == off.shape:
+                there = np.abs(root - self.step.answer) <= self.step.slack
+                changed = np.abs(root - self.right) > self.step.slack
+                if np.all(there[off]) and np.sum(changed) > np.sum(off):
+                    found.append(Fit(edit.weight + 1, edit, self.line, changes, None, off))
+        return found
+
+
+def with_argument(e: Expr, i: int, new: Any) -> Call:
+    """A call with another i-th argument."""
+    return Call(e.function, (*e.args[:i], new, *e.args[i + 1 :]), e.options)
+
+
+def round_off(t: float) -> float:
+    """A fitted number without its rounding."""
+    short = float(f"{t:.9g}")
+    return short if abs(short - t) <= 1e-9 * abs(t) else float(t)
+
+
+def _nothing(e: Expr, line: RightLine) -> Iterator[Any]:
+    return iter(())
+
+
+_NUMBER = Edit(_nothing, 1.4, Kind.NUMBER)
+_SCALED = Edit(_nothing, 1.5, Kind.FACTOR)
+_SUMMANDS = Edit(_nothing, 1.2, Kind.MISSING_PATH)

@@ -1,0 +1,332 @@
+"""What is said of an edit: its kind, a sentence, and the line that the learner is likely to have."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.primitives import getitem, scatter
+from minigrad.text import spelling
+from minigrad.text.expressions import LITERAL, Expr
+from minigrad.text.numpy_code import ATOM, CALL, Names, Text, spelled
+from minigrad.text.words import printable
+
+from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned
+from .kinds import Kind
+from .lines import Call, RightLine
+from .search import Fit
+from .steps import Step
+
+_LONGEST = 160  # characters of a line in a report
+
+
+_DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
+
+
+class Finding(NamedTuple):
+    """What gives the learner's numbers: its kind, a sentence, and two statements, the likely one and the right one."""
+
+    kind: Kind
+    text: str
+    likely: str = ""
+    right: str = ""
+
+
+class Hole(NamedTuple):
+    """A part whose place is shown, and not itself."""
+
+
+def written(e: Any, names: Names, changes: dict[Any, Any] | None = None) -> Text:
+    """An expression as NumPy, with some parts changed."""
+    if changes and isinstance(e, Expr) and e in changes:
+        new = changes[e]
+        return written(new, names, {k: v for k, v in changes.items() if k is not e})
+    if isinstance(e, Hole):
+        return Text("…", ATOM)
+    if isinstance(e, Call):
+        if getattr(e.function, "words", None):
+            return Text(f"{e.function.words}({', '.join(written(a, names, changes).code for a in e.args)})", CALL)
+        return spelling.numpy(e.function, [written(a, names, changes) for a in e.args], e.options, names)
+    if isinstance(e, Expr):
+        if e.function is None:
+            return Text(e.value, ATOM)
+        if e.function is not LITERAL:
+            return spelling.numpy(e.function, [written(a, names, changes) for a in e.args], e.options, names)
+        return _number(e.value, names)
+    return _number(e, names)
+
+
+def _number(a: Any, names: Names) -> Text:
+    if isinstance(a, np.ndarray) and a.ndim:
+        a = a.flat[0]  # zeros or ones, for what is left out
+    return spelled(float(f"{a:.6g}") if isinstance(a, float) else a, names)
+
+
+class Words:
+    """The sentence for one edit."""
+
+    def __init__(self, step: Step, fit: Fit) -> None:
+        self.step, self.fit, self.line = step, fit, fit.line
+        self.names = Names()
+
+    def code(self, e: Any, changes: dict[Any, Any] | None = None) -> str:
+        code = written(e, self.names, changes).code
+        return code if len(code) <= _LONGEST else code[: _LONGEST - 1] + "…"
+
+    def finding(self) -> Finding:
+        fit = self.fit
+        if fit.edit.kind is Kind.NUMBER and fit.amount is not None:
+            return Finding(Kind.NUMBER, self.sentence(Kind.NUMBER, fit.place, fit.new), *self.statements())
+        if fit.amount is not None:
+            return self._by_amount(fit.amount)
+        if isinstance(fit.about, list):
+            return self._of_summands(fit.about)
+        kind = fit.edit.kind or self.kind(fit.place, fit.new)
+        text = self.sentence(kind, fit.place, fit.new)
+        if len(fit.changes) > 1:
+            text += f", and so at {len(fit.changes) - 1} more places"
+        if isinstance(fit.about, np.ndarray):
+            text += f", at some entries: {entries(fit.about)}"
+        if fit.second is not None and fit.second.edit.kind is Kind.FACTOR and fit.second.amount is not None:
+            text += (
+                f"; and all of it is {self.step.known_factor(1 + fit.second.amount) or times(1 + fit.second.amount)}"
+            )
+        elif fit.second is not None:
+            text += f"; and {Words(self.step, fit.second).finding().text}"
+        return Finding(kind, text, *self.statements())
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def statements(self) -> tuple[str, str]:
+        """The statement that an edit is in, edited and right."""
+        symbol, body = self._statement_of(self.fit.place)
+        changes = self.fit.everything
+        return f"{symbol} = {self.code(body, changes)}", f"{symbol} = {self.code(body)}"
+
+    def _statement_of(self, place: Expr) -> tuple[str, Expr]:
+        lines = self.line.lines
+        found = [(str(symbol.value), body) for symbol, body in lines.definitions.items() if body in self.line.values]
+        own = next(e for e, x in lines.gradients.items() if x is self.line.x)
+        for symbol, body in [(str(own.value), self.line.root), *found]:
+            if place in _inside(body):
+                return symbol, body
+        return str(own.value), self.line.root
+
+    # --- kinds --------------------------------------------------------------------------------------------------------
+
+    def kind(self, place: Expr, new: Any) -> Kind:
+        """The kind of an edit whose row has none: what was left out, or what stands for what."""
+        own_leaf = self.line.x.function is None and not self.carries(place)
+        if own_leaf and self.line.lines.lines.symbols.get(self.line.x) in _inside(place):
+            return Kind.TERM_GRADIENT
+        if isinstance(new, np.ndarray):
+            return self._kind_of_nothing(place, new)
+        path = _path(place, new, self.line) if isinstance(new, Expr) else []
+        if path:
+            return self._kind_left_out(path)
+        if isinstance(new, Call) and new.function is place.function and len(new.args) == len(place.args):
+            inner = [(a, b) for a, b in zip(place.args, new.args, strict=True) if a is not b]
+            if len(inner) == 1:
+                return self.kind(*inner[0])
+        symbol = new.args[0] if isinstance(new, Call) and new.function is np.transpose else new
+        return self._kind_of_other(place, symbol)
+
+    def _kind_of_nothing(self, place: Expr, new: Any) -> Kind:
+        if not np.any(new):
+            return Kind.MISSING_PATH if self.carries(place) else Kind.MISSING_FACTOR
+        if self.carries(place):
+            return Kind.UPSTREAM
+        return Kind.MISSING_MASK if self._is_mask(place) else Kind.MISSING_FACTOR
+
+    def _kind_left_out(self, path: list[tuple[Expr, list[Expr]]]) -> Kind:
+        """The kind of what is left out, by the functions on the way from the whole to what is left."""
+        functions = {e.function for e, _ in path}
+        others = [o for _, rest in path for o in rest]
+        if functions & PRODUCTS:
+            if any(self.carries(o) for o in others):
+                return Kind.UPSTREAM
+            if any(map(self._is_mask, others)):
+                return Kind.MISSING_MASK
+            if all(np.ndim(self.line.values[o]) == 0 for e, rest in path if e.function in PRODUCTS for o in rest):
+                return Kind.FACTOR
+            return Kind.MISSING_FACTOR
+        if functions & SUMS:
+            return (
+                Kind.MISSING_PATH if any(map(self.carries, others)) or self.carries(path[0][0]) else Kind.WRONG_FACTOR
+            )
+        if functions & {np.sum, np.mean}:
+            users = self.line.users[path[0][0]]
+            return Kind.DIAGONAL if any(user.function in SUMS for user in users) else Kind.NOT_SUMMED
+        if functions & {np.power, np.square}:
+            return Kind.WRONG_FACTOR
+        if functions & {getitem, scatter}:
+            return Kind.INDEX
+        if functions & {*COMPARISONS}:
+            return Kind.WRONG_MASK
+        if np.where in functions:
+            return Kind.MISSING_MASK
+        if functions & {np.transpose, np.swapaxes}:
+            return Kind.TRANSPOSED
+        if functions & {np.reshape, np.broadcast_to}:
+            return Kind.SHAPE
+        return Kind.FUNCTION
+
+    def _kind_of_other(self, place: Expr, symbol: Any) -> Kind:
+        lines = self.line.lines
+        if symbol in lines.gradients:
+            return Kind.UPSTREAM if self.carries(place) else Kind.OPERAND
+        if all(user.function in COMPARISONS for user in self.line.users.get(place, [])) and self.line.users.get(place):
+            return Kind.WRONG_MASK
+        x, owner = lines.symbols.get(symbol), lines.symbols.get(place)
+        if x is not None and owner is not None and x.shape == owner.shape:
+            late, early = (x, owner) if x.order > owner.order else (owner, x)
+            if elementwise_of(late, early) and x is not owner:
+                return Kind.PRE_POST
+        return Kind.WRONG_MASK if self._is_mask(place) else Kind.OPERAND
+
+    def carries(self, e: Expr) -> bool:
+        """Whether a gradient is in an expression."""
+        return any(part in self.line.lines.gradients for part in _inside(e))
+
+    def _is_mask(self, e: Expr) -> bool:
+        a = np.asarray(self.line.values[e])
+        return a.ndim > 0 and bool(np.all((a == 0) | (a == 1))) and not self.carries(e)
+
+    # --- sentences ----------------------------------------------------------------------------------------------------
+
+    def sentence(self, kind: Kind, place: Expr, new: Any) -> str:
+        whole = place is self.line.root
+        old, now = self.code(place), self.code(new)
+        if self.fit.edit.kind is Kind.SIGN:
+            return "the sign is wrong: multiply by -1" if whole else f"the sign of {old} is wrong"
+        if kind is Kind.TRANSPOSED:
+            if whole and isinstance(new, Call):
+                return "it is the transpose of what it should be"
+            return f"{now} is not transposed: {old} belongs here" if isinstance(new, Expr) else f"{old} is transposed"
+        if kind is Kind.AVERAGED:
+            wanted, used = ("np.sum", "np.mean") if place.function is np.sum else ("np.mean", "np.sum")
+            verb = "averaged; it is to be summed" if wanted == "np.sum" else "summed; it is to be averaged"
+            return f"it is {verb} ({wanted} for {used})"
+        if isinstance(new, np.ndarray):
+            if np.any(new):
+                return f"{'the mask ' if kind is Kind.MISSING_MASK else ''}{old} is left out"
+            return f"{old} is left out" if not whole else "it is zero, but a gradient does arrive here"
+        if isinstance(new, Expr) and _path(place, new, self.line) and kind not in (Kind.WRONG_MASK, Kind.WRONG_FACTOR):
+            return f"{self.left_out(kind, place, new)} is left out"
+        if kind is Kind.EXTRA_FACTOR:
+            return f"the factor {self.code(new.args[1])} has no place here"
+        if kind is Kind.ORDER:
+            return f"the factors are exchanged: {now} stands where {old} belongs"
+        if kind is Kind.PRODUCT:
+            meant = "a matrix product (@)" if place.function is np.matmul else "an elementwise product"
+            return f"{now} stands where {old} belongs: {meant} is meant"
+        if kind is Kind.WRONG_AXIS:
+            return f"it is summed over the wrong axis: {now} stands where {old} belongs"
+        if self.fit.edit.make is assigned:
+            return "an index that occurs several times counts once (a[i] = g, a[i] += g): np.add.at(a, i, g) adds all"
+        return f"{now} stands where {old} belongs"
+
+    def left_out(self, kind: Kind, place: Expr, new: Expr) -> str:
+        code = self.code(place, {new: Hole()})
+        if code.count("…") == 1:
+            code = code.removeprefix("… * ").removesuffix(" * …")
+        return {Kind.MISSING_MASK: "the mask ", Kind.MISSING_FACTOR: "the factor ", Kind.DIAGONAL: _DIAGONAL}.get(
+            kind, ""
+        ) + code
+
+    def _by_amount(self, t: float) -> Finding:
+        fit, homework = self.fit, self.step.homework
+        if isinstance(fit.about, Borrowed):
+            return Finding(*_added(self.step, fit.about, t))
+        if fit.edit.kind is Kind.STALE:
+            name = homework.name(fit.about)
+            update = f"{name} {'-' if t < 0 else '+'} {abs(t):.4g} * d{name}"
+            return Finding(Kind.STALE, f"{name} was updated before it was used: {update}")
+        k = 1 + t
+        whole = fit.place is self.line.root
+        what = "it" if whole else self.code(fit.place)
+        known = self.step.known_factor(k)
+        kind = Kind.SIGN if abs(k + 1) < 1e-6 else Kind.FACTOR
+        if abs(k) < 1e-9:
+            return Finding(Kind.MISSING_PATH if self.carries(fit.place) else Kind.MISSING_FACTOR, f"{what} is left out")
+        if abs(k - 2) < 1e-6 and not whole:
+            return Finding(Kind.DOUBLED_PATH, f"{what} is added twice")
+        if kind is Kind.SIGN:
+            return Finding(kind, "the sign is wrong: multiply by -1" if whole else f"the sign of {what} is wrong")
+        return Finding(kind, f"{what} is {known or times(k)}", *self.statements())
+
+    def _of_summands(self, amounts: list[tuple[Expr, float]]) -> Finding:
+        missing = [self.code(e) for e, k in amounts if k == -1]
+        others = [f"{self.code(e)} counts {k + 1:g} times" for e, k in amounts if k != -1]
+        parts = ([f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} left out"] if missing else []) + others
+        return Finding(Kind.MISSING_PATH if missing else Kind.DOUBLED_PATH, "; ".join(parts))
+
+
+def times(k: float) -> str:
+    return f"{k:.6g} times what it should be"
+
+
+def entries(mask: Any) -> str:
+    """Which entries of an array, in a few words."""
+    found = np.argwhere(mask)
+    for axis in range(mask.ndim):
+        if len(set(found[:, axis])) == 1 and mask.ndim > 1 and len(found) == mask.size // mask.shape[axis]:
+            return f"{'row' if axis == 0 else 'column' if axis == 1 else f'axis {axis}:'} {found[0, axis]}"
+    listed = ", ".join(str([int(i) for i in index]) for index in found[:4])
+    return listed + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+
+
+def _added(step: Step, q: Borrowed, t: float) -> tuple[Kind, str]:
+    homework, graph = step.homework, step.homework.graph
+    words = q.words if abs(t - 1) < 1e-6 else f"{t:.4g} times {q.words}"
+    where = "" if q.x is step.node else f", on the way through d{homework.name(q.x)}"
+    if graph.reaches(q.x, q.term):
+        return Kind.SUMMAND, f"{words} is added{where}, and has no place here"
+    name, own = homework.name(q.x), printable(q.term)
+    leaves = [homework.name(w) for w in homework.term_gradients[q.term]]
+    made = (
+        f"{own} is computed from {', '.join(leaves)} alone" if 0 < len(leaves) < 9 else f"{own} is not computed from it"
+    )
+    return (
+        Kind.NO_PATH,
+        f"{words} is added{where}, but no path leads from {name} to {own}: {made}, so d{own}/d{name} is 0",
+    )
+
+
+def _inside(e: Expr) -> set[Expr]:
+    seen = {e}
+    stack = [e]
+    while stack:
+        for a in stack.pop().args:
+            if a not in seen:
+                seen.add(a)
+                stack.append(a)
+    return seen
+
+
+def _path(place: Expr, new: Any, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
+    """The expressions from one to a part of it, each with its other parts; none where it is no part of it."""
+    stack: list[tuple[Expr, list[tuple[Expr, list[Expr]]]]] = [(place, [])]
+    while stack:
+        e, path = stack.pop()
+        if e is new:
+            return path
+        if len(path) < 8:
+            parts = line.parts(e)
+            stack += [(a, [*path, (e, [o for o in parts if o is not a])]) for a in parts]
+    return []
+
+
+def elementwise_of(late: Any, early: Any) -> bool:
+    """Whether one node is computed from another by elementwise functions of nothing else."""
+    stack, seen, found = [late], {late}, False
+    while stack:
+        node = stack.pop()
+        if node is early:
+            found = True
+            continue
+        if not isinstance(node.function, np.ufunc) or node.function is np.matmul or len(seen) > 50:
+            return False
+        fresh = [x for x in node.inputs if x not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return found

@@ -1,0 +1,93 @@
+"""Gradients taken from the learner's own names and code."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.readings.check.kinds import Kind
+from minigrad.readings.check.report import check
+
+
+def layer(seed=8):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(3, 5))
+    W, b = mg.Tensor(rng.normal(size=(4, 3))), mg.Tensor(np.zeros((4, 1)))
+    Z = W @ X + b
+    A = np.tanh(Z)
+    return X, W, b, Z, A, np.sum(A**2)
+
+
+def test_every_dX_among_the_names_is_taken_and_its_statement_shown():
+    X, W, b, Z, A, J = layer()
+    dA = 2 * A.data
+    dZ = dA * (1 - A.data)
+    dW = dZ @ X.T
+    db = dZ.sum(1, keepdims=True)
+    report = check(J, names=locals())
+    (mistake,) = report.mistakes
+    assert mistake.node == "Z" and {*report.inherited, *report.right} == {"A", "W", "b"}, (dW, db)
+    assert mistake.statement.text == "dZ = dA * (1 - A.data)" and mistake.statement.place.startswith("test_source.py:")
+    assert "dZ = dA * (1 - A.data)" in str(report) and mistake.correction[-1] == "dZ = dA * (1 - A**2)"
+
+
+def test_entries_of_dictionaries_and_lists_count():
+    X, W, b, Z, A, J = layer()
+    dA = 2 * A.data
+    dZ = dA * (1 - A.data**2)
+    grads = {"W": dZ, "db": dZ.sum(1, keepdims=True), "learning rate": 0.1}
+    report = check(J, names={"W": W, "b": b, "Z": Z, "A": A, "dA": dA, "dZ": dZ, "grads": grads})
+    assert [m.node for m in report.mistakes] == ["W"] and set(report.right) == {"A", "Z", "b"}
+    h = [np.tanh(W @ X).named("h0")]
+    h.append(np.tanh(h[0] * 2).named("h1"))
+    J = np.sum(h[1])
+    dh = [2 * (1 - h[1].data ** 2), np.ones((4, 5))]
+    assert check(J, names={"dh": dh}).ok
+    assert [m.node for m in check(J, names={"dh": [-dh[0], dh[1]]}).mistakes] == ["h0"]
+
+
+def test_values_kept_in_a_dictionary_are_no_gradients():
+    _X, W, _b, _Z, A, J = layer()
+    report = check(J, names={"W": W, "A": A, "cache": {"A": A.data, "W": W.data}, "dA": 2 * A.data})
+    assert report.ok and report.right == ["A"]
+
+
+def test_a_function_is_run_on_copies_and_looked_into():
+    X, W, b, Z, A, J = layer()
+
+    def backward(W, A, slope=2):
+        dA = slope * A
+        dZ = dA
+        A *= 0
+        W[:] = 0
+        return {"W": dZ @ X.T, "b": dZ.sum(1)}
+
+    before = W.data.copy(), A.data.copy()
+    report = check(J, backward, names={"W": W, "b": b, "Z": Z, "A": A})
+    assert np.array_equal(W.data, before[0]) and np.array_equal(A.data, before[1])
+    assert [(m.node, m.kind) for m in report.mistakes] == [("Z", Kind.MISSING_FACTOR), ("b", Kind.SHAPE)]
+    assert report.mistakes[0].statement.text == "dZ = dA"
+
+
+def test_a_function_that_raises_is_reported_at_its_line_with_what_it_found():
+    _X, W, _b, Z, A, J = layer()
+    source = "dA = 2 * A\ndZ = -dA\ndW = dZ @ dA\n"
+    report = check(J, source, names={"W": W, "Z": Z, "A": A})
+    assert [m.node for m in report.mistakes] == ["Z"] and report.right == ["A"]
+    assert report.notes[0].startswith("<backward>:3: ValueError")
+
+
+def test_a_source_that_cannot_be_read_falls_back_to_the_numbers():
+    _X, W, _b, _Z, A, J = layer()
+    space = {}
+    exec("def backward(A):\n    return {'dA': -2 * A}", space)
+    report = check(J, space["backward"], names={"W": W, "A": A})
+    assert [(m.node, m.kind) for m in report.mistakes] == [("A", Kind.SIGN)] and not report.mistakes[0].statement
+    assert "its source cannot be read" in report.notes[0]
+    with pytest.raises(ValueError, match="cannot be parsed"):
+        check(J, "dA = = 2", names={"A": A})
+
+
+def test_names_without_a_gradient_are_an_error():
+    _X, W, _b, _Z, A, J = layer()
+    with pytest.raises(ValueError, match="holds no gradient"):
+        check(J, names={"W": W, "A": A})
