@@ -17,6 +17,8 @@ from .wording import Finding, Words, times
 
 _ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
 _ALSO = 0.15  # how much less likely than the first what is told beside it may be
+MOST_NAMES = 500  # of a graph whose lines are searched
+_MOST_SENDERS = 100  # of a step that is asked what each contributes
 _TOLD = 8  # fits, the likeliest, that are put into words
 _MOST_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
@@ -30,7 +32,12 @@ class Diagnosis:
 
     @cached_property
     def forms(self) -> list[RightLines]:
-        """The right lines as a course writes them: by way of every name, or each step in one line."""
+        """The right lines as a course writes them: by way of every name, or each step in one line.
+
+        None for a graph of very many names, whose lines would take longer to write than anybody waits.
+        """
+        if len(self.homework.graph.names) > MOST_NAMES:
+            return []
         return [RightLines(self.homework), RightLines(self.homework, self.homework.answers)]
 
     def follows(self, step: Step) -> bool:
@@ -93,6 +100,8 @@ class Diagnosis:
 
     def _closed(self, step: Step) -> list[RightLine]:
         """The right line of a step from the cost to an output, as the difference of the output and a target."""
+        if not self.forms:
+            return []
         form = self.forms[0]
         if {*step.sources} - {self.homework.graph.root} or step.node not in form.lines.backward:
             return []
@@ -161,7 +170,7 @@ def _any_factor(step: Step) -> Iterator[Finding]:
 
 def _terms(step: Step) -> Iterator[Finding]:
     """What one of several senders contributes, left out, doubled, or off by a factor."""
-    if len(step.parts) < 2:
+    if len(step.sources) > _MOST_SENDERS or len(step.parts) < 2:
         return
     for name, part in step.parts.items():
         t = step.multiple(part, step.expected - part)

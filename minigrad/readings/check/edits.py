@@ -158,6 +158,22 @@ def _assigned(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+def overlaid(e: Expr, line: RightLine) -> Edits:
+    """= for += in a loop over parts that overlap: where several are written, the last counts."""
+    parts = line.summands(e)
+    if len(parts) > 1 and not any(user.function is np.add for user in line.users[e]):
+        yield Call(in_turn, tuple(parts))
+        yield Call(in_turn, tuple(parts[::-1]))
+
+
+def in_turn(*parts: Any) -> Any:
+    """Each array written over the ones before, where it is not 0."""
+    out = np.zeros_like(parts[0])
+    for part in parts:
+        out = np.where(part == 0, out, part)
+    return out
+
+
 def reversed_(e: Expr, line: RightLine) -> Edits:
     a = line.values[e]
     for axis in range(np.ndim(a)):
@@ -345,6 +361,7 @@ EDITS = (
     Edit(other_sum, 1.1, Kind.WRONG_AXIS),
     Edit(other_comparison, 1.1, Kind.WRONG_MASK),
     Edit(assigned, 1.0, Kind.INDEX),
+    Edit(overlaid, 1.2, Kind.INDEX),
     Edit(reversed_, 1.3, Kind.REVERSED),
     Edit(other_branch, 1.2, Kind.WRONG_MASK),
     Edit(powers, 1.3, Kind.NUMBER),

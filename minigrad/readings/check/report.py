@@ -136,7 +136,7 @@ def check(
             homework = convention.taken_out(homework)
         diagnosis = Diagnosis(homework)
         wrong = _wrong(homework, diagnosis)
-    derivation = Derivation(diagnosis.forms[0].lines) if wrong else None
+    derivation = Derivation(diagnosis.forms[0].lines) if wrong and diagnosis.forms else None
     statements = code.statements or (statements_before(sys._getframe(1)) if wrong else {})
     return _report(homework, wrong, notes, derivation, statements)
 

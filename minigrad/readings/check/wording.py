@@ -10,7 +10,7 @@ from minigrad.text.expressions import LITERAL, Expr
 from minigrad.text.numpy_code import ATOM, CALL, Names, Text, spelled
 from minigrad.text.words import printable
 
-from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned
+from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, overlaid
 from .kinds import Kind
 from .lines import Call, RightLine
 from .search import Fit
@@ -100,7 +100,8 @@ class Words:
         """The statement that an edit is in, edited and right."""
         symbol, body = self._statement_of(self.fit.place)
         changes = self.fit.everything
-        return f"{symbol} = {self.code(body, changes)}", f"{symbol} = {self.code(body)}"
+        likely = "" if self.fit.edit.make in (assigned, overlaid) else f"{symbol} = {self.code(body, changes)}"
+        return likely, f"{symbol} = {self.code(body)}"
 
     def _statement_of(self, place: Expr) -> tuple[str, Expr]:
         lines = self.line.lines
@@ -122,7 +123,7 @@ class Words:
             return self._kind_of_nothing(place, new)
         path = _path(place, new, self.line) if isinstance(new, Expr) else []
         if path:
-            return self._kind_left_out(path)
+            return self._kind_left_out(path, self.carries(new))
         if isinstance(new, Call) and new.function is place.function and len(new.args) == len(place.args):
             inner = [(a, b) for a, b in zip(place.args, new.args, strict=True) if a is not b]
             if len(inner) == 1:
@@ -137,12 +138,14 @@ class Words:
             return Kind.UPSTREAM
         return Kind.MISSING_MASK if self._is_mask(place) else Kind.MISSING_FACTOR
 
-    def _kind_left_out(self, path: list[tuple[Expr, list[Expr]]]) -> Kind:
+    def _kind_left_out(self, path: list[tuple[Expr, list[Expr]]], carries: bool) -> Kind:
         """The kind of what is left out, by the functions on the way from the whole to what is left."""
         functions = {e.function for e, _ in path}
         others = [o for _, rest in path for o in rest]
+        if carries and functions & SUMS and any(map(self.carries, others)):
+            return Kind.MISSING_PATH
         if functions & PRODUCTS:
-            if any(self.carries(o) for o in others):
+            if not carries and any(map(self.carries, others)):
                 return Kind.UPSTREAM
             if any(map(self._is_mask, others)):
                 return Kind.MISSING_MASK
@@ -221,6 +224,10 @@ class Words:
             return f"{now} stands where {old} belongs: {meant} is meant"
         if kind is Kind.WRONG_AXIS:
             return f"it is summed over the wrong axis: {now} stands where {old} belongs"
+        if self.fit.edit.make is overlaid:
+            return "parts that overlap are written over one another (= for +=); they are to be added"
+        if kind is Kind.REVERSED:
+            return f"{'it' if whole else old} is reversed"
         if self.fit.edit.make is assigned:
             return "an index that occurs several times counts once (a[i] = g, a[i] += g): np.add.at(a, i, g) adds all"
         return f"{now} stands where {old} belongs"

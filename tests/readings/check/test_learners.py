@@ -1,0 +1,176 @@
+"""Slips that learners make, each in a small network of its own: the right place, and the right name."""
+
+import corpus
+import numpy as np
+import pytest
+
+from minigrad.readings.check.kinds import Kind
+
+RNG = np.random.default_rng(11)
+X = RNG.normal(size=(6, 3))
+
+TWO_LAYERS = corpus.Network(
+    "no biases, the pre-activations without a name",
+    {"V": (3, 4), "U": (4, 2)},
+    {"X": X, "Y": RNG.normal(size=(6, 2))},
+    """
+H = 1 / (1 + np.exp(-(X @ V)))
+O = 1 / (1 + np.exp(-(H @ U)))
+J = 0.5 * np.sum((O - Y) ** 2)
+""",
+    """
+dO = O - Y
+dU = H.T @ (dO * O * (1 - O))
+dH = (dO * O * (1 - O)) @ U.T
+dV = X.T @ (dH * H * (1 - H))
+""",
+)
+
+SOFTMAX = corpus.Network(
+    "attention: a softmax of scaled products",
+    {"Q": (4, 3), "K": (4, 3), "V": (4, 2)},
+    {"T": RNG.normal(size=(4, 2))},
+    """
+S = Q @ K.T / np.sqrt(3)
+E = np.exp(S - np.max(S, axis=1, keepdims=True))
+P = E / np.sum(E, axis=1, keepdims=True)
+O = P @ V
+J = 0.5 * np.sum((O - T) ** 2)
+""",
+    """
+dO = O - T
+dV = P.T @ dO
+dP = dO @ V.T
+dS = P * (dP - np.sum(dP * P, axis=1, keepdims=True))
+dQ = dS @ K / np.sqrt(3)
+dK = dS.T @ Q / np.sqrt(3)
+""",
+)
+
+DROPOUT = corpus.Network(
+    "dropout after tanh, and a leaky ReLU",
+    {"W": (3, 5), "U": (5, 2)},
+    {"X": X, "Y": RNG.normal(size=(6, 2)), "mask": (RNG.random((6, 5)) > 0.4) * 1.0, "keep": 0.6},
+    """
+Z = X @ W
+A = np.tanh(Z)
+D = A * mask / keep
+S = D @ U
+R = np.where(S > 0, S, 0.1 * S)
+J = 0.5 * np.sum((R - Y) ** 2)
+""",
+    """
+dR = R - Y
+dS = np.where(S > 0, dR, 0.1 * dR)
+dU = D.T @ dS
+dD = dS @ U.T
+dA = dD * mask / keep
+dZ = dA * (1 - A**2)
+dW = X.T @ dZ
+""",
+)
+
+RECURRENT = corpus.Network(
+    "three steps of a recurrence",
+    {"W": (3, 3), "V": (3, 2)},
+    {"x0": X[:1], "x1": X[1:2], "x2": X[2:3], "Y": RNG.normal(size=(1, 2))},
+    """
+h0 = np.tanh(x0 @ W)
+h1 = np.tanh(x1 + h0 @ W)
+h2 = np.tanh(x2 + h1 @ W)
+S = h2 @ V
+J = 0.5 * np.sum((S - Y) ** 2)
+""",
+    """
+dS = S - Y
+dV = h2.T @ dS
+dh2 = dS @ V.T
+dh1 = (dh2 * (1 - h2**2)) @ W.T
+dh0 = (dh1 * (1 - h1**2)) @ W.T
+dW = x0.T @ (dh0 * (1 - h0**2)) + h0.T @ (dh1 * (1 - h1**2)) + h1.T @ (dh2 * (1 - h2**2))
+""",
+)
+
+NORM = corpus.Network(
+    "normalised columns",
+    {"W": (3, 4), "gamma": (4,)},
+    {"X": X, "T": RNG.normal(size=(6, 4))},
+    """
+x = X @ W
+mu = np.mean(x, axis=0)
+xmu = x - mu
+var = np.mean(xmu**2, axis=0)
+ivar = 1 / np.sqrt(var + 1e-5)
+xhat = xmu * ivar
+out = gamma * xhat
+J = 0.5 * np.sum((out - T) ** 2)
+""",
+    """
+dout = out - T
+dgamma = np.sum(dout * xhat, axis=0)
+dxhat = dout * gamma
+dx = ivar / 6 * (6 * dxhat - dxhat.sum(0) - xhat * np.sum(dxhat * xhat, axis=0))
+dW = X.T @ dx
+""",
+)
+
+LOOKUP = corpus.Network(
+    "a table of rows, one of them taken twice",
+    {"E": (5, 3), "U": (3, 2)},
+    {"i": np.array([0, 3, 3, 1]), "Y": RNG.normal(size=(4, 2))},
+    """
+h = E[[0, 3, 3, 1]]
+S = h @ U
+J = 0.5 * np.sum((S - Y) ** 2)
+""",
+    """
+dS = S - Y
+dU = h.T @ dS
+dh = dS @ U.T
+dE = np.array([dh[0], dh[3], 0 * dh[0], dh[1] + dh[2], 0 * dh[0]])
+""",
+)
+
+SLIPS = [
+    (TWO_LAYERS, "dU", "H.T @ dO", Kind.MISSING_FACTOR),
+    (TWO_LAYERS, "dH", "dO @ U.T", Kind.MISSING_FACTOR),
+    (TWO_LAYERS, "dV", "X.T @ dH", Kind.MISSING_FACTOR),
+    (TWO_LAYERS, "dV", "X.T @ (dH * H * H)", Kind.WRONG_FACTOR),
+    (TWO_LAYERS, "dV", "X.T @ (dH / (1 + np.exp(-H)) * (1 - 1 / (1 + np.exp(-H))))", Kind.PRE_POST),
+    (TWO_LAYERS, "dV", "X.T @ (H * (1 - H))", Kind.UPSTREAM),
+    (SOFTMAX, "dS", "P * (1 - P) * dP", Kind.DIAGONAL),
+    (SOFTMAX, "dS", "P * dP", Kind.MISSING_PATH),
+    (SOFTMAX, "dS", "P * (dP - np.sum(dP * P, axis=0, keepdims=True))", Kind.WRONG_AXIS),
+    (SOFTMAX, "dQ", "dS @ K", Kind.FACTOR),
+    (SOFTMAX, "dK", "dS @ Q / np.sqrt(3)", Kind.TRANSPOSED),
+    (SOFTMAX, "dS", "P @ (dP - np.sum(dP * P, axis=1, keepdims=True))", Kind.PRODUCT),
+    (DROPOUT, "dA", "dD / keep", Kind.MISSING_MASK),
+    (DROPOUT, "dA", "dD * mask", Kind.FACTOR),
+    (DROPOUT, "dZ", "dA * (1 - A)", Kind.WRONG_FACTOR),
+    (DROPOUT, "dZ", "1 - A**2", Kind.UPSTREAM),
+    (DROPOUT, "dS", "np.where(S > 0, dR, 0.1)", Kind.UPSTREAM),
+    (RECURRENT, "dW", "h1.T @ (dh2 * (1 - h2**2))", Kind.MISSING_PATH),
+    (RECURRENT, "dW", "x0.T @ (dh0 * (1 - h0**2))", Kind.MISSING_PATH),
+    (RECURRENT, "dh1", "(dh2 * (1 - h2**2)) @ W", Kind.TRANSPOSED),
+    (NORM, "dx", "dxhat * ivar", Kind.MISSING_PATH),
+    (NORM, "dgamma", "np.mean(dout * xhat, axis=0)", Kind.AVERAGED),
+    (LOOKUP, "dE", "np.array([dh[0], dh[3], 0 * dh[0], dh[2], 0 * dh[0]])", Kind.INDEX),
+]
+
+
+@pytest.mark.parametrize(("network", "target", "code", "kind"), SLIPS, ids=[f"{s[1]} = {s[2]}" for s in SLIPS])
+def test_a_slip_of_a_learner_is_found_and_named(network, target, code, kind):
+    r = corpus.record(network, corpus.weights(network))
+    assert r.check().ok
+    report = r.check({target: code})
+    assert [m.node for m in report.mistakes] == [target[1:]], report
+    assert kind in corpus.kinds(report, target), report
+
+
+@pytest.mark.parametrize(("network", "target", "code", "kind"), SLIPS, ids=[f"{s[1]} = {s[2]}" for s in SLIPS])
+def test_a_slip_is_one_mistake_where_the_leaves_alone_are_given(network, target, code, kind):
+    r = corpus.record(network, corpus.weights(network))
+    found = r.derive({target: code})
+    report = corpus.check(r.J, {"d" + name: found["d" + name] for name in network.leaves}, names=r.tensors)
+    assert len(report.mistakes) <= 2 and report.mistakes, report
+    assert report.mistakes[0].kind is not Kind.UNKNOWN, report
