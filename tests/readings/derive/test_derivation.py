@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 import pytest
-from conftest import forward
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from measures import calls
+from networks import forward
 
 import minigrad as mg
 from minigrad import nn

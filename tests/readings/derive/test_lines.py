@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import forward
+from networks import forward
 
 import minigrad as mg
 from minigrad.engine.reverse import walk

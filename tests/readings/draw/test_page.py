@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import contrast
-from measures import calls
+from measures import calls, contrast
 
 import minigrad as mg
 import minigrad.graph

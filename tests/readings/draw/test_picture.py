@@ -9,8 +9,7 @@ import xml.etree.ElementTree as ET
 import graphviz
 import numpy as np
 import pytest
-from conftest import contrast
-from measures import calls
+from measures import calls, contrast
 
 import minigrad as mg
 from minigrad import draw as draw_function

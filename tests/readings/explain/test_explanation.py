@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import forward
 from measures import calls
+from networks import forward
 
 import minigrad as mg
 import minigrad.graph
