@@ -8,6 +8,7 @@
 array([[ 2., -2.]])
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .readings.explain import Explanation, explain
 
 __version__ = "0.1.0"
+
+# Leaves that version 0.1.0 pickled name the module that Tensor had then.
+sys.modules[f"{__name__}.tensor"] = sys.modules[f"{__name__}.engine.tensor"]
 
 __all__ = [
     "Check",

@@ -86,6 +86,7 @@ class Tensor(Node):
     """
 
     __slots__ = ()
+    __module__ = "minigrad"  # its address in pickles, whatever becomes of the modules within
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
         if isinstance(data, Node):
