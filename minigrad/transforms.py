@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import trees
-from .engine.context import recording
+from .engine.context import differentiating, recording
 from .engine.errors import called
 from .engine.primitives import identity
 from .engine.record import apply
@@ -74,7 +74,8 @@ class _Call:
             given = list(args)
             for i, tree in zip(indices, trees.unflatten(self.structure, self.leaves), strict=True):
                 given[i] = tree
-            y = f(*given)
+            with differentiating(self.leaves[0].order if self.leaves else 0):
+                y = f(*given)
             if isinstance(y, list | tuple | dict) or y is None:
                 raise TypeError(f"{what}: {called(f)} returned a {type(y).__name__}; it must return one array")
             self.y = y if isinstance(y, Tensor) else _constant(y)

@@ -12,6 +12,9 @@ scopes: ContextVar[tuple[str, ...] | None] = ContextVar("minigrad_scopes", defau
 # While a program is traced, non-differentiable functions (comparisons, sign, argmax) are recorded too: their value
 # differs from call to call.
 traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
+# While a transform runs the function that it differentiates: the order of the first node that may depend on its
+# arguments. None elsewhere.
+differentiated: ContextVar[int | None] = ContextVar("minigrad_differentiated", default=None)
 
 
 @contextmanager
@@ -88,3 +91,14 @@ def tracing() -> Iterator[None]:
         yield
     finally:
         traced.reset(token)
+
+
+@contextmanager
+def differentiating(start: int) -> Iterator[None]:
+    """A context in which no value leaves a node that requires a gradient and is not older than ``start``."""
+    outer = differentiated.get()
+    token = differentiated.set(start if outer is None else min(outer, start))
+    try:
+        yield
+    finally:
+        differentiated.reset(token)

@@ -18,7 +18,7 @@ from weakref import ref
 import numpy as np
 
 from .arrays import Array, like, read_only
-from .context import scopes, traced
+from .context import differentiated, scopes, traced
 from .rules import Rule
 
 NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
@@ -147,7 +147,7 @@ class Node:
     @property
     def data(self) -> Array:
         """The current value, an ndarray: a leaf's can be written in place, a result's is read-only."""
-        self.refuse_while_traced("data")
+        self.refuse_escape(".data")
         if self.rule is not None:
             return read_only(self.primal)
         if self._buffer is None:
@@ -164,12 +164,19 @@ class Node:
         if data is not self._buffer:  # which it is at the end of ``W.data -= step``
             self._buffer, self.primal = like(self, data, "data"), None
 
-    def refuse_while_traced(self, how: str) -> None:
-        """Refuse to give a value out of a traced program, where it would be taken for a constant."""
+    def refuse_escape(self, how: str) -> None:
+        """Refuse to give a value out of a function that is traced or differentiated, where it would be a constant."""
         if traced.get():
             raise TypeError(
                 f"{how} of {self.describe()} while a program is traced: its value differs from call to call; "
                 f"choose by value with np.where, and return what is wanted outside"
+            )
+        start = differentiated.get()
+        if start is not None and self.requires_grad and self.order >= start:
+            raise TypeError(
+                f"{how} of {self.describe()} inside a function that is differentiated would lose its gradient without "
+                f"a word: compute with NumPy's functions (np.exp for math.exp); to leave it out of the gradient, take "
+                f"t.detach() or mg.stop_gradient(t)"
             )
 
     @property

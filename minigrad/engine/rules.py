@@ -149,9 +149,20 @@ def rule(function: Function, *derivatives: Derivative | None) -> Function:
             raise TypeError(f"rule: {part!r} is not callable; give a function and one derivative per argument, or None")
     implementation = None
     if not isinstance(function, np.ufunc | type(np.sum)):  # NumPy's own dispatch on their arguments already
-        implementation, function = function, dispatching(function)
-    define(Rule(function, derivatives, implementation=implementation))
+        implementation, function = _copying(function), dispatching(function)
+    define(Rule(function, tuple(d and _copying(d) for d in derivatives), implementation=implementation))
     return function
+
+
+def _copying(function: Function) -> Function:
+    """The function with a result of its own: what a user's function returns may be an array that changes later."""
+
+    @functools.wraps(function)
+    def copying(*args: Any, **options: Any) -> Any:
+        result = function(*args, **options)
+        return result.copy("K") if type(result) is np.ndarray else result
+
+    return copying
 
 
 def dispatching(implementation: Function) -> Function:

@@ -105,7 +105,10 @@ class Tensor(Node):
         ValueError
             Where it has more elements.
         """
-        self.refuse_while_traced("item()")
+        self.refuse_escape("item()")
+        return self._number()
+
+    def _number(self) -> float:
         if self.size != 1:
             raise ValueError(
                 f"item of {self.describe()}: it has {self.size} elements; index one, or reduce it (np.sum)"
@@ -114,12 +117,15 @@ class Tensor(Node):
         return number
 
     def __float__(self) -> float:
-        if self.requires_grad and scopes.get() is not None and _stores_an_item(sys._getframe(1)):
+        caller = sys._getframe(1)
+        if self.requires_grad and scopes.get() is not None and _is_at(caller, "STORE_SUBSCR"):
             raise TypeError(
                 f"storing {self.describe()} in a plain array would lose its gradient without a word: np.stack and "
                 f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
             )
-        return float(self.item())
+        if not _is_at(caller, "BINARY_OP"):  # "%.3f" % t only prints it
+            self.refuse_escape("float()")
+        return float(self._number())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -129,7 +135,8 @@ class Tensor(Node):
         return operator.index(number)
 
     def __bool__(self) -> bool:
-        self.refuse_while_traced("bool()")
+        if traced.get():
+            self.refuse_escape("bool()")
         if self.size != 1:
             raise ValueError(
                 f"the truth of {self.describe()} is ambiguous: it has {self.size} elements; use np.any or np.all, "
@@ -148,7 +155,7 @@ class Tensor(Node):
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        self.refuse_while_traced("np.asarray")
+        self.refuse_escape("np.asarray")
         if self.requires_grad and scopes.get() is not None:
             raise TypeError(
                 f"making a plain array of {self.describe()} would lose its gradient without a word: np.stack or "
@@ -169,7 +176,9 @@ class Tensor(Node):
         return f"Tensor({np.array2string(np.asarray(self.value), prefix='Tensor(', separator=', ')}{name}{kind}{flag})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
+        if spec and traced.get():
+            self.refuse_escape("the text")
+        return format(self._number(), spec) if spec else str(self)
 
     # --- the node ----------------------------------------------------------------------------------------------------
 
@@ -331,9 +340,9 @@ class Tensor(Node):
         return copy
 
 
-def _stores_an_item(frame: FrameType) -> bool:
-    """Whether a frame is at ``array[i] = t``, for which NumPy asks t for its float as ``float(t)`` does."""
-    return frame.f_code.co_code[frame.f_lasti] == dis.opmap["STORE_SUBSCR"]
+def _is_at(frame: FrameType, operation: str) -> bool:
+    """Whether a frame is at a bytecode operation: ``array[i] = t`` and ``text % t`` take a float as float(t) does."""
+    return frame.f_code.co_code[frame.f_lasti] == dis.opmap.get(operation)
 
 
 def constant(data: Any, name: str | None = None) -> Tensor:

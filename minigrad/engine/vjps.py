@@ -229,7 +229,9 @@ def _evenly(function: Function, repeated: Derivative, **facts: Any) -> None:
 
 
 def _kept_mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return _kept(g / max(count(a, axis), 1), y, a, axis, keepdims)
+    n = max(count(a, axis), 1)
+    part = g / n if n <= float(np.finfo(a.dtype).max) else g * (1 / n)  # float16 has no number above 65,504
+    return _kept(part, y, a, axis, keepdims)
 
 
 def _product_of_others(a: Any) -> Any:

@@ -1,0 +1,83 @@
+"""Doors through which a gradient could get lost without a word, and arrays that change after they were recorded."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+LOSSES = {
+    "math": lambda w: math.exp(w[0]),
+    "float": lambda w: float(np.sum(w)) ** 2,
+    "item": lambda w: np.sum(w * w).item(),
+    "data": lambda w: np.sum(w.data**2),
+    "statistics": lambda w: statistics.fmean(w),
+    "float64": lambda w: np.float64(np.sum(w)),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_no_value_leaves_a_function_that_is_differentiated(loss):
+    with pytest.raises(TypeError, match=r"(would lose its gradient|lose its gradient without).*(np\.|mg\.)"):
+        mg.grad(loss)(np.array([1.0, 2.0]))
+
+
+def test_what_does_not_depend_on_the_arguments_may_leave():
+    scale, W = mg.constant(3.0), mg.Tensor([1.0])
+
+    def loss(w):
+        return np.sum(w * float(scale) * W.item() * np.sum(w.detach()).item())
+
+    assert np.array_equal(mg.grad(loss)(np.array([1.0, 2.0])), [9.0, 9.0])
+
+
+def test_values_are_printed_inside_a_function_that_is_differentiated():
+    said = []
+
+    def loss(w):
+        J = np.sum(w * w)
+        said.extend([f"{J:.2f}", "%.1f" % J, str(J)])  # noqa: UP031
+        return J
+
+    assert np.array_equal(mg.grad(loss)(np.array([1.0, 2.0])), [2.0, 4.0])
+    assert said == ["5.00", "5.0", "Tensor(5., op='sum')"]
+
+
+def test_values_leave_freely_in_the_eager_style_and_after_a_transform():
+    w = mg.Tensor([1.0, 2.0])
+    mg.grad(np.sum)(np.ones(2))
+    assert float(np.sum(w)) == np.sum(w).item() == math.fsum(w.data) == 3.0
+
+
+def test_an_array_that_a_taught_function_returns_and_changes_later_does_not_change_a_recording():
+    buffer, kept = np.zeros(2), np.array([1.0, 2.0])
+
+    def doubled(a):
+        np.multiply(a, 2, out=buffer)
+        return buffer
+
+    twice = mg.rule(doubled, lambda g, y, a: kept)
+    x = mg.Tensor([1.0, 3.0])
+    y = twice(x)
+    twice(mg.Tensor([100.0, 100.0]))
+    assert np.array_equal(y.data, [2.0, 6.0])
+    np.sum(y * y).backward()
+    kept[:] = 99
+    assert np.array_equal(x.grad, [1.0, 2.0])
+
+
+def test_options_and_bounds_that_change_later_do_not_change_a_recording():
+    options, n = {"factor": 2.0}, np.array(2)
+    scaled = mg.rule(lambda a, how: a * how["factor"], lambda g, y, a, how: g * how["factor"])
+    x = mg.Tensor([1.0, 2.0, 3.0])
+    J = np.sum(scaled(x, how=options)) + np.sum(x[:n])
+    options["factor"], n[...] = 100.0, 1
+    assert np.array_equal(mg.gradients(J, [x])[0], [3.0, 3.0, 2.0])
+
+
+def test_the_mean_of_more_entries_than_float16_counts_has_a_gradient():
+    x = mg.Tensor(np.ones(70_000, np.float16))
+    np.mean(x).backward()
+    assert np.all(x.grad == np.float16(1 / 70_000)) and x.grad[0] > 0
