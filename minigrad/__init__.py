@@ -12,8 +12,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .engine.context import no_grad, scope
+from .engine.context import no_grad
 from .engine.rules import rule
+from .engine.scope import scope
 from .engine.tensor import Tensor, constant
 from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 

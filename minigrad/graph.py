@@ -8,12 +8,14 @@ be 0.
 
 import math
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from heapq import heappop, heappush
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from operator import attrgetter, or_
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ from .engine.tensor import Tensor
 
 MAX_TRAILS = 3  # paths that are listed; the others are counted
 MAX_COUNT = 10**100  # paths are counted up to here
+MAX_MEMBERS = 10_000  # of a list or dictionary that names are looked for in
 
 _ROUNDING = 1e-5  # of a sum of float32 numbers
 
@@ -85,13 +88,30 @@ class Graph:
         _check_tensors(root, terms or {})
         self.root = root
         self.nodes = ancestors([root])
+        self._nodes = set(self.nodes)
+        self._mapping = names or {}
         self.names = self._given_names(names or {}, terms or {})
         self.terms = self._find_terms(terms or {})
         self._name_the_rest()
-        self.by_name = {name: node for node, name in self.names.items()}
+        self.by_name |= {name: node for node, name in self.names.items()}
         self.reach = self._find_reach()
         self._cotangents: dict[str, Mapping[Tensor, Any]] = {}
         self._paths: dict[str, Mapping[Tensor, tuple[int, list[Trail]]]] = {}
+
+    def name_of_array(self, a: np.ndarray[Any, Any]) -> str | None:
+        """Return what ``names`` calls a plain array that entered the computation, found by its values."""
+        return self._arrays.get(_key(a))
+
+    @cached_property
+    def _arrays(self) -> dict[Any, str]:
+        given = [(name, a) for name, a, _ in _entries(self._mapping) if isinstance(a, np.ndarray) and a.ndim]
+        return {_key(a): name for name, a in reversed(given) if a.dtype.kind in "biuf" and a.shape in self._shapes}
+
+    @cached_property
+    def _shapes(self) -> set[tuple[int, ...]]:
+        """The shapes of the plain arrays that entered the computation."""
+        pairs = (pair for node in self.nodes for pair in zip(node.operands, node.primals, strict=True))
+        return {a.shape for x, a in pairs if x is None and isinstance(a, np.ndarray)}
 
     @classmethod
     def of_cost(
@@ -134,15 +154,14 @@ class Graph:
         return consumers
 
     def _given_names(self, mapping: Mapping[str, Any], terms: Mapping[str, Tensor]) -> dict[Tensor, str]:
-        """Return {node: name}; the name of a given term wins over a name of its own, and that over the mapping's."""
-        found = {node: node.name for node in self.nodes if node.name}
-        nodes = set(self.nodes) if mapping or terms else ()
-        found |= {x: name for name, x in terms.items() if x in nodes}
-        given = [name for name in mapping if not _HISTORY.fullmatch(name)]
-        for name in sorted(given, key=lambda name: name.startswith("_")):
-            x = mapping[name]
-            if isinstance(x, Tensor) and x in nodes:
-                found.setdefault(x, name)
+        """Return {node: name}; the name of a given term wins over a name of its own, and that over the mapping's.
+
+        What nothing else names is called by the variable that a scope's block assigned it to.
+        """
+        nodes = self._nodes
+        own = {node: node.name for node in self.nodes if node.name} | {x: n for n, x in terms.items() if x in nodes}
+        direct, inside = _names_in(mapping, nodes)
+        found = {**direct, **own}
         owner: dict[str, Tensor] = {}
         for node in sorted(found, key=attrgetter("order")):
             other = owner.setdefault(found[node], node)
@@ -151,7 +170,30 @@ class Graph:
                     f"two nodes are called {found[node]!r}: {node_in_words(other)}, and {node_in_words(node)}; "
                     f"give one of them another name (.named, or names={{...}})"
                 )
+        found |= {x: name for x, name in inside.items() if x not in own and owner.setdefault(name, x) is x}
+        found |= self._assigned_names({x: found[x] for x in self.nodes if x in found}, own)
+        self.by_name = owner
         return found
+
+    def _assigned_names(self, found: Mapping[Tensor, str], own: Container[Tensor]) -> dict[Tensor, str]:
+        """Return {node: name} of what the blocks of scopes assigned, with the scope's name where one is not enough."""
+        scopes = {id(x.scope[-1]): x.scope[-1] for x in self.nodes if x.scope}
+        assigned = {
+            x: (variable, scope)
+            for scope in scopes.values()
+            for variable, x in getattr(scope, "assigned", {}).items()
+            if x not in own and x in self._nodes and found.get(x, variable) == variable
+        }
+        uses = Counter([variable for variable, _ in assigned.values()])
+        uses.update({name for x, name in found.items() if x not in assigned})
+        names: dict[Tensor, str] = {}
+        taken = {name for x, name in found.items() if x not in assigned}
+        for x in sorted(assigned, key=attrgetter("order")):
+            variable, scope = assigned[x]
+            called = variable if uses[variable] == 1 else f"{scope}.{variable}"
+            names[x] = called if called not in taken else next(_fresh(called, taken))
+            taken.add(names[x])
+        return names
 
     def _find_terms(self, given: Mapping[str, Tensor]) -> dict[str, Term]:
         """Follow the root down through +, -, negation and constant factors; a named summand is not split further."""
@@ -347,12 +389,63 @@ class Graph:
         return tuple(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*used, strict=False)))
 
 
+def _names_in(mapping: Mapping[str, Any], nodes: Container[Tensor]) -> tuple[dict[Tensor, str], dict[Tensor, str]]:
+    """Return the names that a mapping gives to nodes directly, and those from one level inside its values.
+
+    Where a list, a dictionary or an object holds a node that has no name of its own, its members are called by their
+    places in it, even one that a variable holds too: a loop over parameters leaves such a variable behind.
+    """
+    direct: dict[Tensor, str] = {}
+    containers: dict[str, dict[Tensor, str]] = {}
+    for name, x, container in _entries(mapping):
+        if type(x) is Tensor and x in nodes:
+            found = direct if container is None else containers.setdefault(container, {})
+            found.setdefault(x, name)
+    inside: dict[Tensor, str] = {}
+    for members in containers.values():
+        if not all(x in direct and not direct[x].startswith("_") for x in members):
+            for x, name in members.items():
+                inside.setdefault(x, name)
+    return direct, inside
+
+
+def _entries(mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any, str | None]]:
+    """Yield what a mapping holds, and what its values hold: the name, the value, and the name of what holds it.
+
+    Names that begin with an underscore come last, a notebook's history not at all.
+    """
+    keys = [key for key in mapping if isinstance(key, str) and not _HISTORY.fullmatch(key)]
+    for key in sorted(keys, key=lambda key: key.startswith("_")):
+        yield key, mapping[key], None
+        if type(mapping[key]) is not Tensor:
+            for place, member in islice(_members(mapping[key]), MAX_MEMBERS):
+                yield f"{key}{place}", member, key
+
+
+def _members(x: Any) -> Iterable[tuple[str, Any]]:
+    """Return what a list, a tuple, a dictionary or an object holds, with how one writes it; evaluate no property."""
+    kind = type(x)  # isinstance would ask an object for its class, which may be a property
+    if issubclass(kind, list | tuple):
+        return ((f"[{i}]", member) for i, member in enumerate(x))
+    if issubclass(kind, ModuleType | FunctionType | type):
+        return ()
+    try:
+        held = x if issubclass(kind, dict) else object.__getattribute__(x, "__dict__")
+    except AttributeError:  # a number, an array, an object with slots
+        return ()
+    return ((f".{key}", member) for key, member in dict.items(held) if isinstance(key, str))
+
+
 def _check_tensors(root: Any, terms: Mapping[str, Any]) -> None:
     for what, x in {"the root": root, **{f"term {name!r}": x for name, x in terms.items()}}.items():
         if not isinstance(x, Tensor):
             raise TypeError(
                 f"{what} is a {type(x).__name__}, not a Tensor; a graph is recorded by computing on Tensors"
             )
+
+
+def _key(a: np.ndarray[Any, Any]) -> Any:
+    return a.shape, a.dtype.str, a.tobytes()
 
 
 def _fresh(stem: str, taken: Container[str]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The vocabulary of the readings: terms, names, reach and scopes."""
 
+import weakref
+
 import numpy as np
 import pytest
 from measures import calls
@@ -206,6 +208,79 @@ def test_a_name_that_begins_with_an_underscore_loses_and_a_notebook_s_history_is
     J = np.sum(W * b)
     names = Graph(J, {"_": W, "_3": W, "__": b, "_i2": b, "_hidden": W, "weight": W, "_b": b, "Out": J}).names
     assert names == {W: "weight", b: "_b", J: "output"}
+
+
+def dict_and_loop():
+    """The commonest way to write a network: parameters in a dictionary, layers in a loop."""
+    rng = np.random.default_rng(0)
+    params = {f"{kind}{i}": mg.Tensor(rng.normal(size=(3, k))) for i in (1, 2, 3) for kind, k in (("W", 3), ("b", 1))}
+    X = rng.normal(size=(3, 5))
+    A = X
+    for i in (1, 2, 3):
+        with mg.scope(f"layer {i}"):
+            Z = params[f"W{i}"] @ A + params[f"b{i}"]
+            A = np.tanh(Z)
+    L2 = sum(np.sum(params[f"W{i}"] ** 2) for i in (1, 2, 3))
+    J = np.mean(A) + L2
+    for t in params.values():
+        t.zero_grad()
+    return J, locals()
+
+
+def test_names_are_looked_for_one_level_deep_and_a_scope_names_what_its_block_assigns():
+    J, names = dict_and_loop()
+    graph = Graph(J, names)
+    layers = [f"layer {i}.{kind}" for i in (1, 2, 3) for kind in "ZA"]
+    parameters = [f"params.{kind}{i}" for i in (1, 2, 3) for kind in "Wb"]
+    assert {*graph.names.values()} == {*layers, *parameters, "L2", "J", "term 1"}
+    assert graph.by_name["A"] is graph.by_name["layer 3.A"] is names["A"]
+    assert graph.name_of_array(names["X"].copy()) == "X" and graph.name_of_array(names["X"] + 1) is None
+    assert mg.derive(J, names).line("layer 1.Z") == "layer_1_Z = params_W1 @ X + params_b1"
+    assert mg.explain(J, names).reaches("L2") == ["params.W1", "params.W2", "params.W3"]
+
+
+def test_members_of_lists_and_objects_have_their_places_as_names():
+    class Net:
+        def __init__(self):
+            self.W = mg.Tensor([1.0])
+
+        @property
+        def broken(self):
+            raise RuntimeError
+
+    net, layers, W = Net(), [mg.Tensor([2.0]), mg.Tensor([3.0])], mg.Tensor([4.0])
+    layers.append(layers)
+    J = np.sum(net.W * layers[0] * layers[1] * W)
+    names = Graph(J, {"net": net, "layers": layers, "W": W, "all": [W], "np": np, "cycle": {"a": 1}}).names
+    assert {*names.values()} == {"net.W", "layers[0]", "layers[1]", "W", "output"}
+
+
+def test_a_scope_names_without_its_own_name_where_one_is_enough():
+    x = mg.Tensor([1.0], "x")
+    with mg.scope("encoder"):
+        h = np.tanh(x)
+    for _ in range(2):
+        with mg.scope("step"):
+            y = h * 2
+            h = np.sin(y)
+    names = Graph(np.sum(h)).names
+    assert [*names.values()] == ["x", "encoder.h", "step.y", "step.h", "step.y 1", "step.h 1", "output"]
+    with mg.scope("head"):
+        z = np.sum(np.exp(x) * 1.0)
+    assert Graph(z + 0.0).names[z] == "z"
+
+
+def test_a_scope_keeps_no_graph_alive():
+    with mg.scope("block"):
+        y = mg.Tensor([1.0], "x") * 2
+    gone = weakref.ref(y)
+    scope = y.scope
+    del y
+    assert gone() is None and scope == ("block",)
+    names = locals()
+    with mg.scope("block"):
+        z = mg.Tensor([1.0], "x") * 2
+    assert names["scope"] == z.scope
 
 
 # --- reach ------------------------------------------------------------------------------------------------------------

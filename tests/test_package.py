@@ -28,7 +28,7 @@ README = (ROOT / "README.md").read_text()
 # A module may import from those above it in this list, and from no other.
 MODULES = (
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
-    *("engine.node", "engine.errors", "engine.record", "engine.reverse", "engine.tensor"),
+    *("engine.node", "engine.scope", "engine.errors", "engine.record", "engine.reverse", "engine.tensor"),
     *(
         "trees",
         "transforms",

@@ -49,41 +49,6 @@ def recording() -> Iterator[None]:
 
 
 @contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
-
-    It holds in the thread or asyncio task that entered it, and in no other.
-
-    Parameters
-    ----------
-    name : str
-        The name, not empty.
-
-    Raises
-    ------
-    TypeError
-        Where the name is no string.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> W = mg.Tensor([1.0], name="W")
-    >>> with mg.scope("layer 1"):
-    ...     Z = 2 * W
-    >>> Z.scope
-    ('layer 1',)
-    """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"scope: the name is a string that is not empty, not {name!r}")
-    outer = scopes.get()
-    token = scopes.set(None if outer is None else (*outer, name))
-    try:
-        yield
-    finally:
-        scopes.reset(token)
-
-
-@contextmanager
 def tracing() -> Iterator[None]:
     """A context in which non-differentiable functions record as well, so that a computation can be written out."""
     token = traced.set(True)

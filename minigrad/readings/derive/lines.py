@@ -155,16 +155,17 @@ class Lines:
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
                 return self.rewriter.literal(a.tolist())
-            return self.rewriter.constant(a, self._constant)
+            return self.rewriter.constant(a, lambda: self._constant(a))
         if isinstance(a, np.ndarray):
             a = a[()]
         if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
             a = float(str(a)) if a.dtype.kind == "f" else a.item()  # as short as its own dtype reads it
         return self.rewriter.literal(a)
 
-    def _constant(self) -> str:
-        name = self.names.numbered("c")
-        self.titles[name] = (name, False)
+    def _constant(self, a: Any) -> str:
+        title = self.graph.name_of_array(a)
+        name = self.names.numbered("c") if title is None else self.names.fresh(title)
+        self.titles[name] = (title or name, False)
         return name
 
     # --- backward -----------------------------------------------------------------------------------------------------

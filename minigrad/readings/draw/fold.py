@@ -42,6 +42,11 @@ class Vertex:
     id: str = ""
     dot: str = ""
 
+    @property
+    def title(self) -> str:
+        """The name as it stands in the box of its scope, without the scope's."""
+        return self.name.removeprefix(f"{self.scope[-1]}.") if self.scope else self.name
+
 
 @dataclass(eq=False)
 class Edge:

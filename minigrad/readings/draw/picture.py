@@ -282,7 +282,7 @@ class _Writer:
 
     def _look(self, vertex: Vertex) -> dict[str, str]:
         node = vertex.node
-        name = _size(_short(vertex.name), _FONT, bold=True)
+        name = _size(_short(vertex.title), _FONT, bold=True)
         if node is None:
             text = _size(f"… {_short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", _SMALL)
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
@@ -297,14 +297,14 @@ class _Writer:
         if not vertex.named:
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
         if not node.requires_grad:
-            text = f"{_size(_short(vertex.name), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
+            text = f"{_size(_short(vertex.title), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
             what = "data" if node.function is None else "no gradient"
             return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{_size(what, colour=_GREY)}>"}
         return {"label": self._table(vertex, node)}
 
     def _table(self, vertex: Vertex, node: Tensor) -> str:
         fill = _LEARNED if node.function is None else _COMPUTED
-        head = f"<B>{_short(vertex.name)}</B> {_size(_shape(self.graph, node))}"
+        head = f"<B>{_short(vertex.title)}</B> {_size(_shape(self.graph, node))}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -320,7 +320,7 @@ class _Writer:
             if bits >> k & 1
         ]
         missing = [printable(name, 14) for k, name in enumerate(self.terms) if not bits >> k & 1]
-        lines = [_size(f"d{_short(vertex.name)} = ") + _size(" + ").join(arriving)] if arriving else []
+        lines = [_size(f"d{_short(vertex.title)} = ") + _size(" + ").join(arriving)] if arriving else []
         if missing:
             lines.append(_size(f"{_escaped(_families(missing, 3))}: no path", colour=_GREY))
         if arriving and node.grad is None:
@@ -464,7 +464,7 @@ class _Writer:
             return 150 + gap
         if not vertex.named:
             return 30 + gap
-        name = min(len(vertex.name), _NAME)
+        name = min(len(vertex.title), _NAME)
         head = name * 8.0 + len(_shape(self.graph, vertex.node)) * 6.0 + 12
         arriving = [n for k, n in enumerate(self.terms) if self.graph.reach[vertex.node] >> k & 1]
         row = (name + 4 + sum(min(len(n), 14) + 3 for n in arriving)) * 5.6

@@ -103,7 +103,7 @@ class Explanation:
         self.graph = graph
         self._outside = _outside(graph, names)
         names_of = {x: name for name, x in self._outside.items()} | graph.names
-        self._nodes = {name: x for x, name in names_of.items()}
+        self._nodes = self._outside | graph.by_name
         self._reasons = Reasons(graph, names_of, derivation)
         self.terms = list(graph.terms)
         term_nodes = {term.node for term in graph.terms.values()}

@@ -1,0 +1,87 @@
+"""Scopes: names for groups of what is recorded, and for what a block assigns.
+
+A block that builds a layer in a loop binds the same variables every time, so no mapping of names knows all of its
+results afterwards. A scope remembers, when its block ends, which variables of the block hold what was recorded in it.
+It keeps no graph alive, and costs nothing where nothing is recorded in a scope.
+"""
+
+import sys
+from collections.abc import Mapping
+from contextlib import ContextDecorator
+from contextvars import Token
+from inspect import CO_OPTIMIZED
+from sys import getrefcount
+from types import FrameType
+from weakref import WeakValueDictionary
+
+from .context import scopes
+from .node import Node
+
+
+class ScopeName(str):
+    """The name of a scope that was entered once. ``assigned`` maps its block's variables to the nodes they held."""
+
+    assigned: "WeakValueDictionary[str, Node]"
+
+    def __new__(cls, name: str) -> "ScopeName":
+        scope = super().__new__(cls, name)
+        scope.assigned = WeakValueDictionary()
+        return scope
+
+
+class scope(ContextDecorator):
+    """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
+
+    What the block assigns is called by its variable where nothing else names it, such as ``layer 1.Z``. A scope holds
+    in the thread or asyncio task that entered it, and in no other.
+
+    Parameters
+    ----------
+    name : str
+        What readings call it.
+
+    Raises
+    ------
+    TypeError
+        Where the name is no string, or empty.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> W = mg.Tensor([1.0], name="W")
+    >>> with mg.scope("layer 1"):
+    ...     Z = 2 * W
+    >>> Z.scope
+    ('layer 1',)
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"scope: the name is a string that is not empty, not {name!r}")
+        self.name = name
+        self._entered: list[tuple[ScopeName, Token[tuple[str, ...] | None]]] = []
+
+    def __enter__(self) -> None:
+        outer, name = scopes.get(), ScopeName(self.name)
+        self._entered.append((name, scopes.set(None if outer is None else (*outer, name))))
+
+    def __exit__(self, *error: object) -> None:
+        name, token = self._entered.pop()
+        scopes.reset(token)
+        held = sys._getframe(1).f_locals
+        for variable, value in held.items():
+            if isinstance(value, Node) and value.scope and value.scope[-1] is name:
+                name.assigned[variable] = value
+        _forget(held, sys._getframe(1))
+
+
+_UNSHARED = 4  # references that getrefcount sees to a frame's own copy: the frame, two variables, its argument
+
+
+def _forget(held: Mapping[str, object], frame: FrameType) -> None:
+    """Empty the copy of a function's variables that the interpreter made and would keep, unless locals() gave it out.
+
+    From Python 3.13 on there is no copy.
+    """
+    if frame.f_code.co_flags & CO_OPTIMIZED and isinstance(held, dict) and getrefcount(held) <= _UNSHARED:
+        held.clear()
