@@ -52,7 +52,7 @@ def derivation_of(graph: Graph) -> "Derivation | None":
     return Derivation(Lines(graph)) if len(graph.nodes) <= MAX_DERIVED else None
 
 
-MAX_DERIVED = 3_000  # nodes of a graph that is written out for its formulas
+MAX_DERIVED = 1_000  # nodes of a graph that is written out for its formulas
 
 _LONG = 120  # characters of an expression, from where on a part of it gets a name
 _WIDE = 100  # characters of a statement in one line

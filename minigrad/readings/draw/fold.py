@@ -19,7 +19,8 @@ from minigrad.graph import Graph
 from minigrad.text import spelling
 
 SHORT = 40  # operations of an expression that several vertices may each fold
-CROWD = 150  # vertices in a picture, above which repetitions are drawn once
+MANY = 40  # vertices in a picture, above which repetitions are drawn once
+CROWD = 150  # vertices, above which whole scopes and the middle of a graph are drawn as boxes
 _ENDS = 8  # vertices at each end of a graph whose middle is drawn as one box
 _PLACES = 3  # uses deep in an expression that a label tells of
 _WIDE = 9  # characters on an edge
@@ -302,8 +303,8 @@ def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Te
 
 def _thinned(picture: Fold, keep: set[Tensor]) -> Fold:
     """A picture of at most about ``CROWD`` vertices; what is drawn once for several is counted in a note."""
-    for thin in (_repetitions, _scopes, _middle):
-        if len(picture.vertices) > CROWD:
+    for thin, limit in ((_repetitions, MANY), (_scopes, CROWD), (_middle, CROWD)):
+        if len(picture.vertices) > limit:
             boxes, note = thin(picture.vertices, keep)
             picture = _merged(picture, boxes, note)
     return picture
@@ -382,9 +383,25 @@ def _members(vertices: list[Vertex]) -> list[Tensor]:
     return [x for vertex in vertices for x in vertex.members]
 
 
+def _leaves_of(picture: Fold, boxes: _Boxes) -> _Boxes:
+    """The leaves that one box alone uses, as parts of it: repeated steps take their data with them."""
+    users: dict[Vertex, set[Vertex | None]] = {}
+    for edge in picture.edges:
+        users.setdefault(edge.tail, set()).add(boxes.get(edge.head))
+    found: _Boxes = {}
+    for vertex, heads in users.items():
+        if vertex not in boxes and vertex.node is not None and vertex.node.function is None and len(heads) == 1:
+            (box,) = heads
+            if box is not None:
+                found[vertex] = box
+                box.members.append(vertex.node)
+    return found
+
+
 def _merged(picture: Fold, boxes: _Boxes, note: str) -> Fold:
     if not boxes:
         return picture
+    boxes = boxes | _leaves_of(picture, boxes)
     vertices = list(dict.fromkeys(boxes.get(v, v) for v in picture.vertices))
     edges: dict[Any, Edge] = {}
     for edge in picture.edges:

@@ -457,7 +457,12 @@ def test_repeated_scopes_are_drawn_once_and_the_picture_says_so():
     assert "57 more like step 2" in names
     assert "Repeated scopes are drawn as the first two and the last" in drawing.source
     assert {(t, h) for t, h, *_ in edges_of(rnn(60))} >= {("h2", "node-57-more-like-step-2"), ("W", "a60")}
-    assert "more like" not in mg.draw(rnn(20)).source
+    assert "more like" in mg.draw(rnn(20)).source and "more like" not in mg.draw(rnn(10)).source
+
+
+def test_what_only_repeated_scopes_use_is_drawn_with_them():
+    names = [name for _, name, _ in mg.draw(rnn(60)).vertices]
+    assert [name for name in names if name.startswith("x")] == ["x1", "x2", "x60"]
 
 
 def test_other_crowds_become_boxes_too():
