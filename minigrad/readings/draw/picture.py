@@ -8,7 +8,6 @@ from left to right is set like text: rows from left to right, one below the othe
 """
 
 import itertools
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +22,7 @@ from minigrad.text.words import colour_of, headline, number, printable, tinted
 
 from .drawing import Drawing
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
+from .layout import Layout, spine
 from .page import page
 
 PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
@@ -35,9 +35,6 @@ _NAME = 18  # characters of a name in a node
 _FORMULA = 160  # characters of a formula in a tooltip
 MAX_OPERATIONS = 60  # of one
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
-_PASSING = 3  # edges that may pass rows by before the rows are held together
-_BODY = 'subgraph cluster_rows { graph [style=invis label="" margin=0]'
-_MARGIN = 60.0  # points of a page that rows leave to edges
 
 
 def draw(
@@ -207,34 +204,24 @@ class _Writer:
         shown = (v.node for v in picture.vertices if v.node is not None and v.node.requires_grad)
         self.computed = any(node.grad is not None for node in shown)
         self.clusters = 0
-        self.place: dict[Vertex, int] = {}  # of the vertices in rows
+        self.width = {v: self._width(v) for v in picture.vertices}
 
     def lines(self, plain: bool = False) -> list[str]:
         """Return the lines of the DOT text; ``plain`` leaves out rows and scopes, at which Graphviz may fail."""
         if plain:
             nodes = [self._node(vertex) for vertex in self.picture.vertices]
-            edges = [self._edge(k, edge) for k, edge in enumerate(self.picture.edges, 1)]
+            edges = [self._edge(k, edge, Layout()) for k, edge in enumerate(self.picture.edges, 1)]
             return [*self._defaults("TB"), *nodes, *edges]
-        rows = self._rows() if self.direction == "LR" else []
-        body = self._body(rows)
-        self.place = {v: k for k, v in enumerate(itertools.chain.from_iterable(rows))}
+        if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE:
+            layout = Layout()
+        else:
+            layout = spine(self.picture, self.graph.root, self.of_term, self.width, PAGE)
         return [
-            *self._defaults("TB" if rows else self.direction),
-            *self._boxes([v for v in self.picture.vertices if v not in body]),
-            *([_BODY, *self._boxes([v for v in self.picture.vertices if v in body]), "}"] if body else []),
-            *[self._edge(k, edge) for k, edge in enumerate(self.picture.edges, 1)],
-            *_row_lines(rows),
+            *self._defaults("TB" if layout.ranks else self.direction),
+            *self._boxes(self.picture.vertices),
+            *[self._edge(k, edge, layout) for k, edge in enumerate(self.picture.edges, 1)],
+            *_rank_lines(layout),
         ]
-
-    def _body(self, rows: list[list[Vertex]]) -> set[Vertex]:
-        """What is held together in rows, with their whole scopes: so many edges pass by that they would drift apart."""
-        row_of = {v: k for k, row in enumerate(rows) for v in row}
-        spans = [row_of[e.head] - row_of[e.tail] for e in self.picture.edges if e.head in row_of and e.tail in row_of]
-        if sum([span > 1 for span in spans]) <= _PASSING:
-            return set()
-        inside = {v for row in rows[:-1] for v in row}
-        scopes = {v.scope[0] for v in inside if v.scope}
-        return inside | {v for v in self.picture.vertices if v.scope and v.scope[0] in scopes}
 
     def _defaults(self, direction: str) -> list[str]:
         font = {"fontname": "Helvetica"}
@@ -369,7 +356,7 @@ class _Writer:
 
     # edges
 
-    def _edge(self, k: int, edge: Edge) -> str:
+    def _edge(self, k: int, edge: Edge, layout: Layout) -> str:
         served = edge.bits or edge.summands
         names = self.graph.terms_of(served)
         colours = [self.colours[self.terms.index(name)] for name in names] or ["#888888"]
@@ -386,7 +373,8 @@ class _Writer:
             color=":white:".join(colours),
             penwidth="1.8" if dashed is None else None,
             style=dashed,
-            constraint="false" if self.place.get(edge.head, math.inf) < self.place.get(edge.tail, -1) else None,
+            constraint="false" if edge in layout.free else None,
+            weight=layout.weight(edge),
             label=_escaped(f" {edge.label} ") if edge.label and not edge.summands else None,
             tooltip=_tip([told]),
         )
@@ -421,42 +409,6 @@ class _Writer:
 
     # the layout
 
-    def _rows(self) -> list[list[Vertex]]:
-        """The vertices as text is set: rows no wider than a page, a scope begins a new one unless it fits.
-
-        Terms have a row of their own below the others. The root, after them, and data, where it is used, float. There
-        are no rows where the picture is narrow enough without.
-        """
-        width = {v: self._width(v) for v in self.picture.vertices}
-        if _widest_path(self.picture, width) <= PAGE:
-            return []
-        rows: list[list[Vertex]] = []
-        room = 0.0
-        for block in _blocks(self._reading_order()):
-            if sum([width[v] for v in block]) > room:
-                room = 0.0
-            for vertex in block:
-                if width[vertex] > room:
-                    rows.append([])
-                    room = PAGE - _MARGIN
-                rows[-1].append(vertex)
-                room -= width[vertex]
-        return rows + [row for row in [self._term_row(rows)] if row]
-
-    def _last(self) -> set[Vertex]:
-        """The terms that nothing but the root uses."""
-        used = {edge.tail for edge in self.picture.edges if edge.head.node is not self.graph.root}
-        return {v for v in self.picture.vertices if v.node in self.of_term and v not in used}
-
-    def _term_row(self, rows: list[list[Vertex]]) -> list[Vertex]:
-        """The last terms, each about below what it is computed from."""
-        column = {v: k for row in rows for k, v in enumerate(row)}
-        tails: dict[Vertex, list[int]] = {v: [] for v in self.picture.vertices if v in self._last()}
-        for edge in self.picture.edges:
-            if edge.head in tails and edge.tail in column:
-                tails[edge.head].append(column[edge.tail])
-        return sorted((v for v in tails if v.node is not self.graph.root), key=lambda v: np.mean(tails[v] or [0]))
-
     def _width(self, vertex: Vertex) -> float:
         """About how many points a vertex takes, with the gap after it."""
         gap = 36.0
@@ -470,40 +422,11 @@ class _Writer:
         row = (name + 4 + sum(min(len(n), 14) + 3 for n in arriving)) * 5.6
         return max(head, row) + gap
 
-    def _reading_order(self) -> list[Vertex]:
-        """What rows are made of, oldest first, a leaf just before its first use."""
-        place = {v: k for k, v in enumerate(self.picture.vertices)}
-        first_use: dict[Vertex, int] = {}
-        for edge in self.picture.edges:
-            first_use[edge.tail] = min(first_use.get(edge.tail, len(place)), place[edge.head])
-
-        def position(v: Vertex) -> float:
-            is_leaf = v.node is not None and v.node.function is None
-            return first_use.get(v, 0) - 0.5 if is_leaf else place[v]
-
-        floating = self._last() | {v for v in place if _is_data(v.node) or v.node is self.graph.root}
-        return sorted((v for v in place if v not in floating), key=position)
-
-
-def _is_data(node: Tensor | None) -> bool:
-    return node is not None and node.function is None and not node.requires_grad
-
 
 def _cluster(name: str) -> str:
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
     label = _short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
     return _attributes(label=label, labeljust="l", tooltip=_tip([name]), **look)
-
-
-def _blocks(ordered: list[Vertex]) -> list[list[Vertex]]:
-    """Runs of vertices of the same scope."""
-    blocks: list[list[Vertex]] = []
-    for vertex in ordered:
-        if blocks and blocks[-1][-1].scope == vertex.scope:
-            blocks[-1].append(vertex)
-        else:
-            blocks.append([vertex])
-    return blocks
 
 
 def _widest_path(picture: Fold, width: dict[Vertex, float]) -> float:
@@ -517,10 +440,13 @@ def _widest_path(picture: Fold, width: dict[Vertex, float]) -> float:
     return max(reach.values())
 
 
-def _row_lines(rows: list[list[Vertex]]) -> list[str]:
-    """Rows as ranks, one below the other, each in reading order, their first vertices aligned."""
-    lines = [f"{{rank=same; {' '.join(_quoted(v.dot) + ';' for v in row)}}}" for row in rows]
-    for row in rows:
-        lines += [f"{_quoted(a.dot)} -> {_quoted(b.dot)} [style=invis]" for a, b in itertools.pairwise(row)]
-    pairs = itertools.pairwise(rows)
-    return lines + [f"{_quoted(a[0].dot)} -> {_quoted(b[0].dot)} [style=invis weight=10]" for a, b in pairs]
+def _rank_lines(layout: Layout) -> list[str]:
+    """Return what holds ranks together: each in order from left to right, penalty terms at a distance."""
+    lines = []
+    for rank in layout.ranks:
+        if len(rank) > 1:
+            lines.append(f"{{rank=same; {' '.join(_quoted(v.dot) + ';' for v in rank)}}}")
+            for left, right in itertools.pairwise(rank):
+                far = " minlen=2" if layout.fan.get(right) is left else ""
+                lines.append(f"{_quoted(left.dot)} -> {_quoted(right.dot)} [style=invis{far}]")
+    return lines
