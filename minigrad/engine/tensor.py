@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like
-from .context import scopes, traced
+from .context import differentiated, scopes, traced
 from .node import NO_OPTIONS, Node, ancestors, leaf_like
 from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, recorder
@@ -31,6 +31,25 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Tensor, Any], Any], Callable[[
     """The operator and its reflected twin."""
     record = _RECORDERS[ufunc]
     return record, lambda self, other: record(other, self)
+
+
+def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
+    """The operator that updates a learned leaf in place inside ``no_grad``; on other Tensors it rebinds the name."""
+
+    def update(self: Tensor, other: Any) -> Any:
+        start = differentiated.get()
+        if self.rule is not None or not self.requires_grad or (start is not None and self.order >= start):
+            return NotImplemented  # Python then computes self - other, and gives the result the name
+        if scopes.get() is not None:
+            name = self.name or "t"
+            raise TypeError(
+                f"{name} {sign} ... of {self.describe()}, a leaf, would give its name to a result, and the graph would "
+                f"grow in every step: write {name}.data {sign} ..., or update it inside mg.no_grad()"
+            )
+        ufunc(self.data, other.value if isinstance(other, Tensor) else other, out=self.data)
+        return self
+
+    return update
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -292,6 +311,8 @@ class Tensor(Node):
     __matmul__, __rmatmul__ = _operator(np.matmul)
     __mod__, __rmod__ = _operator(np.remainder)
     _power, __rpow__ = _operator(np.power)
+    __iadd__, __isub__ = _update(np.add, "+="), _update(np.subtract, "-=")
+    __imul__, __itruediv__ = _update(np.multiply, "*="), _update(np.divide, "/=")
     __neg__, __pos__, __abs__ = _RECORDERS[np.negative], _RECORDERS[np.positive], _RECORDERS[np.absolute]
     __invert__ = _RECORDERS[np.invert]
     __and__, __rand__ = _operator(np.bitwise_and)

@@ -81,3 +81,38 @@ def test_the_mean_of_more_entries_than_float16_counts_has_a_gradient():
     x = mg.Tensor(np.ones(70_000, np.float16))
     np.mean(x).backward()
     assert np.all(x.grad == np.float16(1 / 70_000)) and x.grad[0] > 0
+
+
+@pytest.mark.parametrize("step", [lambda W, g: W.__isub__(g), lambda W, g: W.__imul__(g), lambda W, g: W.__iadd__(g)])
+def test_a_leaf_is_not_rebound_to_a_result_while_recording(step):
+    W = mg.Tensor([1.0, 2.0], "W")
+    with pytest.raises(TypeError, match=r"W .= .*W \(2,\) float64.*W\.data .= .*mg\.no_grad"):
+        step(W, np.ones(2))
+    assert np.array_equal(W.data, [1.0, 2.0])
+
+
+def test_a_leaf_is_updated_in_place_inside_no_grad_and_no_recording_changes():
+    W = V = mg.Tensor([1.0, 2.0], "W")
+    J = np.sum(W * W)
+    J.backward()
+    with mg.no_grad():
+        W -= 0.5 * W.grad
+        W /= 2
+    assert W is V and np.array_equal(W.data, [0.0, 0.0])
+    W.zero_grad()
+    J.backward()
+    assert np.array_equal(W.grad, [2.0, 4.0])
+
+
+def test_a_result_and_an_argument_of_a_transform_are_rebound_as_everybody_writes_it():
+    W = mg.Tensor([1.0, 2.0])
+    J = np.sum(W)
+    J += np.sum(W * W)
+    assert np.array_equal(mg.gradients(J, [W])[0], [3.0, 5.0])
+
+    def loss(w):
+        w *= 2
+        return np.sum(w * w)
+
+    x = np.array([1.0, 2.0])
+    assert np.array_equal(mg.grad(loss)(x), [8.0, 16.0]) and np.array_equal(x, [1.0, 2.0])
