@@ -36,8 +36,12 @@ class Convention(NamedTuple):
         return Homework(homework.graph, answers)
 
 
-def convention_of(homework: Homework) -> Convention | None:
-    """The convention with fewer wrong steps than there are without one, None where there is none."""
+def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
+    """The convention with fewer wrong steps than there are without one, None where there is none.
+
+    ``derivatives`` says whether the gradients are called dX. Then a sign that goes through all of them may as well be a
+    slip in the first one, and is one as long as it explains no more than that.
+    """
     graph = homework.graph
     ends = {graph.root, *(term.node for term in graph.terms.values())}
     inner = frozenset(x for x in homework.given if x.function is not None and x not in ends)
@@ -47,7 +51,7 @@ def convention_of(homework: Homework) -> Convention | None:
     plain = len(homework.wrong)
     found: list[tuple[int, int, Convention]] = []
     if len(everything) > 1 and inner:
-        found.append((len(_wrong(homework, everything, -1.0)), 1, Convention(-1.0, everything)))
+        found.append((len(_wrong(homework, everything, -1.0)) + derivatives, 1, Convention(-1.0, everything)))
     for k in homework.lengths if inner else ():
         wrong = _wrong(homework, inner, k)
         if any(x.function is None and x in homework.off and x not in wrong for x in homework.answers):
@@ -64,7 +68,7 @@ def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float) -> set[Tensor
         of_given = homework.expected[node] - rest[node]
         expected: Array = of_given + k * rest[node] if node in scaled else of_given / k + rest[node]
         slack = homework.loose[node] * max(abs(k), 1 / abs(k), 1.0)
-        truth = k * homework.truth[node] if node in scaled else homework.truth[node]
-        if not agrees(answer, expected, slack) and not agrees(answer, truth, slack):
+        copied = node in scaled and agrees(answer, k * homework.truth[node], slack)
+        if not agrees(answer, expected, slack) and not copied:
             found.add(node)
     return found

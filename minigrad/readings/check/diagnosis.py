@@ -138,7 +138,7 @@ def _factor(step: Step) -> Iterator[Finding]:
     if t is None:
         return
     if _is(t, -1, step, step.expected):
-        yield Finding(Kind.SIGN, "the sign is wrong: multiply by -1")
+        yield Finding(Kind.SIGN, "the sign is wrong: multiply by -1" + _downhill(step))
     elif _is(t, 0, step, step.expected):
         yield Finding(Kind.MISSING_PATH, "it is zero, but a gradient does arrive here")
     elif words := step.known_factor(t):
@@ -159,6 +159,19 @@ def _exchanged(step: Step) -> Iterator[Finding]:
             if apart and step.telling(expected):
                 yield Finding(Kind.UPSTREAM, text)
                 return
+
+
+def _downhill(step: Step) -> str:
+    """What is added where all gradients have the other sign, so that it may be meant."""
+    homework = step.homework
+    if len(homework.answers) < 2 or any(agrees(a, homework.truth[x], step.slack) for x, a in homework.answers.items()):
+        return ""
+    turned = all(agrees(-a, homework.truth[x], homework.loose[x]) for x, a in homework.answers.items())
+    return (
+        " (all others follow: if they point down the hill, to be added to the weights, it is meant so)"
+        if turned
+        else ""
+    )
 
 
 def _any_factor(step: Step) -> Iterator[Finding]:

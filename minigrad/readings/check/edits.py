@@ -133,10 +133,10 @@ def other_comparison(e: Expr, line: RightLine) -> Edits:
     for function in COMPARISONS.get(e.function, ()):
         yield Call(function, e.args)
     if e.function in COMPARISONS:
-        yield from (Call(e.function, (s, e.args[1])) for s in line.of_shape(e.args[0].shape) if s is not e.args[0])
+        yield from (Call(e.function, (s, e.args[1])) for s in line.fitting(e.args[0].shape) if s is not e.args[0])
     elif np.asarray(line.values[e]).dtype.kind == "b" and np.ndim(line.values[e]):
         yield Call(np.logical_not, (e,))
-        for symbol in line.of_shape(e.shape):
+        for symbol in line.fitting(e.shape):
             yield from (Call(f, (symbol, 0)) for f in (np.greater, np.greater_equal, np.less))
 
 

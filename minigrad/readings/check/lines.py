@@ -17,7 +17,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.lines import Lines
 from minigrad.text.expressions import LITERAL, Expr, parts_of
 
-from .steps import Array, Homework, double
+from .steps import Array, Homework, broadcasts, double
 
 _CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
@@ -124,6 +124,10 @@ class RightLine:
         """The values that a learner may have taken: all but the answer itself, and what is computed from it."""
         later = self.lines.homework.computed_from([self.x]) | {self.x}
         return [(e, a) for e, a in self.lines.values.items() if self.lines.gradients.get(e) not in later]
+
+    def fitting(self, shape: tuple[int, ...]) -> list[Expr]:
+        """The arrays that a learner may have taken where one of a shape belongs."""
+        return [e for e, a in self.namespace if np.size(a) > 1 and broadcasts(np.shape(a), shape)]
 
     def of_shape(self, shape: tuple[int, ...]) -> list[Expr]:
         """The values of a shape that a learner may have taken."""

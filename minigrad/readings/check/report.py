@@ -129,7 +129,8 @@ def check(
         raise ValueError("check: names= holds no gradient: no dX whose X is a node; give them, as in {'dW': dW}")
     with np.errstate(all="ignore"):
         homework = Homework(graph, answers)
-        convention = convention_of(homework) if homework.wrong else None
+        called = any(key.startswith("d") and key[1:] in graph.by_name for key in code.gradients)
+        convention = convention_of(homework, called) if homework.wrong else None
         notes = list(code.notes)
         if convention is not None:
             notes.append(_note(homework, convention))

@@ -28,6 +28,7 @@ def right_weights(network):
 
 
 @NETWORKS
+@pytest.mark.unproved  # saturated weights leave too few digits
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_right_derivation_raises_no_alarm(network, dtype):
     for leaves in right_weights(network):
@@ -219,10 +220,20 @@ def test_a_slip_anywhere_within_a_convention_is_one_mistake(target):
 
 def test_all_gradients_downhill_are_a_convention_said_once():
     r = question()
-    report = check(r.J, {k: -g for k, g in r.derive().items()}, names=r.tensors)
+    report = check(r.J, {k[1:]: -g for k, g in r.derive().items()}, names=r.tensors)
     assert report.ok and len(report.notes) == 1 and "down the hill" in report.notes[0]
-    slipped = check(r.J, {k: -g for k, g in r.derive({"dZ1": "dA1"}).items()}, names=r.tensors)
+    assert check(r.J, {k: -g for k, g in r.derive().items()}, names=r.tensors) == report
+    slipped = check(r.J, {k[1:]: -g for k, g in r.derive({"dZ1": "dA1"}).items()}, names=r.tensors)
     assert [(m.node, m.kind) for m in slipped.mistakes] == [("Z1", Kind.MISSING_MASK)]
+
+
+def test_a_sign_of_the_first_gradient_called_dX_is_a_mistake_though_all_others_follow():
+    r = corpus.record(corpus.LINEAR, corpus.weights(corpus.LINEAR))
+    first = next(iter(corpus.LINEAR.statements))
+    (mistake,) = r.check({first: f"-({corpus.LINEAR.statements[first]})"}).mistakes
+    assert mistake.kind == Kind.SIGN and "down the hill" in mistake.message
+    named = {k[1:]: -g for k, g in r.derive().items()}
+    assert check(r.J, named, names=r.tensors).ok
 
 
 @pytest.mark.parametrize("factor", [-1, 7.3, -0.123])
