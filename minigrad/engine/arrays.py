@@ -10,7 +10,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
-    """A private, writable copy of a leaf's data."""
+    """Return a private, writable copy of a leaf's data."""
     array = np.array(data)
     called = f"Tensor {name or ''} {array.shape} {array.dtype}".replace("  ", " ")
     if array.dtype.kind not in "biuf":
@@ -24,7 +24,7 @@ def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
 
 
 def like(t: Any, data: Any, what: str) -> Array:
-    """A private, writable copy of ``data`` with the shape and dtype of the node ``t``, to be its ``what``."""
+    """Return a private, writable copy of ``data`` with the shape and dtype of the node ``t``, to be its ``what``."""
     array = np.array(data)
     if array.shape != t.shape:
         raise ValueError(f"{what} of {t.describe()} cannot have shape {array.shape}: reshape it to {t.shape}")
@@ -34,7 +34,7 @@ def like(t: Any, data: Any, what: str) -> Array:
 
 
 def private(a: Any) -> Any:
-    """An anonymous constant as a node may keep it: arrays are copied, sequences become arrays."""
+    """Return an anonymous constant as a node may keep it: arrays are copied, sequences become arrays."""
     if isinstance(a, np.ndarray):
         if type(a) is not np.ndarray and not isinstance(a, np.memmap):
             raise TypeError(f"{type(a).__name__} {a.shape} computes in its own way; take np.asarray of it")
@@ -47,7 +47,7 @@ def private(a: Any) -> Any:
 
 
 def frozen(option: Any) -> Any:
-    """An option as a node may keep it: what could be changed later is copied, lists become tuples."""
+    """Return an option as a node may keep it: what could be changed later is copied, lists become tuples."""
     if isinstance(option, list | tuple):
         return tuple(frozen(item) for item in option)
     if isinstance(option, dict):
@@ -56,7 +56,7 @@ def frozen(option: Any) -> Any:
 
 
 def read_only(value: Any) -> Array:
-    """A copy that cannot be written: a view would lead to what it shows by its ``base``."""
+    """Return a copy that cannot be written: a view would lead to what it shows by its ``base``."""
     array = np.array(value)
     array.setflags(write=False)
     return array

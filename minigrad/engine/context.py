@@ -19,7 +19,7 @@ differentiated: ContextVar[int | None] = ContextVar("minigrad_differentiated", d
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """A context in which nothing is recorded: results are constants. Also a decorator.
+    """Return a context in which nothing is recorded: results are constants. Also a decorator.
 
     It holds in the thread or asyncio task that entered it, and in no other.
 
@@ -40,7 +40,7 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def recording() -> Iterator[None]:
-    """A context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
+    """Return a context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
     token = scopes.set(scopes.get() or ())
     try:
         yield
@@ -50,7 +50,7 @@ def recording() -> Iterator[None]:
 
 @contextmanager
 def tracing() -> Iterator[None]:
-    """A context in which non-differentiable functions record as well, so that a computation can be written out."""
+    """Return a context in which non-differentiable functions record too, so that all of a computation is written."""
     token = traced.set(True)
     try:
         yield
@@ -60,7 +60,7 @@ def tracing() -> Iterator[None]:
 
 @contextmanager
 def differentiating(start: int) -> Iterator[None]:
-    """A context in which no value leaves a node that requires a gradient and is not older than ``start``."""
+    """Return a context in which no value leaves a node that requires a gradient and is not older than ``start``."""
     outer = differentiated.get()
     token = differentiated.set(start if outer is None else min(outer, start))
     try:

@@ -9,7 +9,7 @@ from .node import Node
 
 
 def described(args: Any) -> str:
-    """The arguments of a call, as errors give them."""
+    """Return the arguments of a call, as errors give them."""
     return " and ".join(
         a.describe()
         if isinstance(a, Node)
@@ -23,7 +23,7 @@ def described(args: Any) -> str:
 
 
 def called(function: Callable[..., Any]) -> str:
-    """A function as its caller writes it: np.exp, np.linalg.norm."""
+    """Return a function as its caller writes it: np.exp, np.linalg.norm."""
     name: str = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None) or ""
     if module.partition(".")[0] == "numpy":
@@ -34,6 +34,7 @@ def called(function: Callable[..., Any]) -> str:
 
 
 def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
+    """Return the error of a call of a function that the table of rules does not know."""
     name = called(function)
     return TypeError(
         f"minigrad has no rule for {name}, called with {described(args)}; add its derivatives with "
@@ -42,7 +43,7 @@ def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
 
 
 def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception) -> Exception:
-    """The error of a call that NumPy refused, with the Tensors named and the mend."""
+    """Return the error of a call that NumPy refused, with the Tensors named and the mend."""
     kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
     text = str(error)
     tensors = described(args)
@@ -50,7 +51,7 @@ def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception
 
 
 def _mend(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
-    """What does not fit, and what to do, for the two commonest misfits."""
+    """Return what does not fit, and what to do, for the two commonest misfits."""
     shapes = [np.shape(a) for a in args if isinstance(a, Node | np.ndarray | np.generic | int | float)]
     if function is np.matmul and len(shapes) == 2:
         a, b = shapes

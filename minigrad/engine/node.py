@@ -127,7 +127,7 @@ class Node:
     # --- the value ---------------------------------------------------------------------------------------------------
 
     def capture(self) -> Any:
-        """The leaf's value for a recording to keep: nothing may write to it from now on."""
+        """Return the leaf's value for a recording to keep: nothing may write to it from now on."""
         if self.primal is not None:
             return self.primal
         buffer = self._buffer
@@ -227,7 +227,7 @@ class Node:
 
 
 def leaf_like(node: N, primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
-    """A leaf of the class of ``node`` that holds ``primal`` as it is, which nobody may write to."""
+    """Return a leaf of the class of ``node`` that holds ``primal`` as it is, which nobody may write to."""
     leaf: N = _new(type(node))
     leaf._become_leaf(primal, None, name, requires_grad)
     return leaf
@@ -242,7 +242,7 @@ def result(
     requires_grad: bool,
     like: N,
 ) -> N:
-    """The node of a call that was just computed, of the class of ``like``; in ``no_grad`` a leaf with its value."""
+    """Return the node of a call that was just computed, of the class of ``like``; in ``no_grad`` a leaf."""
     path = scopes.get()
     if path is None:
         return leaf_like(like, value)
@@ -263,7 +263,7 @@ def result(
 
 
 def reachable(roots: Iterable[N], along: Callable[[N], Iterable[N]], known: Container[N] = ()) -> list[N]:
-    """The nodes that can be reached from ``roots``, themselves included, oldest first.
+    """Return the nodes that can be reached from ``roots``, themselves included, oldest first.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def reachable(roots: Iterable[N], along: Callable[[N], Iterable[N]], known: Cont
 
 
 def ancestors(roots: Iterable[N], known: Container[N] = ()) -> list[N]:
-    """The nodes that ``roots`` were computed from, themselves and constants included, oldest first."""
+    """Return the nodes that ``roots`` were computed from, themselves and constants included, oldest first."""
     return reachable(roots, attrgetter("inputs"), known)
 
 

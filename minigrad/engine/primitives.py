@@ -15,19 +15,19 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dispatching
 def identity(a: Any) -> Any:
-    """A node of its own for the same value."""
+    """Return a node of its own for the same value."""
     return a
 
 
 @dispatching
 def detach(a: Any) -> Any:
-    """The same value, through which no gradient passes."""
+    """Return the same value, through which no gradient passes."""
     return a
 
 
 @dispatching
 def cast(a: Any, dtype: Any) -> Any:
-    """``a`` in another dtype."""
+    """Return ``a`` in another dtype."""
     return a.astype(dtype)
 
 
@@ -67,28 +67,28 @@ def einsum(*arrays: Any, subscripts: str, optimize: Any = False) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
+    """Return ``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
     return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b
 
 
 def slab(a: Any, axis: int, part: Any) -> Any:
-    """``a`` indexed by ``part`` along one axis."""
+    """Return ``a`` indexed by ``part`` along one axis."""
     return a[(slice(None),) * (axis % a.ndim) + (part,)]
 
 
 def axes_of(a: Any, axis: Any) -> tuple[int, ...]:
-    """The axes that ``axis=`` means for ``a``, counted from 0; NumPy takes the axes 0 and -1 of a number for none."""
+    """Return the axes that ``axis=`` means for ``a``, counted from 0; a number has none, also for the axes 0 and -1."""
     if axis is None or a.ndim == 0:
         return tuple(range(a.ndim))
     return tuple(int(i) % a.ndim for i in (axis if isinstance(axis, tuple | list) else (axis,)))
 
 
 def kept_shape(a: Any, axis: Any) -> tuple[int, ...]:
-    """The shape of a reduction of ``a`` over ``axis`` with keepdims=True."""
+    """Return the shape of a reduction of ``a`` over ``axis`` with keepdims=True."""
     reduced = axes_of(a, axis)
     return tuple(1 if i in reduced else n for i, n in enumerate(a.shape))
 
 
 def count(a: Any, axis: Any) -> int:
-    """The number of entries that a reduction of ``a`` over ``axis`` makes one of."""
+    """Return the number of entries that a reduction of ``a`` over ``axis`` makes one of."""
     return math.prod(a.shape[i] for i in axes_of(a, axis))

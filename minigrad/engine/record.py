@@ -79,7 +79,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
 
 
 def _constant(a: Any) -> Any:
-    """The value of an argument that is no Tensor, for a node to keep."""
+    """Return the value of an argument that is no Tensor, for a node to keep."""
     if isinstance(a, slice):  # whose bounds may be arrays that change later
         return slice(*[None if bound is None else operator.index(bound) for bound in (a.start, a.stop, a.step)])
     if isinstance(a, list | tuple) and any(isinstance(item, Node) for item in a):
@@ -88,7 +88,7 @@ def _constant(a: Any) -> Any:
 
 
 def _one_array(value: Any, rule: Rule) -> Any:
-    """A Python number that a function returned, as NumPy's."""
+    """Return a Python number that a function returned, as NumPy's."""
     if not rule.differentiable:
         raise TypeError(
             f"it gives a {type(value).__name__}, which differs from call to call, while a program is traced; "
@@ -169,7 +169,7 @@ def _binary(rule: Rule) -> Callable[[Any, Any], Any]:
 
 
 def _operand(a: Any) -> Any:
-    """The other operand of an operator, as a node may keep it; NotImplemented where it is no array."""
+    """Return the other operand of an operator, as a node may keep it; NotImplemented where it is no array."""
     a = _constant(a)
     return a if isinstance(a, np.ndarray | np.generic | int | float) else NotImplemented
 
@@ -228,7 +228,7 @@ def _arrays_and_options(
 
 
 def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a call as a node may keep them."""
+    """Return the options of a call as a node may keep them."""
     for key, option in options.items():
         if isinstance(option, Node):
             raise TypeError(
@@ -249,7 +249,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @lru_cache
 def _option_names(derivative: Callable[..., Any]) -> frozenset[str] | None:
-    """The options that a rule knows; None where it takes any."""
+    """Return the options that a rule knows; None where it takes any."""
     parameters = signature(derivative).parameters.values()
     if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
         return None

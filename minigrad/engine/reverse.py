@@ -41,7 +41,7 @@ def walk(
     create_graph: bool = False,
     narrow: bool = False,
 ) -> dict[N, Any]:
-    """The cotangents of the nodes that the seeds depend on.
+    """Return the cotangents of the nodes that the seeds depend on.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def walk(
 def _walked(
     seeds: Mapping[N, Any], wrt: Collection[N] | None, given: Mapping[N, Any], values: Values | None, narrowed: set[N]
 ) -> dict[N, Any]:
-    """The cotangents; to ``narrowed`` are added the nodes whose cotangent may have to be broadcast to their shape."""
+    """Return the cotangents, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
     nodes = on_path(seeds, wrt)
     wanted = seeds if wrt is None else set(nodes)
     found = {x: g for x, g in seeds.items() if x.requires_grad and x in wanted}
@@ -132,7 +132,7 @@ def _walked(
 
 
 def pull(node: Node, i: int, g: Any, y: Any = None, args: tuple[Any, ...] | None = None) -> Any:
-    """What a node with the cotangent ``g`` sends to its ``i``-th argument: the vector-Jacobian product of one node.
+    """Return the vector-Jacobian product of one node: what it sends to its ``i``-th argument.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def pull(node: Node, i: int, g: Any, y: Any = None, args: tuple[Any, ...] | None
 
 
 def on_path(roots: Iterable[N], wrt: Collection[N] | None = None) -> list[N]:
-    """The nodes that ``roots`` depend on differentiably, themselves included, newest first.
+    """Return the nodes that ``roots`` depend on differentiably, themselves included, newest first.
 
     With ``wrt`` only those with a path to one of ``wrt``. Nodes that are older than all of ``wrt`` are not looked at.
     """
@@ -201,7 +201,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
-    """What a derivative of ``node`` returned, broadcasting undone."""
+    """Return what a derivative of ``node`` returned, broadcasting undone."""
     try:
         return unbroadcast(c, shape)
     except ValueError:
@@ -213,7 +213,7 @@ def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _broadcast_axes(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], Any]:
-    """The axes along which broadcasting repeated, and the ones that a matrix with repeated columns is summed by.
+    """Return the axes along which broadcasting repeated, and the ones that a matrix with repeated columns is summed by.
 
     The product with ones is what makes the gradient of a bias: in BLAS it takes half the time of NumPy's sum.
     """
@@ -260,7 +260,7 @@ def _sum(found: dict[N, Any], x: N, c: Any) -> Any:
 
 
 def _references_of_a_cotangent() -> int:
-    """What ``_sum`` counts where nothing but the dictionary and one variable of its caller refer to a cotangent."""
+    """Return what ``_sum`` counts for a cotangent that only the dictionary and one variable of its caller refer to."""
     found = {0: np.zeros(1)}
     earlier = found[0]
     return getrefcount(found[0]) + 0 * earlier.size
@@ -273,7 +273,7 @@ _OURS = _references_of_a_cotangent()
 
 
 def _recorded(node: Node) -> tuple[Any, tuple[Any, ...]]:
-    """A node and its arguments, nodes where they were nodes, so that a rule run on them records."""
+    """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
     pairs = tuple(zip(node.operands, node.primals, strict=True))
     for x, a in pairs:
         if x is not None and x.rule is None and x.value is not a and not np.array_equal(x.value, a, equal_nan=True):

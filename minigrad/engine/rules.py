@@ -96,7 +96,7 @@ class Rule:
         return self.function is np.where or (isinstance(self.function, np.ufunc) and self.function.signature is None)
 
     def vjps(self, operands: tuple[Any, ...]) -> Derivatives:
-        """The derivatives for these operands (None for a constant): one per argument, none if non-differentiable."""
+        """Return the derivatives for these operands (None for a constant): one per argument, or none at all."""
         return self.derivatives if isinstance(self.derivatives, tuple) else self.derivatives(operands)
 
 
@@ -155,7 +155,7 @@ def rule(function: Function, *derivatives: Derivative | None) -> Function:
 
 
 def _copying(function: Function) -> Function:
-    """The function with a result of its own: what a user's function returns may be an array that changes later."""
+    """Return the function with a copy for a result: what a user's function returns may be changed later."""
 
     @functools.wraps(function)
     def copying(*args: Any, **options: Any) -> Any:
@@ -166,7 +166,7 @@ def _copying(function: Function) -> Function:
 
 
 def dispatching(implementation: Function) -> Function:
-    """The function as one that asks its arguments for NumPy's ``__array_function__``, as NumPy's functions do."""
+    """Return a function that asks its arguments for ``__array_function__``, as NumPy's functions do."""
 
     @functools.wraps(implementation)
     def function(*args: Any, **options: Any) -> Any:
@@ -180,5 +180,5 @@ def dispatching(implementation: Function) -> Function:
 
 
 def same(g: Any, y: Any, *args: Any) -> Any:
-    """The derivative 1: the cotangent passes as it is."""
+    """Return the derivative 1: the cotangent passes as it is."""
     return g

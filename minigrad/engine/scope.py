@@ -24,6 +24,7 @@ class ScopeName(str):
     assigned: "WeakValueDictionary[str, Node]"
 
     def __new__(cls, name: str) -> "ScopeName":
+        """Return the name of a scope in which nothing is assigned yet."""
         scope = super().__new__(cls, name)
         scope.assigned = WeakValueDictionary()
         return scope

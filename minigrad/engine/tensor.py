@@ -28,13 +28,13 @@ _RECORDERS = {ufunc: recorder(ufunc) for ufunc in RULES if isinstance(ufunc, np.
 
 
 def _operator(ufunc: np.ufunc) -> tuple[Callable[[Tensor, Any], Any], Callable[[Tensor, Any], Any]]:
-    """The operator and its reflected twin."""
+    """Return the operator and its reflected twin."""
     record = _RECORDERS[ufunc]
     return record, lambda self, other: record(other, self)
 
 
 def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
-    """The operator that updates a learned leaf in place inside ``no_grad``; on other Tensors it rebinds the name."""
+    """Return the operator that updates a leaf in place inside ``no_grad``, and rebinds the name of other Tensors."""
 
     def update(self: Tensor, other: Any) -> Any:
         start = differentiated.get()
@@ -117,7 +117,7 @@ class Tensor(Node):
     # --- the value ---------------------------------------------------------------------------------------------------
 
     def item(self) -> float:
-        """The value of a Tensor with one element, as a Python number.
+        """Return the value of a Tensor with one element, as a Python number.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Tensor(Node):
         return np.array(self.value, dtype=dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copied or pickled leaf is a leaf of its own; a result is not copied without its graph."""
+        """Return how a leaf is copied and pickled: as a leaf of its own. A result is not copied without its graph."""
         if self.rule is not None:
             raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
         return Tensor, (np.array(self.value), self.name, self.requires_grad)
@@ -224,7 +224,7 @@ class Tensor(Node):
         return self
 
     def detach(self) -> Tensor:
-        """A constant with the same value, cut off from the graph: no gradient passes."""
+        """Return a constant with the same value, cut off from the graph: no gradient passes."""
         if traced.get():
             recorded: Tensor = apply(detach, (self,))
             return recorded
@@ -257,7 +257,7 @@ class Tensor(Node):
             node._cotangent = g if earlier is None else earlier + g
 
     def seed(self, gradient: Any = None) -> Any:
-        """The cotangent that a reverse walk from here starts with: ``gradient``, checked, or 1 for a scalar."""
+        """Return the cotangent that a reverse walk from here starts with: ``gradient``, checked, or 1 for a scalar."""
         if not self.requires_grad:
             raise RuntimeError(f"{self.describe()} needs no gradient: {self._cut_off()}")
         if gradient is None:
@@ -340,22 +340,23 @@ class Tensor(Node):
     any, all, round, nonzero = _method(np.any), _method(np.all), _method(np.round), _method(np.nonzero)
 
     def reshape(self, *shape: Any) -> Tensor:
-        """The same entries in another shape, given as a tuple or as numbers."""
+        """Return the same entries in another shape, given as a tuple or as numbers."""
         reshaped: Tensor = apply(np.reshape, (self,), {"shape": frozen(shape[0] if len(shape) == 1 else shape)})
         return reshaped
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order, given as a tuple or as numbers; reversed without any."""
+        """Return the axes in another order, given as a tuple or as numbers; reversed without any."""
         order = axes[0] if len(axes) == 1 else axes
         transposed: Tensor = apply(np.transpose, (self,), {"axes": tuple(order)} if order else NO_OPTIONS)
         return transposed
 
     @property
     def T(self) -> Tensor:
+        """The axes in reversed order."""
         return self.transpose()
 
     def astype(self, dtype: Any) -> Tensor:
-        """A copy in another dtype; the cotangent is cast back on its way here."""
+        """Return a copy in another dtype; the cotangent is cast back on its way here."""
         dtype = np.dtype(dtype)
         copy: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
         return copy
@@ -367,7 +368,7 @@ def _is_at(frame: FrameType, operation: str) -> bool:
 
 
 def constant(data: Any, name: str | None = None) -> Tensor:
-    """A named constant: a leaf without gradient.
+    """Return a named constant: a leaf without gradient.
 
     Plain arrays and numbers in a computation are anonymous constants; this one has a name in pictures and derivations.
 
@@ -399,7 +400,7 @@ def _checked_name(name: Any) -> str | None:
 
 
 def holding(value: Any, name: str | None = None, requires_grad: bool = False) -> Tensor:
-    """A leaf that holds ``value`` as it is, without a copy until it is to be written. Nobody else may write to it."""
+    """Return a leaf that holds ``value`` as it is, which nobody else may write to; it is copied when it is written."""
     leaf: Tensor = object.__new__(Tensor)
     leaf._become_leaf(value, None, name, requires_grad)
     return leaf

@@ -56,12 +56,12 @@ def _choosing(function: Function, choose: Chooser, **facts: Any) -> None:
 
 
 def _each(derivative: Derivative) -> Chooser:
-    """Derivatives of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
+    """Return derivatives of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
     return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))
 
 
 def _first_only(derivative: Derivative) -> Chooser:
-    """Derivatives of a function through whose first argument alone a gradient passes."""
+    """Return derivatives of a function through whose first argument alone a gradient passes."""
     return lambda operands: (derivative, *(None for _ in operands[1:]))
 
 
@@ -69,7 +69,7 @@ def _first_only(derivative: Derivative) -> Chooser:
 
 
 def _kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The cotangent of a reduction of ``a`` in the shape that it has with keepdims=True, which broadcasts to a's."""
+    """Return the cotangent of a reduction of ``a`` in the shape that keepdims=True gives, which broadcasts to a's."""
     return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
 
 
@@ -79,7 +79,7 @@ def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _nonzero(a: Any) -> Any:
-    """``a`` with 1 in place of 0: a safe divisor where the numerator is 0 too."""
+    """Return ``a`` with 1 in place of 0: a safe divisor where the numerator is 0 too."""
     return np.where(a == 0, _one(a), a)
 
 
@@ -92,7 +92,7 @@ def _zero(a: Any) -> Any:
 
 
 def _swap(a: Any) -> Any:
-    """The matrix transpose of a stack of matrices."""
+    """Return the matrix transpose of a stack of matrices."""
     return np.swapaxes(a, -1, -2)
 
 
@@ -173,7 +173,7 @@ for _radians in (np.radians, np.deg2rad):
 
 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
+    """Return g b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
     lowered = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
     return g * b * np.power(a, lowered)
 
@@ -188,7 +188,7 @@ _pointwise(np.float_power, _power_base, _power_exponent)
 
 
 def _extremum(function: Function, wins: Derivative) -> None:
-    """maximum and its kin: the winner takes the gradient; at a tie two differentiable operands take half each."""
+    """Write the row of maximum or its kin: the winner takes the gradient, at a tie two operands take half each."""
 
     def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
         return g * wins(mine, other) + 0.5 * g * (mine == other)
@@ -282,7 +282,7 @@ def _freedom(a: Any, axis: Any, ddof: float) -> float:
 
 
 def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
+    """Return a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
     return _spread(g / _nonzero(y), a, axis, keepdims) * a
 
 
@@ -315,7 +315,7 @@ _row(np.cumsum, _cumsum, linear=1)
 
 
 def _inverse(axes: Any, ndim: int) -> tuple[int, ...]:
-    """The order of axes that undoes a transpose by ``axes``."""
+    """Return the order of axes that undoes a transpose by ``axes``."""
     return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
 
 
@@ -393,7 +393,7 @@ def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
-    """The axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
+    """Return the axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
     if isinstance(axes, int | np.integer):
         return list(range(a.ndim - axes, a.ndim)), list(range(axes))
     of_a, of_b = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
@@ -419,7 +419,7 @@ def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
-    """The cotangent takes the output's letters, the answer the argument's own.
+    """Return the cotangent takes the output's letters, the answer the argument's own.
 
     A letter that only this argument has was summed away: ones give it back. A letter that it has twice is a diagonal:
     an identity matrix puts the answer there.
