@@ -17,7 +17,7 @@ from minigrad.text.expressions import LITERAL, Expr
 from minigrad.text.words import printable
 
 from .kinds import Kind
-from .lines import ELEMENTWISE, Call, RightLine
+from .lines import ELEMENTWISE, Call, RightLine, with_argument
 from .steps import Homework
 
 Edits = Iterator[Any]
@@ -194,6 +194,15 @@ def powers(e: Expr, line: RightLine) -> Edits:
         yield Call(np.sqrt, (Call(np.absolute, (e,)),))
 
 
+def other_number(e: Expr, line: RightLine) -> Edits:
+    """A number that is off by one, doubled, halved, or of the other sign."""
+    for i, a in enumerate(e.args):
+        if a.function is LITERAL and type(a.value) in (int, float):
+            for number in (a.value + 1, a.value - 1, 2 * a.value, a.value / 2, -a.value):
+                if number != a.value:
+                    yield with_argument(e, i, number)
+
+
 def functions(e: Expr, line: RightLine) -> Edits:
     """A simple function of a value for the value: its slope as an activation, its mask, its sign."""
     if np.ndim(line.values[e]) and e.function is not LITERAL:
@@ -366,6 +375,7 @@ EDITS = (
     Edit(other_branch, 1.2, Kind.WRONG_MASK),
     Edit(powers, 1.3, Kind.NUMBER),
     Edit(one_or_none, 1.2),
+    Edit(other_number, 1.2, Kind.NUMBER),
     Edit(other_value, 1.5),
     Edit(applied_again, 1.5, Kind.PRE_POST),
     Edit(functions, 1.6, Kind.WRONG_FACTOR),

@@ -327,3 +327,8 @@ def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> A
     row = RULES.get(function)
     implementation = function if row is None or row.implementation is None else row.implementation
     return implementation(*args, **options)
+
+
+def with_argument(e: Expr, i: int, new: Any) -> Call:
+    """A call with another i-th argument."""
+    return Call(e.function, (*e.args[:i], new, *e.args[i + 1 :]), e.options)

@@ -16,7 +16,7 @@ from minigrad.text.expressions import LITERAL, Expr
 
 from .edits import DIRECTIONS, EDITS, Edit
 from .kinds import Kind
-from .lines import Call, RightLine
+from .lines import Call, RightLine, with_argument
 from .steps import Array, Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
@@ -349,11 +349,6 @@ class Search:
                 if np.all(there[off]) and np.sum(changed) > np.sum(off):
                     found.append(Fit(edit.weight + 1, edit, self.line, changes, None, off))
         return found
-
-
-def with_argument(e: Expr, i: int, new: Any) -> Call:
-    """A call with another i-th argument."""
-    return Call(e.function, (*e.args[:i], new, *e.args[i + 1 :]), e.options)
 
 
 def round_off(t: float) -> float:

@@ -259,6 +259,8 @@ class Homework:
                 float(n) ** 2: f"{n}² times too large (are two factors 1/{n} missing?)",
                 2.0 * n: f"2·{n} times too large",
                 0.5 / n: f"2·{n} times too small",
+                n / (n - 1): f"{n}/{n - 1} times what it should be ({n - 1} stands for {n})",
+                (n - 1) / n: f"{n - 1}/{n} times what it should be ({n} stands for {n - 1})",
             }
         for k in sorted(numbers - {0.0, 1.0}):
             found.setdefault(k, f"{k:.6g} times what it should be")

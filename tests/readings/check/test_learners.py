@@ -174,3 +174,19 @@ def test_a_slip_is_one_mistake_where_the_leaves_alone_are_given(network, target,
     report = corpus.check(r.J, {"d" + name: found["d" + name] for name in network.leaves}, names=r.tensors)
     assert len(report.mistakes) <= 2 and report.mistakes, report
     assert report.mistakes[0].kind is not Kind.UNKNOWN, report
+
+
+def test_a_number_that_is_off_in_every_turn_of_a_loop_is_named():
+    r = corpus.record(RECURRENT, corpus.weights(RECURRENT))
+    found = r.derive()
+    dh2 = found["dh2"]
+    dh1 = (dh2 * (0.5 - r.values["h2"] ** 2)) @ r.values["W"].T
+    dh0 = (dh1 * (0.5 - r.values["h1"] ** 2)) @ r.values["W"].T
+    (mistake,) = corpus.check(r.J, {"dh2": dh2, "dh0": dh0}, names=r.tensors).mistakes
+    assert mistake.kind == Kind.NUMBER and "more places" in mistake.message
+
+
+def test_one_less_than_a_length_is_a_known_factor():
+    r = corpus.record(NORM, corpus.weights(NORM))
+    (mistake,) = r.check({"dgamma": "np.sum(dout * xhat, axis=0) * 6 / 5"}).mistakes
+    assert mistake.kind == Kind.FACTOR and "5 stands for 6" in mistake.message
