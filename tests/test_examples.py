@@ -53,6 +53,7 @@ def test_the_post_s_numbers_are_typed_in_as_the_post_has_them(step_by_step):
     assert step_by_step.UPDATED["w1"] == "0.149780716"
 
 
+@pytest.mark.slow
 def test_the_closing_numbers_are_the_right_ones_and_the_post_s_come_from_stale_weights(step_by_step):
     assert step_by_step.error_after(1) == pytest.approx(0.29102777369359933, rel=1e-15)
     assert step_by_step.error_after(10_000) == pytest.approx(3.510187782978859e-05, rel=1e-11)

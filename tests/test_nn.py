@@ -38,6 +38,7 @@ def test_float32_stays(name):
     assert y.dtype == z.grad.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_against_pytorch():
     torch = pytest.importorskip("torch")
     F = torch.nn.functional

@@ -23,6 +23,7 @@ def trained(optimizer, steps, params):
     return params, state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

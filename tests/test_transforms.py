@@ -192,6 +192,7 @@ def test_third_derivative_through_three_transforms():
     assert mg.grad(lambda x: mg.hvp(lambda y: y**4, (x,), (1.0,))[0])(2.0) == 48
 
 
+@pytest.mark.slow
 def test_against_jax(rng):
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

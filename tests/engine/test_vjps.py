@@ -401,6 +401,7 @@ PEERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_against_pytorch(name):
     torch = pytest.importorskip("torch")

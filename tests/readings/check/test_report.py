@@ -10,6 +10,13 @@ from minigrad.readings.check.kinds import Kind
 from minigrad.readings.check.report import check
 
 NETWORKS = pytest.mark.parametrize("network", corpus.NETWORKS, ids=lambda network: network.name)
+SMALLEST_FIRST = pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(network, id=network.name, marks=[] if network is corpus.LOGISTIC else [pytest.mark.slow])
+        for network in corpus.NETWORKS
+    ],
+)
 
 
 def question(seed=0, dtype=np.float64):
@@ -64,7 +71,7 @@ def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_
 # --- the corpus -------------------------------------------------------------------------------------------------------
 
 
-@NETWORKS
+@SMALLEST_FIRST
 def test_every_single_mistake_is_found_where_it_is_and_named(network):
     r = corpus.record(network, corpus.weights(network))
     found = corpus.mutations(r)
@@ -76,6 +83,7 @@ def test_every_single_mistake_is_found_where_it_is_and_named(network):
     assert named >= 0.95 * len(found) > 20
 
 
+@pytest.mark.slow
 def test_both_of_two_mistakes_are_found():
     """All but where an intermediate gradient has a shape that the steps after it cannot be judged by."""
     found = [both for network in corpus.NETWORKS for both in corpus.doubles(network, 25)]
