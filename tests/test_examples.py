@@ -60,6 +60,7 @@ def test_the_closing_numbers_are_the_right_ones_and_the_post_s_come_from_stale_w
     assert f"{step_by_step.error_after(1, step_by_step.one_stale_round):.9f}" == "0.291027924"
 
 
+@pytest.mark.slow
 def test_step_by_step_tells_its_story(step_by_step, tmp_path, capsys):
     step_by_step.main(tmp_path)
     story = capsys.readouterr().out

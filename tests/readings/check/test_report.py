@@ -45,7 +45,7 @@ def test_a_right_derivation_raises_no_alarm(network, dtype):
         assert all(any(note.startswith(f"d{name}: ") for note in report.notes) for name in unchecked)
 
 
-@NETWORKS
+@SMALLEST_FIRST
 def test_a_step_in_float32_is_right(network):
     r = corpus.record(network, corpus.weights(network))
     for target, code in network.statements.items():
