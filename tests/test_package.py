@@ -45,8 +45,8 @@ MODULES = (
     *("readings.check.kinds", "readings.check.kinks", "readings.check.steps", "readings.check.lines"),
     *("readings.check.edits", "readings.check.search", "readings.check.wording", "readings.check.diagnosis"),
     *("readings.check.conventions", "readings.check.source", "readings.check.report"),
-    *("readings.draw.fold", "readings.draw.layout", "readings.draw.drawing", "readings.draw.page"),
-    "readings.draw.picture",
+    *("readings.draw.fold", "readings.draw.formulas", "readings.draw.layout", "readings.draw.drawing"),
+    *("readings.draw.page", "readings.draw.picture"),
     *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit", "readings.compile.compiled"),
     *("nn", "optim"),
 )

@@ -1,8 +1,9 @@
 """Where the vertices of a picture stand: one spine from top to bottom, and beside it what feeds it.
 
 The spine is what is computed from what is computed. A leaf stands in the rank of the one vertex that uses it: to the
-left where nothing else does, to the right where a cost term does too. A term that only such leaves feed, such as a
-penalty on weights, stands beside them, so that its edges are a fan. Ranks come from the edges of the spine alone.
+left where nothing else does, to the right where a cost term does too, and above where there is no room. A term that
+only such leaves feed, such as a penalty on weights, stands beside them, so that its edges are a fan. Ranks come from
+the edges of the spine alone.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,6 @@ from dataclasses import dataclass, field
 from minigrad.engine.tensor import Tensor
 
 from .fold import Edge, Fold, Vertex
-
-MAX_BESIDE = 3  # leaves to one side of the vertex that uses them; others stand above it
 
 
 @dataclass
@@ -89,8 +88,9 @@ class _Neighbours:
             if not users or self._begins_the_spine(leaf, users):
                 continue
             home = users[0]
-            side = homes[home][len(self.heads[leaf]) > 1]
-            if len(side) < MAX_BESIDE and width[leaf] <= room[home]:
+            left, right = homes[home]
+            side = right if len(self.heads[leaf]) > 1 or left else left
+            if not side and width[leaf] <= room[home]:
                 side.append(leaf)
                 room[home] -= width[leaf]
         return homes

@@ -7,6 +7,7 @@ The picture is DOT text. Its width is what decides whether it can be read where 
 from left to right is set like text: rows from left to right, one below the other, a scope to a row.
 """
 
+import html
 import itertools
 import re
 from collections.abc import Iterable, Mapping
@@ -17,23 +18,24 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm
 from minigrad.readings.check.report import Check
-from minigrad.readings.derive.derivation import Derivation, derivation_of
 from minigrad.text.words import colour_of, headline, number, printable, tinted
 
 from .drawing import Drawing
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
+from .formulas import MAX_HEAD, MAX_SUMMAND, MAX_TERM, Formulas, Summand
 from .layout import Layout, spine
 from .page import page
 
 PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
+READABLE = 1.3 * PAGE  # scaled to a page, what is no wider has text of 10 px
 
 _FONT = 12
 _SMALL = 10
+_CHARACTER = 6.0  # points that a character of a box takes, about
+_GAP = 40.0  # points around its text, and between boxes
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 _NAME = 18  # characters of a name in a node
-_FORMULA = 160  # characters of a formula in a tooltip
-MAX_OPERATIONS = 60  # of one
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 
 
@@ -74,7 +76,7 @@ def draw(
     writer = _Writer(graph, picture, direction, marks)
     colours = dict(zip(writer.terms, writer.colours, strict=True))
     layouts = [writer.lines(), writer.lines(plain=True)]
-    formulas, derivation = writer.formulas, writer.derivation
+    formulas, derivation = writer.formulas, writer.written.derivation
     return Drawing(graph, picture.vertices, picture.edges, layouts, colours, formulas, derivation, marks, page)
 
 
@@ -129,6 +131,8 @@ def _tip(lines: Iterable[str]) -> str:
 
 
 def _size(text: str, points: int = _SMALL, colour: str | None = None, bold: bool = False) -> str:
+    if not text:
+        return ""
     ink = f' COLOR="{colour}"' if colour else ""
     return f'<FONT POINT-SIZE="{points}"{ink}>{f"<B>{text}</B>" if bold else text}</FONT>'
 
@@ -166,18 +170,6 @@ def _families(names: list[str], limit: int = 6) -> str:
     return ", ".join(parts[:limit]) + rest
 
 
-def _formulas(derivation: Derivation | None, vertices: list[Vertex]) -> dict[Tensor, str]:
-    """What every vertex was computed by, in NumPy."""
-    formulas: dict[Tensor, str] = {}
-    if derivation is not None:
-        lines = derivation.lines
-        for x in (v.node for v in vertices if v.node is not None and v.node.function is not None):
-            (e,) = lines.forward[x].expressions if x in lines.forward else (lines.plain[x],)
-            text = derivation.written(e, "numpy") if e.size <= MAX_OPERATIONS else ""
-            formulas[x] = text if 0 < len(text) <= _FORMULA else f"{x.op}(…)"
-    return formulas
-
-
 def _values(a: Any) -> str:
     a = np.asarray(a, float)
     if a.size < 2:
@@ -199,8 +191,13 @@ class _Writer:
         self.colours = [colour_of(k) for k in range(len(self.terms))]
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
-        self.derivation = derivation_of(graph)
-        self.formulas = _formulas(self.derivation, picture.vertices)
+        self.written = Formulas(graph)
+        self.formulas = self.written.in_numpy(v.node for v in picture.vertices if v.node is not None)
+        self.heads = {
+            v: self.written.head(v.node, MAX_TERM if v.node in self.of_term else MAX_HEAD)
+            for v in picture.vertices
+            if v.node is not None and v.named
+        }
         shown = (v.node for v in picture.vertices if v.node is not None and v.node.requires_grad)
         self.computed = any(node.grad is not None for node in shown)
         self.clusters = 0
@@ -215,7 +212,7 @@ class _Writer:
         if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE:
             layout = Layout()
         else:
-            layout = spine(self.picture, self.graph.root, self.of_term, self.width, PAGE)
+            layout = spine(self.picture, self.graph.root, self.of_term, self.width, READABLE)
         return [
             *self._defaults("TB" if layout.ranks else self.direction),
             *self._boxes(self.picture.vertices),
@@ -280,7 +277,9 @@ class _Writer:
         if node in self.of_term:
             ink = self.colours[self.of_term[node]]
             look = {"style": "rounded,filled", "color": ink, "fillcolor": tinted(ink, 0.86), "penwidth": "1.5"}
-            return {**box, **look, "label": title}
+            formula = self.heads.get(vertex)
+            below = f"<BR/>{_size(_escaped(formula))}" if formula else ""
+            return {**box, **look, "label": f"{title[:-1]}{below}>"}
         if not vertex.named:
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
         if not node.requires_grad:
@@ -291,7 +290,9 @@ class _Writer:
 
     def _table(self, vertex: Vertex, node: Tensor) -> str:
         fill = _LEARNED if node.function is None else _COMPUTED
-        head = f"<B>{_short(vertex.title)}</B> {_size(_shape(self.graph, node))}"
+        formula = self.heads.get(vertex)
+        is_ = f" = {_escaped(formula)}" if formula else ""
+        head = f"<B>{_short(vertex.title)}</B>{_size(is_, 11)} {_size(_shape(self.graph, node), colour=_GREY)}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -299,23 +300,34 @@ class _Writer:
         )
 
     def _gradient(self, vertex: Vertex, node: Tensor) -> str:
-        """In words: what the gradient of a node is made of."""
-        bits = self.graph.reach[node]
-        arriving = [
-            _size(_short(name, 14) + self._zero(node, name), colour=self.colours[k])
-            for k, name in enumerate(self.terms)
-            if bits >> k & 1
-        ]
+        """The gradient of a node, summand by summand in the colour of its term; where that is long, its terms alone."""
+        bits, summands = self.graph.reach[node], self.written.gradient(node)
+        if not summands:
+            summands = [Summand(printable(name, 14), 1 << k) for k, name in enumerate(self.terms) if bits >> k & 1]
+        lines = self._sum(f"d{_short(vertex.title)} = ", summands) if bits else []
+        zero = [printable(name, 14) for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
+        if zero:
+            lines.append(_size(f"{_escaped(_families(zero, 3))}: 0 here", colour=_GREY))
         missing = [printable(name, 14) for k, name in enumerate(self.terms) if not bits >> k & 1]
-        lines = [_size(f"d{_short(vertex.title)} = ") + _size(" + ").join(arriving)] if arriving else []
         if missing:
-            lines.append(_size(f"{_escaped(_families(missing, 3))}: no path", colour=_GREY))
-        if arriving and node.grad is None:
-            lines.append(_size("not computed yet", colour=_GREY))
-        return ("<BR/>".join(lines) or _size("no path", colour=_GREY)) + self._mark(node)
+            lines.append(_size(f"no path to {_escaped(_families(missing, 3))}", colour=_GREY))
+        return "<BR/>".join(lines) + self._mark(node)
 
-    def _zero(self, node: Tensor, term: str) -> str:
-        return " (0 here)" if self.computed and not np.any(self.graph.cotangents(term)[node]) else ""
+    def _sum(self, symbol: str, summands: list[Summand]) -> list[str]:
+        """A sum in one line, or where that is long in a line per summand."""
+        parts = []
+        for k, (text, bits) in enumerate(summands):
+            names = self.graph.terms_of(bits)
+            colour = self.colours[self.terms.index(names[0])] if len(names) == 1 else None
+            sign = "− " if text.startswith("-") and k else "+ " if k else ""
+            unsigned = text.removeprefix("-") if sign else text
+            parts.append(_size(sign) + _size(_escaped(unsigned), colour=colour))
+        short = sum(len(text) + 3 for text, _ in summands) <= MAX_SUMMAND
+        joined = [_size(" ").join(parts)] if short else parts
+        return [_size(symbol) + joined[0], *joined[1:]]
+
+    def _is_zero(self, node: Tensor, term: str) -> bool:
+        return self.computed and not np.any(self.graph.cotangents(term)[node])
 
     def _mark(self, node: Tensor) -> str:
         """What a check found of the gradient of a node."""
@@ -375,9 +387,13 @@ class _Writer:
             style=dashed,
             constraint="false" if edge in layout.free else None,
             weight=layout.weight(edge),
-            label=_escaped(f" {edge.label} ") if edge.label and not edge.summands else None,
+            label=_escaped(f" {edge.label} ") if self._is_labelled(edge) else None,
             tooltip=_tip([told]),
         )
+
+    def _is_labelled(self, edge: Edge) -> bool:
+        """Whether an edge says what happens on its way: where the head has no formula that does."""
+        return bool(edge.label) and not edge.summands and not self.heads.get(edge.head)
 
     # the legend
 
@@ -391,10 +407,11 @@ class _Writer:
             ink = _size(f"━━ <B>{_short(name)}</B>", _FONT, self.colours[k])
             says = _escaped(self._reach_in_words(k, nodes)).replace("\n", '<BR ALIGN="LEFT"/>')
             rows.append(f'<TR><TD ALIGN="LEFT">{ink}</TD><TD ALIGN="LEFT">{says}</TD></TR>')
-        rows += [
-            f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self.picture.notes
-        ]
+        rows += [f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self._notes()]
         return f'<<TABLE BORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>>'
+
+    def _notes(self) -> list[str]:
+        return [*self.picture.notes, *([] if self.computed or not self.terms else ["Gradients are not computed yet."])]
 
     def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
         reached = [self.graph.names[x] for x in nodes if self.graph.reach[x] >> k & 1]
@@ -411,16 +428,8 @@ class _Writer:
 
     def _width(self, vertex: Vertex) -> float:
         """About how many points a vertex takes, with the gap after it."""
-        gap = 36.0
-        if vertex.node is None:
-            return 150 + gap
-        if not vertex.named:
-            return 30 + gap
-        name = min(len(vertex.title), _NAME)
-        head = name * 8.0 + len(_shape(self.graph, vertex.node)) * 6.0 + 12
-        arriving = [n for k, n in enumerate(self.terms) if self.graph.reach[vertex.node] >> k & 1]
-        row = (name + 4 + sum(min(len(n), 14) + 3 for n in arriving)) * 5.6
-        return max(head, row) + gap
+        lines = re.split("<BR/>|</TR>", self._look(vertex)["label"])
+        return _GAP + _CHARACTER * max(len(html.unescape(re.sub("<[^>]*>", "", line))) for line in lines)
 
 
 def _cluster(name: str) -> str:
