@@ -14,12 +14,13 @@ import inspect
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from minigrad import trees
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.errors import called
 from minigrad.engine.node import ancestors
@@ -85,11 +86,9 @@ class Compiled:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         leaves: list[Any] = []
-        key: list[Any] = []
-        _flatten(args, leaves, key)
-        if options:
-            _flatten((options,), leaves, key)
-        signature = tuple(key)
+        structure: list[Any] = []
+        trees.collect((args, options), leaves, structure)
+        signature = _signature(structure)
         runner = self._programs.get(signature)
         if runner is None:
             if any(isinstance(x, Tensor) for x in leaves):
@@ -141,69 +140,23 @@ class Compiled:
 # --- forms: arrays and numbers, and lists, tuples and dicts of them -------------------------------------------------
 
 
-def _flatten(branches: Iterable[Any], leaves: list[Any], key: list[Any]) -> None:
-    """Append the leaves of some trees to ``leaves``, and to ``key`` the form, shapes and dtypes that they have."""
-    for x in branches:
-        kind = type(x)
-        if kind is np.ndarray:
-            leaves.append(x)
-            key += x.shape, x.dtype
-        elif isinstance(x, dict):
-            key.append((kind, *x))
-            _flatten(x.values(), leaves, key)
-        elif isinstance(x, list | tuple):
-            key.append((kind, len(x)))
-            _flatten(x, leaves, key)
-        elif x is None:
-            key.append(None)
-        else:
-            leaves.append(x)
-            key += (x.shape, x.dtype) if isinstance(x, np.generic | np.ndarray) else (kind,)
+def _signature(structure: Sequence[Any]) -> tuple[Any, ...]:
+    """What a program is made for: a structure, and the order of the keys, in which f may go through a dictionary."""
+    inserted = [part[1].inserted for part in structure if type(part) is tuple and part and part[0] is dict]
+    return (*structure, *inserted)
 
 
-def _leaves(*trees: Any) -> list[Any]:
-    leaves: list[Any] = []
-    _flatten(trees, leaves, [])
-    return leaves
-
-
-def _with_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
-    """A tree of the same form with other leaves."""
-    if tree is None:
-        return None
+def _text(tree: Any, names: Names) -> str:
+    """The expression of a tree whose leaves are texts; keys and types are bound to names."""
     if isinstance(tree, dict):
-        return {key: _with_leaves(branch, leaves) for key, branch in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_with_leaves(branch, leaves) for branch in tree))
-    if isinstance(tree, list | tuple):
-        return type(tree)(_with_leaves(branch, leaves) for branch in tree)
-    return next(leaves)
-
-
-def _paths(tree: Any, path: str) -> list[str]:
-    """How each leaf of a tree is reached."""
-    if tree is None:
-        return []
-    if isinstance(tree, dict):
-        return [p for key, branch in tree.items() for p in _paths(branch, f"{path}[{key!r}]")]
-    if isinstance(tree, list | tuple):
-        return [p for i, branch in enumerate(tree) for p in _paths(branch, f"{path}[{i}]")]
-    return [path]
-
-
-def _text(tree: Any, texts: Iterator[str], names: Names) -> str:
-    """The expression of a tree whose leaves have the given texts; keys and types are bound to names."""
-    if tree is None:
-        return "None"
-    if isinstance(tree, dict):
-        items = [f"{names.bind(key, 'key')}: {_text(x, texts, names)}" for key, x in tree.items()]
+        items = [f"{names.bind(key, 'key')}: {_text(x, names)}" for key, x in tree.items()]
         return f"{{{', '.join(items)}}}"
     if isinstance(tree, list):
-        return f"[{', '.join(_text(x, texts, names) for x in tree)}]"
+        return f"[{', '.join(_text(x, names) for x in tree)}]"
     if isinstance(tree, tuple):
-        joined = "".join(f"{_text(x, texts, names)}, " for x in tree)
+        joined = "".join(f"{_text(x, names)}, " for x in tree)
         return f"{names.bind(type(tree), 'form') if hasattr(tree, '_fields') else ''}({joined})"
-    return next(texts)
+    return str(tree)
 
 
 # --- arguments ------------------------------------------------------------------------------------------------------
@@ -242,7 +195,8 @@ def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any])
     except (TypeError, ValueError):
         parameters = []
     named = [parameters[i] if i < len(parameters) else f"x{i + 1}" for i in range(len(args))]
-    return [p for name, x in [*zip(named, args, strict=True), *options.items()] for p in _paths(x, name)]
+    given = [*zip(named, args, strict=True), *((name, options[name]) for name in trees.branches(options) or ())]
+    return [path for name, x in given for path in trees.paths(x, name)]
 
 
 # --- tracing --------------------------------------------------------------------------------------------------------
@@ -250,10 +204,10 @@ def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any])
 
 @dataclass(frozen=True)
 class _Trace:
-    """One recorded run of f: the nodes that stand for its arguments, the tree it returned, and the leaves of that."""
+    """One recorded run of f: the nodes that stand for its arguments, and what it returned, structure and leaves."""
 
     arguments: list[Tensor]
-    tree: Any
+    structure: trees.Structure
     results: list[Tensor]
     start: int  # the order that divides what was there before from what f recorded
 
@@ -274,8 +228,10 @@ class _Trace:
         return list(found)
 
 
-def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], guarded: bool = True) -> _Trace:
-    """Run f on Tensors in place of the arrays; ``call`` is the tree of its arguments.
+def _trace(
+    f: Function, call: trees.Structure, arrays: Sequence[Any], paths: Sequence[str], guarded: bool = True
+) -> _Trace:
+    """Run f on Tensors in place of the arrays; ``call`` is the structure of its arguments.
 
     Where ``guarded``, an argument is the result of a function, which unlike a leaf gives no value out while traced.
     """
@@ -284,14 +240,15 @@ def _trace(f: Function, call: Any, arrays: Sequence[Any], paths: Sequence[str], 
         leaves = [holding(x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
         start = Tensor(0.0).order
         nodes = [_guarded(x) for x in leaves] if guarded else leaves
-        args, options = _with_leaves(call, iter(nodes))
+        args, options = trees.unflatten(call, nodes)
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
         raise RuntimeError(
             f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"
         )
-    return _Trace(nodes, tree, [_result(x, f) for x in _leaves(tree)], start)
+    results, structure = trees.flatten(tree)
+    return _Trace(nodes, structure, [_result(x, f) for x in results], start)
 
 
 def _guarded(x: Tensor) -> Tensor:
@@ -339,14 +296,14 @@ class _Runner:
     """The program of one signature, and the workspaces in which it runs: one for each thread that is running it."""
 
     def __init__(self, f: Function, args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        given = _leaves(args, options)
+        given, structure = trees.flatten((args, options))
         paths = _argument_paths(f, args, options)
         for x, path in zip(given, paths, strict=True):
             _checked(x, path, f)
         self.dtypes = _number_dtypes(given)
         arrays = [_array(x, dtype) for x, dtype in zip(given, self.dtypes, strict=True)]
         self.plain = all(type(x) is np.ndarray and x.ndim for x in given)
-        trace = _trace(f, (args, options), arrays, paths)
+        trace = _trace(f, structure, arrays, paths)
         outer = trace.outer()
         self.outer = [x if x.function is None else x.detach() for x in outer]
         self.source = _source(f, trace, [*trace.arguments, *outer])
@@ -354,7 +311,7 @@ class _Runner:
         exec(self.source.text, self.namespace)
         self.workspaces: list[Function] = []
         ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) for x in arrays]
-        self.retraced = functools.partial(_trace, f, _with_leaves((args, options), iter(ones)), ones, paths, False)
+        self.retraced = functools.partial(_trace, f, structure, ones, paths, False)
 
     def __call__(self, leaves: list[Any]) -> Any:
         if not self.plain:
@@ -374,6 +331,6 @@ def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
         _refuse_varying_shapes(f, ancestors([result]))
 
     def arranged(texts: list[str], names: Names) -> str:
-        return _text(trace.tree, iter(texts), names)
+        return _text(trees.unflatten(trace.structure, texts), names)
 
     return emit(optimize(inputs, trace.results), arranged)

@@ -260,6 +260,18 @@ def test_numbers_are_arguments():
     assert len(traces) == 2
 
 
+def test_dictionaries_are_gone_through_in_their_own_order():
+    @compile
+    def f(p, **options):
+        return [x * i for i, x in enumerate([*p.values(), *options.values()])], {k: x + 1 for k, x in p.items()}
+
+    a, b = np.ones(2), np.full(2, 3.0)
+    for p, options in [({"a": a, "b": b}, {"c": a, "d": b}), ({"b": b, "a": a}, {"d": b, "c": a})]:
+        got, want = f(p, **options), f.__wrapped__(p, **options)
+        assert list(got[1]) == list(want[1])
+        assert_same(got, want)
+
+
 def test_keywords_and_a_function_of_nothing():
     assert compile(lambda *, x, y: x - y)(y=np.array([1.0]), x=np.array([3.0])) == 2
     assert compile(lambda: 1.5)() == 1.5
@@ -347,7 +359,7 @@ def test_what_cannot_be_traced_is_refused(f, message):
     "argument, message",
     [
         ("text", "argument weights is str"),
-        ({"a": [1.0, object()]}, r"argument weights\['a'\]\[1\] is object"),
+        ({"a": [1.0, object()]}, r'argument weights\["a"\]\[1\] is object'),
         (np.array([1j]), "argument weights is an array of complex128"),
         (np.array(["a"]), "argument weights is an array of <U1"),
         (np.ma.masked_array([1.0]), "argument weights is a MaskedArray"),
