@@ -18,6 +18,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -103,9 +104,9 @@ class Expressions:
     def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
         """A PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
         held = tuple([(c, tuple(factors.items())) for c, factors in terms])
-        key = (kind, frozenset((c, frozenset(factors)) for c, factors in held), str(dtype))
-        bases = tuple(dict.fromkeys(base for _, factors in held for base, _ in factors))
-        shape = np.broadcast_shapes(*{base.shape for base in bases})
+        key = (kind, frozenset([(c, frozenset(factors)) for c, factors in held]), None if dtype is None else dtype.str)
+        bases = tuple(dict.fromkeys([base for _, factors in held for base, _ in factors]))
+        shape = broadcast_shapes(tuple({base.shape for base in bases}))
         return self._expr(key, kind, bases, {}, shape, dtype, terms=held)
 
     def _expr(
@@ -149,6 +150,12 @@ def _dtype_of(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.dtype
     return np.dtype(type(value)) if type(value) in (int, float, bool) else None
+
+
+@lru_cache(maxsize=4096)
+def broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
+    """NumPy's, remembered."""
+    return np.broadcast_shapes(*shapes)
 
 
 def known(function: Any) -> Rule:

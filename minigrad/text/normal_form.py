@@ -13,14 +13,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.primitives import scatter
 
-from .expressions import LITERAL, PRODUCT, SUM, Coefficient, Expr, Expressions, Shape, parts_of
+from .expressions import (
+    LITERAL,
+    PRODUCT,
+    SUM,
+    Coefficient,
+    Expr,
+    Expressions,
+    Shape,
+    broadcast_shapes,
+    parts_of,
+)
 
 Factors = dict[Expr, int]
 
@@ -254,8 +263,7 @@ class Rewriter(Expressions):
         written = self._written_product(c, dict(factors), e.dtype, done)
         for c, factors in terms:
             summand = self._written_product(c if c > 0 else -c, dict(factors), e.dtype, done)
-            shape = broadcast_shapes((written.shape, summand.shape))
-            written = self.call(np.add if c > 0 else np.subtract, (written, summand), {}, shape, e.dtype)
+            written = self._elementwise(np.add if c > 0 else np.subtract, written, summand, dtype=e.dtype)
         return written
 
     def _written_product(
@@ -274,12 +282,12 @@ class Rewriter(Expressions):
             sides = (above, below) if e.shape == () else (above_arrays, below_arrays)
             sides[power < 0].append(e)
         if above_arrays and not below_arrays and above and below:
-            first = self._quotient(self._chain(above, sign, dtype), self._chain(below, 1, dtype), dtype)
-            return self._chain([first, *above_arrays], 1, dtype)
-        over = above + above_arrays or [self.literal(1)]
-        under = below + below_arrays
-        numerator = self._chain(over, sign, dtype)
-        return self._quotient(numerator, self._chain(under, 1, dtype), dtype) if under else numerator
+            over, under = self._chain(above, sign, dtype), self._chain(below, 1, dtype)
+            return self._chain([self._elementwise(np.divide, over, under, dtype=dtype), *above_arrays], 1, dtype)
+        over = self._chain(above + above_arrays or [self.literal(1)], sign, dtype)
+        if not below and not below_arrays:
+            return over
+        return self._elementwise(np.divide, over, self._chain(below + below_arrays, 1, dtype), dtype=dtype)
 
     def _numbers(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> tuple[list[Expr], list[Expr]]:
         """The numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
@@ -294,7 +302,7 @@ class Rewriter(Expressions):
         return above, [] if coefficient.denominator == 1 else [self.literal(coefficient.denominator)]
 
     def _power(self, e: Expr, power: int, dtype: Any) -> Expr:
-        return e if power == 1 else self.call(np.power, (e, self.literal(power)), {}, e.shape, dtype)
+        return e if power == 1 else self._elementwise(np.power, e, self.literal(power), dtype=dtype)
 
     def _chain(self, factors: list[Expr], sign: int, dtype: Any) -> Expr:
         """The factors from left to right; a minus sign is written before the first, which may be a mask, as -1."""
@@ -304,23 +312,16 @@ class Rewriter(Expressions):
         if sign < 0 and first.function is LITERAL:
             written = self.literal(-first.value)
         else:
-            written = first if sign > 0 else self.call(np.negative, (first,), {}, first.shape, dtype)
+            written = first if sign > 0 else self._elementwise(np.negative, first, dtype=dtype)
         for factor in rest:
-            shape = broadcast_shapes((written.shape, factor.shape))
-            written = self.call(np.multiply, (written, factor), {}, shape, dtype)
+            written = self._elementwise(np.multiply, written, factor, dtype=dtype)
         return written
 
-    def _quotient(self, above: Expr, below: Expr, dtype: Any) -> Expr:
-        return self.call(np.divide, (above, below), {}, broadcast_shapes((above.shape, below.shape)), dtype)
+    def _elementwise(self, function: Any, *args: Expr, dtype: Any) -> Expr:
+        return self.call(function, args, {}, broadcast_shapes(tuple([a.shape for a in args])), dtype)
 
 
 # --- views of an expression -------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
-    """NumPy's, remembered."""
-    return np.broadcast_shapes(*shapes)
 
 
 def is_number(e: Expr) -> bool:

@@ -18,13 +18,12 @@ import numpy as np
 from minigrad.engine.primitives import cast, getitem
 from minigrad.engine.reverse import BLAS, LONGEST_SUM
 
-from .expressions import LITERAL, PRODUCT, SUM, Expr, evaluate, known
+from .expressions import LITERAL, PRODUCT, SUM, Expr, broadcast_shapes, evaluate, known
 from .normal_form import (
     Aim,
     Apply,
     Rewrite,
     Rewriter,
-    broadcast_shapes,
     is_bool,
     is_number,
     monomial,
