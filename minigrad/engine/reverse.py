@@ -40,6 +40,7 @@ def walk(
     values: Values | None = None,
     create_graph: bool = False,
     narrow: bool = False,
+    constants: bool = False,
 ) -> dict[N, Any]:
     """Return the cotangents of the nodes that the seeds depend on.
 
@@ -59,6 +60,8 @@ def walk(
     narrow : bool
         Whether a cotangent that repeats itself may be left with size 1 along an axis, or without it, in place of
         being broadcast to the shape of its node.
+    constants : bool
+        Whether cotangents are sent to nodes that require no gradient too.
 
     Returns
     -------
@@ -71,23 +74,28 @@ def walk(
         Where a rule returns another shape than its argument's; with ``create_graph`` where the value of a leaf is
         needed that was updated after the recording.
     """
+    nodes = on_path(seeds, wrt, constants)
     if create_graph:
         with recording():
-            return _walked(seeds, wrt, given or {}, _recorded, set())
+            return _walked(nodes, seeds, wrt, given or {}, _recorded, set())
     narrowed: set[N] = set()
-    found = _walked(seeds, wrt, given or {}, values, narrowed)
+    found = _walked(nodes, seeds, wrt, given or {}, values, narrowed)
     if not narrow:
         found |= {x: np.broadcast_to(g, x.shape) for x, g in found.items() if x in narrowed}
     return found
 
 
 def _walked(
-    seeds: Mapping[N, Any], wrt: Collection[N] | None, given: Mapping[N, Any], values: Values | None, narrowed: set[N]
+    nodes: list[N],
+    seeds: Mapping[N, Any],
+    wrt: Collection[N] | None,
+    given: Mapping[N, Any],
+    values: Values | None,
+    narrowed: set[N],
 ) -> dict[N, Any]:
     """Return the cotangents, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
-    nodes = on_path(seeds, wrt)
-    wanted = seeds if wrt is None else set(nodes)
-    found = {x: g for x, g in seeds.items() if x.requires_grad and x in wanted}
+    wanted = set(nodes)
+    found = {x: g for x, g in seeds.items() if x in wanted}
     get = found.get
     for node in nodes:
         rule = node.rule
@@ -111,7 +119,7 @@ def _walked(
         for derivative in derivatives:
             i += 1  # neither enumerate nor the unpacking of two arguments: together 4 % of the smallest network's step
             x = operands[i]
-            if x is None or derivative is None or not x.requires_grad or (wrt is not None and x not in wanted):
+            if derivative is None or x not in wanted:
                 continue
             if derivative is same:
                 c = g
@@ -161,17 +169,18 @@ def pull(node: Node, i: int, g: Any, y: Any = None, args: tuple[Any, ...] | None
     return c if c.dtype is a.dtype else cast(c, a.dtype)
 
 
-def on_path(roots: Iterable[N], wrt: Collection[N] | None = None) -> list[N]:
+def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: bool = False) -> list[N]:
     """Return the nodes that ``roots`` depend on differentiably, themselves included, newest first.
 
     With ``wrt`` only those with a path to one of ``wrt``. Nodes that are older than all of ``wrt`` are not looked at.
+    With ``constants`` also nodes that require no gradient.
     """
     oldest = -1 if wrt is None else min([x.order for x in wrt], default=0)
-    seen = {root for root in roots if root.requires_grad}
+    seen = {root for root in roots if root.requires_grad or constants}
     nodes = list(seen)
     for node in nodes:  # which grows as it is read
         for x in node.operands:
-            if x is not None and x.requires_grad and x not in seen and x.order >= oldest:
+            if x is not None and (x.requires_grad or constants) and x not in seen and x.order >= oldest:
                 seen.add(x)
                 nodes.append(x)
     nodes.sort(key=attrgetter("order"), reverse=True)

@@ -9,11 +9,12 @@ The walk computes in double precision, whatever the data are, so that what it fi
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache, reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from minigrad.engine.reverse import unbroadcast, walk
+from minigrad.engine.node import Node, reachable
+from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text.words import printable
@@ -32,16 +33,16 @@ def double(a: Any) -> Any:
     return a.astype(np.float64) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
 
 
-def derivatives(node: Tensor) -> tuple[Callable[..., Any] | None, ...]:
-    """The rule of a node: a derivative per argument, None where no gradient passes."""
-    found = node.rule.vjps(node.operands) if node.rule is not None else ()
-    return found or (None,) * len(node.operands)
-
-
 def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
     """The result of a node for other arguments."""
     assert node.rule is not None and node.rule.implementation is not None
     return node.rule.implementation(*args, **node.options)
+
+
+def _receivers(node: Tensor) -> list[Tensor]:
+    """The nodes that a gradient of ``node`` passes to, constants included."""
+    vjps = () if node.rule is None else node.rule.vjps(node.operands)
+    return [x for x, d in zip(node.operands, vjps, strict=False) if x is not None and d is not None]
 
 
 class Values:
@@ -52,7 +53,7 @@ class Values:
     """
 
     def __init__(self, graph: Graph, noise: Callable[[Any], Any] | None = None) -> None:
-        self._noisy: dict[Tensor, tuple[Any, tuple[Any, ...]]] = {}
+        self._noisy: dict[Node, tuple[Any, tuple[Any, ...]]] = {}
         if noise is None:
             return
         values: dict[Tensor, Any] = {}
@@ -69,19 +70,9 @@ class Values:
             self._noisy[node] = self.of(node) if exact else (result, tuple(args))
             values[node] = noise(result) if node in graph.names else result
 
-    def of(self, node: Tensor) -> tuple[Any, tuple[Any, ...]]:
+    def of(self, node: Node) -> tuple[Any, tuple[Any, ...]]:
         """The result and the arguments of a node."""
         return self._noisy.get(node) or (double(node.primal), tuple(map(double, node.primals)))
-
-    def pull(self, node: Tensor, i: int, g: Any, seen: tuple[Any, tuple[Any, ...]] | None = None) -> Any:
-        """What a cotangent of the node sends to its i-th argument, before broadcasting is undone.
-
-        ``seen`` is a result and arguments in place of the node's own.
-        """
-        y, args = seen or self.of(node)
-        derivative = derivatives(node)[i]
-        assert derivative is not None
-        return derivative(g, y, *args, **node.options)
 
 
 class OneSided(Values):
@@ -98,21 +89,13 @@ class OneSided(Values):
                     self._noisy[node] = recomputed(node, args), args
 
 
-class Edge(NamedTuple):
-    """The i-th argument of ``y``, along which a gradient passes to ``x``."""
-
-    y: Tensor
-    i: int
-    x: Tensor
-
-
 class Homework:
     """The gradients that a learner gave, and what each should be given the others.
 
-    ``answers`` are ``as_given``, in double precision; ``edges`` lists for each node on a path from an answer to the
-    root the edges along which a gradient passes toward an answer; ``expected`` is what each step gives from the
-    answers downstream of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have
-    a shape that nothing can be computed from, so that ``expected`` stands in for them.
+    ``answers`` are ``as_given``, in double precision; ``leading`` are the nodes from which a gradient passes to an
+    answer, the answers' nodes included; ``expected`` is what each step gives from the answers downstream of it,
+    ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have a shape that nothing can
+    be computed from, so that ``expected`` stands in for them. Gradients of constants can be given too.
     """
 
     def __init__(self, graph: Graph, answers: Mapping[Tensor, Array]) -> None:
@@ -122,7 +105,10 @@ class Homework:
         self.values = Values(graph)
         self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
         self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
-        self.edges = self._find_edges()
+        self.leading = set(answers)
+        for node in graph.nodes:
+            if not self.leading.isdisjoint(_receivers(node)):
+                self.leading.add(node)
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
         self.blind = {node for node, answer in usable.items() if answer is None}
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
@@ -130,36 +116,14 @@ class Homework:
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
         self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
-    def _find_edges(self) -> dict[Tensor, list[Edge]]:
-        """The edges from each node that lead, along which a gradient passes, to an answer; none from other nodes."""
-        found: dict[Tensor, list[Edge]] = {node: [] for node in self.answers}
-        for y in self.graph.nodes:
-            pairs = enumerate(zip(y.operands, derivatives(y), strict=False))
-            edges = [Edge(y, i, x) for i, (x, d) in pairs if x is not None and d is not None and x in found]
-            if edges:
-                found[y] = edges
-        return found
-
     def walk(self, values: Values, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
         """What arrives at each node from the root, where what is given is sent on in place of what arrived."""
-        arrived: dict[Tensor, Any] = {self.graph.root: np.ones(self.graph.root.shape)}
-        for node in reversed(self.graph.nodes):
-            g = given.get(node, arrived.get(node))
-            if g is None or node not in self.edges:
-                continue
-            for y, i, x in self.edges[node]:
-                c = values.pull(y, i, g)
-                c = c if c.shape == x.shape else unbroadcast(c, x.shape)
-                arrived[x] = arrived[x] + c if x in arrived else c
-        return arrived
+        root = self.graph.root
+        return walk({root: np.ones(root.shape)}, given=given, values=values.of, constants=True)
 
     def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
         """The nodes whose gradients are computed from these answers."""
-        marked, found = set(answers), set[Tensor]()
-        for y in reversed(self.graph.nodes):
-            if y in self.edges and (y in marked or y in found):
-                found.update(edge.x for edge in self.edges[y])
-        return found
+        return set(reachable([x for y in answers for x in _receivers(y)], _receivers))
 
     def sent(self, node: Tensor) -> Any:
         """The cotangent that a node sends on: the learner's, where there is one."""
@@ -311,66 +275,47 @@ class Homework:
             return self.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
         return self.values.of(node)[0]
 
-    @cached_property
-    def arrays(self) -> list[tuple[Tensor, str]]:
-        """The named nodes that are no numbers, with what they are called."""
-        return [(node, self.name(node)) for node in self.graph.names if node.ndim]
-
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
         """Sorts nodes as a derivation by hand goes through them: by when the last share of their gradient arrives."""
-        oldest = next((y for y in self.graph.consumers[node] if y in self.edges), node)
+        oldest = next((y for y in self.graph.consumers[node] if y in self.leading), node)
         return -oldest.order, node.function is not None, -node.order
 
 
 class Step:
     """One answer, and the part of the graph between it and the answers, or the root, that it is computed from.
 
-    ``edges`` are the edges of that part, newest first; ``sources`` are the nodes downstream where it begins.
+    ``inside`` are the nodes of that part, ``sources`` the nodes downstream where it begins.
     """
 
     def __init__(self, homework: Homework, node: Tensor, slack: float) -> None:
         self.homework, self.node, self.slack = homework, node, slack
         self.answer, self.expected = homework.answers[node], homework.expected[node]
         self.graph, self.values, self.name = homework.graph, homework.values, homework.name
-        inside, stack, downstream = {node}, [node], set()
-        while stack:
-            for y in self.graph.consumers[stack.pop()]:
-                if y in homework.edges and y not in downstream:
-                    downstream.add(y)
-                    if y not in homework.answers:
-                        inside.add(y)
-                        stack.append(y)
-        self.inside = inside
-        self.sources = sorted((y for y in downstream if y in homework.answers), key=lambda y: -y.order)
-        order = sorted(downstream, key=lambda y: -y.order)
-        self.edges = [edge for y in order for edge in homework.edges[y] if edge.x in inside]
-        ends = {self.graph.root, *(term.node for term in self.graph.terms.values())}
-        self.between = [x for x in order if x in self.graph.names and x in inside and x not in ends]
+        newest_first = reachable([node], self._downstream)[::-1]
+        self.inside = {x for x in newest_first if x is node or x not in homework.answers}
+        self.sources = [x for x in newest_first if x not in self.inside]
+        ends = {self.graph.root, node, *(term.node for term in self.graph.terms.values())}
+        self.between = [x for x in newest_first if x in self.graph.names and x in self.inside and x not in ends]
 
-    def carried(self, seeds: Mapping[Tensor, Any], to: Tensor | None = None) -> Array:
-        """What the seeds alone send to the node of the step, or to another one inside it."""
-        found = dict(seeds)
-        for y, i, x in self.edges:
-            if y in found:
-                c = unbroadcast(self.values.pull(y, i, found[y]), x.shape)
-                found[x] = found[x] + c if x in found else c
-        to = self.node if to is None else to
-        return np.asarray(found[to]) if to in found else np.zeros(to.shape)
+    def _downstream(self, x: Tensor) -> list[Tensor]:
+        """The nodes that send to a node on the way from the answers to the step; none behind an answer."""
+        if x is not self.node and x in self.homework.answers:
+            return []
+        return [y for y in self.graph.consumers[x] if y in self.homework.leading]
+
+    def _sent_by(self, source: Tensor, g: Any) -> Array:
+        """What one node alone sends to the node of the step, by no way through another answer."""
+        stops = dict.fromkeys(x for x in self.homework.answers if x is not source)
+        found = walk({source: g}, {self.node}, given=stops, values=self.values.of, constants=True).get(self.node)
+        return np.zeros(self.node.shape) if found is None else np.asarray(found)
 
     @cached_property
     def parts(self) -> dict[str, Array]:
         """The summands of the expected answer, by what sends them: an answer downstream, or a cost term."""
-        parts = {}
-        for source in self.sources:
-            edges = [edge for edge in self.edges if edge.y is source]
-            seeds: dict[Tensor, Any] = {}
-            for y, i, x in edges:
-                c = unbroadcast(self.values.pull(y, i, self.homework.sent(y)), x.shape)
-                seeds[x] = seeds[x] + c if x in seeds else c
-            parts["d" + self.name(source)] = self.carried(seeds)
+        parts = {"d" + self.name(x): self._sent_by(x, self.homework.sent(x)) for x in self.sources}
         for name, term in self.graph.terms.items():
             if term.node in self.inside:
-                parts[printable(name)] = self.carried({term.node: np.full(term.node.shape, term.coefficient)})
+                parts[printable(name)] = self._sent_by(term.node, np.full(term.node.shape, term.coefficient))
         return parts
 
     def known_factor(self, k: float) -> str | None:
