@@ -222,7 +222,7 @@ def _arrays_and_options(
     if unknown:
         raise TypeError(
             f"{called(function)} of {described(arrays)} with {', '.join(unknown)} is not recorded; "
-            f"compute the same with other functions (mg.rules() lists them)"
+            f"compute the same with other functions, or on plain arrays (t.data)"
         )
     return arrays, given
 
