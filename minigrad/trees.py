@@ -23,7 +23,7 @@ Tree = Any  # a container, None, or a leaf of any type
 
 # What is known of a tree beside its values, containers before what they hold:
 #   (type, length)   a sequence
-#   (dict, keys)     a dictionary
+#   (dict, keys)     a dictionary, the keys in their order of insertion: a program may go through it in that order
 #   None             None
 #   dtype, shape     an array or a NumPy scalar
 #   type             another leaf, such as a Python number
@@ -31,9 +31,8 @@ Structure = tuple[Any, ...]
 
 
 class _Keys(tuple[Any, ...]):
-    """The keys of a dictionary, sorted, so that they are equal whatever the order of insertion; it is kept beside."""
+    """The keys of a dictionary, sorted."""
 
-    inserted: tuple[Any, ...]
     values_of: Callable[[dict[Any, Tree]], Iterable[Tree]]  # the values of a dictionary with these keys, in their order
 
 
@@ -43,7 +42,6 @@ def _keys(*inserted: Any) -> _Keys:
         keys = _Keys(sorted(inserted))
     except TypeError:  # keys of several types
         keys = _Keys(sorted(inserted, key=lambda key: (type(key).__qualname__, repr(key))))
-    keys.inserted = inserted
     keys.values_of = itemgetter(*keys) if len(keys) > 1 else methodcaller("values")
     return keys
 
@@ -51,8 +49,8 @@ def _keys(*inserted: Any) -> _Keys:
 def flatten(tree: Tree) -> tuple[list[Any], Structure]:
     """Return the leaves of a tree in one list, and its structure.
 
-    Structures are equal, and have the same hash, where the types of the containers, the lengths, the keys, and the
-    shapes and dtypes of the arrays are equal; the order in which keys were inserted does not count.
+    Structures are equal, and have the same hash, where the types of the containers, the lengths, the keys with their
+    order of insertion, and the shapes and dtypes of the arrays are equal.
 
     >>> leaves, structure = flatten({"b": 1.0, "a": [2.0, None]})
     >>> leaves
@@ -74,9 +72,9 @@ def collect(branches: Iterable[Tree], leaves: list[Any], structure: list[Any]) -
             leaves.append(x)
             structure += x.dtype, x.shape
         elif isinstance(x, dict):
-            keys = _keys(*x)
-            structure.append((dict, keys))
-            collect(keys.values_of(x), leaves, structure)
+            inserted = tuple(x)
+            structure.append((dict, inserted))
+            collect(_keys(*inserted).values_of(x), leaves, structure)
         elif isinstance(x, list | tuple):
             structure.append((kind, len(x)))
             collect(x, leaves, structure)
@@ -101,8 +99,8 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
             return next(rest)
         kind, held = part
         if kind is dict:
-            branches = {key: build() for key in held}
-            return {key: branches[key] for key in held.inserted}
+            branches = {key: build() for key in _keys(*held)}
+            return {key: branches[key] for key in held}
         sequence = [build() for _ in range(held)]
         return kind(*sequence) if hasattr(kind, "_fields") else kind(sequence)
 

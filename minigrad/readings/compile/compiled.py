@@ -87,8 +87,10 @@ class Compiled:
     def __call__(self, *args: Any, **options: Any) -> Any:
         leaves: list[Any] = []
         structure: list[Any] = []
-        trees.collect((args, options), leaves, structure)
-        signature = _signature(structure)
+        trees.collect(args, leaves, structure)
+        if options:
+            trees.collect((options,), leaves, structure)
+        signature = tuple(structure)
         runner = self._programs.get(signature)
         if runner is None:
             if any(isinstance(x, Tensor) for x in leaves):
@@ -138,12 +140,6 @@ class Compiled:
 
 
 # --- forms: arrays and numbers, and lists, tuples and dicts of them -------------------------------------------------
-
-
-def _signature(structure: Sequence[Any]) -> tuple[Any, ...]:
-    """What a program is made for: a structure, and the order of the keys, in which f may go through a dictionary."""
-    inserted = [part[1].inserted for part in structure if type(part) is tuple and part and part[0] is dict]
-    return (*structure, *inserted)
 
 
 def _text(tree: Any, names: Names) -> str:
