@@ -226,9 +226,9 @@ class Node:
         self._grad = self._cotangent = None
 
 
-def leaf_like(node: N, primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
-    """Return a leaf of the class of ``node`` that holds ``primal`` as it is, which nobody may write to."""
-    leaf: N = _new(type(node))
+def leaf_holding(kind: type[N], primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
+    """Return a leaf of a class that holds ``primal`` as it is; nobody may write to it from now on."""
+    leaf: N = _new(kind)
     leaf._become_leaf(primal, None, name, requires_grad)
     return leaf
 
@@ -245,7 +245,7 @@ def result(
     """Return the node of a call that was just computed, of the class of ``like``; in ``no_grad`` a leaf."""
     path = scopes.get()
     if path is None:
-        return leaf_like(like, value)
+        return leaf_holding(type(like), value)
     node: N = _new(type(like))
     node.primal = value
     node._buffer = node._grad = node._cotangent = node._source = node.name = None

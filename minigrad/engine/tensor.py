@@ -18,7 +18,7 @@ import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
-from .node import NO_OPTIONS, Node, ancestors, leaf_like
+from .node import NO_OPTIONS, Node, ancestors, leaf_holding
 from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, recorder
 from .reverse import walk
@@ -228,7 +228,7 @@ class Tensor(Node):
         if traced.get():
             recorded: Tensor = apply(detach, (self,))
             return recorded
-        constant = leaf_like(self, self.capture(), self.name and f"{self.name} detached")
+        constant = leaf_holding(type(self), self.capture(), self.name and f"{self.name} detached")
         constant._source = weakref.ref(self)
         return constant
 
@@ -397,10 +397,3 @@ def _checked_name(name: Any) -> str | None:
     if name is None or (isinstance(name, str) and name):
         return name
     raise TypeError(f"a Tensor's name is a string that is not empty, or None, not {name!r}")
-
-
-def holding(value: Any, name: str | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a leaf that holds ``value`` as it is, which nobody else may write to; it is copied when it is written."""
-    leaf: Tensor = object.__new__(Tensor)
-    leaf._become_leaf(value, None, name, requires_grad)
-    return leaf

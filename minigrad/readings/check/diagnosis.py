@@ -34,7 +34,7 @@ class Diagnosis:
     def forms(self) -> list[RightLines]:
         """The right lines as a course writes them: by way of every name, or each step in one line.
 
-        None for a graph of very many names, whose lines would take longer to write than anybody waits.
+        Empty for a graph of more than ``MOST_NAMES`` names, whose lines take long to write.
         """
         if len(self.homework.graph.names) > MOST_NAMES:
             return []

@@ -23,10 +23,10 @@ import numpy as np
 from minigrad import trees
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.errors import called
-from minigrad.engine.node import ancestors
+from minigrad.engine.node import ancestors, leaf_holding
 from minigrad.engine.primitives import detach, getitem, identity
 from minigrad.engine.record import apply
-from minigrad.engine.tensor import Tensor, holding
+from minigrad.engine.tensor import Tensor
 from minigrad.text.expressions import known
 from minigrad.text.numpy_code import Names
 
@@ -233,7 +233,7 @@ def _trace(
     """
     before = _random_states()
     with recording(), tracing():
-        leaves = [holding(x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
+        leaves = [leaf_holding(Tensor, x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
         start = Tensor(0.0).order
         nodes = [_guarded(x) for x in leaves] if guarded else leaves
         args, options = trees.unflatten(call, nodes)

@@ -45,7 +45,7 @@ def spine(
         rank_of[home] = [*left, home, *right]
         layout.ranks.append(rank_of[home])
     placed = {v: rank for rank in layout.ranks for v in rank}
-    _place_fans(graph, layout, rank_of)
+    _place_fans(graph, layout)
     _place_root(graph, layout, rank_of)
     for edge in picture.edges:
         if edge.tail in placed and placed[edge.tail] is placed.get(edge.head):
@@ -99,14 +99,13 @@ class _Neighbours:
         """Whether a leaf is the data that the first vertex of the spine is computed from."""
         data = leaf.node is not None and not leaf.node.requires_grad
         first = users[0]
-        first = users[0]
         others = [
             v for v in self.tails[first] if v not in self.leaves or (v.node is not None and not v.node.requires_grad)
         ]
         return data and others[0] is leaf
 
 
-def _place_fans(graph: _Neighbours, layout: Layout, rank_of: Mapping[Vertex, list[Vertex]]) -> None:
+def _place_fans(graph: _Neighbours, layout: Layout) -> None:
     """Put each penalty term at the end of a rank in the middle of those that it is computed from."""
     taken: set[int] = set()
     for term in graph.sides:

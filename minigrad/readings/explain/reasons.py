@@ -140,7 +140,7 @@ class Reasons:
             for y in users[node]
             if y in above and not _arguments(y, node)
         ]
-        return f"Its value is used, but only as a choice, an index or a sign, which are flat: {listed(uses)}."
+        return f"Its value is used, but only as a choice, an index or a sign, whose derivative is 0: {listed(uses)}."
 
     # --- paths -------------------------------------------------------------------------------------------------------
 
