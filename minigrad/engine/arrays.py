@@ -12,15 +12,16 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
     """Return a private, writable copy of a leaf's data."""
     array = np.array(data)
+    kind = array.dtype.kind
+    if kind == "f" or (kind in "biu" and not requires_grad):
+        return array
     called = f"Tensor {name or ''} {array.shape} {array.dtype}".replace("  ", " ")
-    if array.dtype.kind not in "biuf":
+    if kind not in "biu":
         raise TypeError(f"{called}: the data is not real numbers")
-    if requires_grad and array.dtype.kind != "f":
-        raise TypeError(
-            f"{called}: only floating-point data can have a gradient; write 1.0 for 1, use "
-            f"np.asarray(data, dtype=float), or make it a constant: mg.constant(data)"
-        )
-    return array
+    raise TypeError(
+        f"{called}: only floating-point data can have a gradient; write 1.0 for 1, use "
+        f"np.asarray(data, dtype=float), or make it a constant: mg.constant(data)"
+    )
 
 
 def like(t: Any, data: Any, what: str) -> Array:
