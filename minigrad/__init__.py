@@ -12,11 +12,24 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .differences import check_grads
 from .engine.context import no_grad
 from .engine.rules import rule
 from .engine.scope import scope
 from .engine.tensor import Tensor, constant
-from .transforms import check_grads, grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .transforms import (
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 
 if TYPE_CHECKING:
     from . import nn, optim
@@ -50,13 +63,16 @@ __all__ = [
     "gradients",
     "hessian",
     "hvp",
+    "jacfwd",
     "jacobian",
+    "jacrev",
     "jvp",
     "nn",
     "no_grad",
     "optim",
     "rule",
     "scope",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
 ]

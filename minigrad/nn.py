@@ -3,6 +3,11 @@
 Plain NumPy on arrays or Tensors: on Tensors it records itself, and the table of rules does the rest. Logits are scores
 before the sigmoid or softmax; a loss that takes logits is exact where one that takes probabilities overflows. Classes
 lie along the last axis, and a loss is the mean over the examples. Shapes and dtypes are as NumPy makes them.
+
+References
+----------
+I. Goodfellow, Y. Bengio and A. Courville, Deep Learning, MIT Press, 2016: overflow of the softmax in section 4.1,
+losses in 6.2, activations in 6.3.
 """
 
 import math
@@ -13,13 +18,30 @@ from numpy.typing import DTypeLike
 
 from .engine.rules import rule
 from .engine.tensor import Tensor
+from .transforms import stop_gradient
+
+Array = Any  # a NumPy array or a Tensor; where a Tensor is given, a Tensor comes back
 
 # --- activations ------------------------------------------------------------------------------------------------------
 
 
-def relu(x: Any) -> Any:
-    """max(x, 0), of the shape and dtype of ``x``; its derivative is the mask ``x > 0``.
+def relu(x: Array) -> Array:
+    """Return max(x, 0), the rectified linear unit.
 
+    Its derivative is the mask ``x > 0``: at 0 the subgradient 0 is taken.
+
+    Parameters
+    ----------
+    x : array or Tensor
+        Of any shape.
+
+    Returns
+    -------
+    array or Tensor
+        Of the shape and dtype of ``x``.
+
+    Examples
+    --------
     >>> from minigrad import nn
     >>> nn.relu([-1.0, 2.0])
     array([0., 2.])
@@ -27,9 +49,21 @@ def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-def _sigmoid(x: Any) -> Any:
-    """1 / (1 + e⁻ˣ), of the shape and dtype of ``x``; no power of e here is above 1, so that nothing overflows.
+def _sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + e⁻ˣ), the logistic function; no power of e is above 1, so that nothing overflows.
 
+    Parameters
+    ----------
+    x : array or Tensor
+        Of any shape, of floating dtype.
+
+    Returns
+    -------
+    array or Tensor
+        Of the shape and dtype of ``x``.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.sigmoid(np.array([-1000.0, 0.0, 1000.0]))
@@ -44,11 +78,27 @@ _sigmoid.__name__ = _sigmoid.__qualname__ = "sigmoid"
 sigmoid = rule(_sigmoid, lambda g, y, x: g * y * (1 - y))
 
 
-def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """log Σ eˣ along an axis, which is summed away unless ``keepdims``.
+def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
+    """Return log Σ eˣ along an axis.
 
     The greatest entry is taken out first, so that no power overflows; as a constant, for its gradient cancels.
 
+    Parameters
+    ----------
+    x : array or Tensor
+        Of any shape, of floating dtype.
+    axis : int
+        The axis along which is summed.
+    keepdims : bool
+        Whether that axis stays, with size 1.
+
+    Returns
+    -------
+    array or Tensor
+        Of the dtype of ``x``.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.logsumexp(np.array([[1000.0, -np.inf], [-1000.0, -np.inf]]))
@@ -59,15 +109,29 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return total if keepdims else np.squeeze(total, axis=axis)
 
 
-def _greatest(x: Any, axis: int) -> Any:
-    """The greatest entry along an axis, as a constant: 0 where it is infinite, for ∞ - ∞ is nothing."""
-    greatest = np.max(x.detach() if isinstance(x, Tensor) else x, axis=axis, keepdims=True)
+def _greatest(x: Array, axis: int) -> Array:
+    """Return the greatest entry along an axis, as a constant: 0 where it is infinite, for ∞ - ∞ is nothing."""
+    greatest = np.max(stop_gradient(x), axis=axis, keepdims=True)
     return np.where(np.isfinite(greatest), greatest, greatest.dtype.type(0))
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
-    """log(eˣ / Σ eˣ) along an axis, of the shape and dtype of ``x``.
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """Return log(eˣ / Σ eˣ) along an axis.
 
+    Parameters
+    ----------
+    x : array or Tensor
+        Of any shape, of floating dtype.
+    axis : int
+        The axis along which is summed.
+
+    Returns
+    -------
+    array or Tensor
+        Of the shape and dtype of ``x``.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.log_softmax(np.array([0.0, -1000.0]))
@@ -77,9 +141,23 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
-    """eˣ / Σ eˣ along an axis, of the shape and dtype of ``x``.
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Return eˣ / Σ eˣ along an axis: probabilities, of logits.
 
+    Parameters
+    ----------
+    x : array or Tensor
+        Of any shape, of floating dtype.
+    axis : int
+        The axis along which is summed.
+
+    Returns
+    -------
+    array or Tensor
+        Of the shape and dtype of ``x``.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.softmax(np.array([[3.0, 3.0], [1000.0, 0.0]]))
@@ -92,13 +170,30 @@ def softmax(x: Any, axis: int = -1) -> Any:
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def cross_entropy(logits: Any, labels: Any) -> Any:
-    """Mean of -log softmax(logits)[label]: a number.
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """Return the mean of -log softmax(logits)[label].
 
-    ``logits`` has the shape (..., classes), ``labels`` are integers of the shape (...), each from 0 to classes - 1.
+    Parameters
+    ----------
+    logits : array or Tensor
+        Of shape (..., classes), of floating dtype.
+    labels : array or Tensor of integers
+        Of shape (...), each from 0 to classes - 1.
 
-    Raises TypeError for labels that are no integers, ValueError where the shapes differ or a label is no class.
+    Returns
+    -------
+    scalar or Tensor
+        Of the dtype of ``logits``.
 
+    Raises
+    ------
+    TypeError
+        Where labels are no integers.
+    ValueError
+        Where the shapes do not fit, or a label is no class.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.cross_entropy(np.array([[0.0, 1000.0], [0.0, 0.0]]), np.array([0, 1])).round(4).item()
@@ -124,13 +219,27 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     return -np.mean(rows[np.arange(rows.shape[0]), labels.reshape(-1)])
 
 
-def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
-    """Mean of -t log σ(z) - (1 - t) log σ(-z): a number.
+def binary_cross_entropy_with_logits(logits: Array, targets: Array) -> Array:
+    """Return the mean of -t log σ(z) - (1 - t) log σ(-z).
 
-    ``targets`` are probabilities, from 0 to 1, of the shape of ``logits``.
+    Parameters
+    ----------
+    logits : array or Tensor
+        The z, of any shape, of floating dtype.
+    targets : array or Tensor
+        The t, probabilities from 0 to 1, of the shape of ``logits``.
 
-    Raises ValueError where the shapes differ.
+    Returns
+    -------
+    scalar or Tensor
 
+    Raises
+    ------
+    ValueError
+        Where the shapes differ.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.binary_cross_entropy_with_logits(np.array([1000.0, -1000.0]), np.array([1.0, 1.0])).item()
@@ -141,11 +250,25 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     return np.mean(targets * np.logaddexp(zero, -logits) + (1 - targets) * np.logaddexp(zero, logits))
 
 
-def mse(predictions: Any, targets: Any) -> Any:
-    """Mean of (prediction - target)²: a number.
+def mse(predictions: Array, targets: Array) -> Array:
+    """Return the mean of (prediction - target)², the mean squared error.
 
-    Raises ValueError where the shapes differ: (m, 1) and (m,) would give every difference of m by m pairs.
+    Parameters
+    ----------
+    predictions, targets : array or Tensor
+        Of the same shape.
 
+    Returns
+    -------
+    scalar or Tensor
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ: (m, 1) and (m,) would give every difference of m by m pairs.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.mse(np.array([1.0, 2.0]), np.array([1.0, 4.0])).item()
@@ -155,7 +278,7 @@ def mse(predictions: Any, targets: Any) -> Any:
     return np.mean(np.square(predictions - targets))
 
 
-def _same_shape(loss: str, predictions: Any, targets: Any) -> None:
+def _same_shape(loss: str, predictions: Array, targets: Array) -> None:
     if np.shape(predictions) != np.shape(targets):
         raise ValueError(
             f"{loss}: predictions of shape {np.shape(predictions)} and targets of shape {np.shape(targets)}; "
@@ -167,8 +290,25 @@ def _same_shape(loss: str, predictions: Any, targets: Any) -> None:
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> np.ndarray[Any, Any]:
-    """Weights of shape (outputs, inputs) drawn from N(0, 2 / inputs): relu keeps the size of what passes through.
+    """Return weights drawn from N(0, 2 / inputs), with which relu keeps the mean square of what passes through.
 
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (int, int)
+        (outputs, inputs), of the weights W in ``W @ x``.
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, Delving Deep into Rectifiers, ICCV 2015, equation 10; arXiv:1502.01852.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> nn.he_normal(np.random.default_rng(0), (3, 50), np.float32).shape
@@ -178,8 +318,29 @@ def he_normal(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike
 
 
 def glorot_uniform(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> np.ndarray[Any, Any]:
-    """Weights of shape (outputs, inputs) drawn evenly from ±√(6 / (inputs + outputs)), for tanh and sigmoid.
+    """Return weights drawn evenly from ±√(6 / (inputs + outputs)), for tanh and sigmoid.
 
+    Their variance 2 / (inputs + outputs) lies between what keeps the variance of activations on the way forward, and
+    that of gradients on the way back.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (int, int)
+        (outputs, inputs), of the weights W in ``W @ x``.
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray
+
+    References
+    ----------
+    X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010,
+    equation 16.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import nn
     >>> bool(np.all(np.abs(nn.glorot_uniform(np.random.default_rng(0), (2, 4))) <= 1))

@@ -1,7 +1,8 @@
 """Optimisers as pure functions: parameters, gradients and state go in, new parameters and a new state come out.
 
-Parameters are arrays, or lists, tuples and dicts of them; gradients and state have the same form. Nothing is changed in
-place and everything is plain NumPy, so a whole training step, loss and update, can be compiled as one function.
+Parameters are arrays, or lists, tuples and dictionaries of them; gradients and state have the same structure, and are
+paired with the parameters by key. Nothing is changed in place and everything is plain NumPy, so a whole training step,
+loss and update, can be compiled as one function.
 """
 
 from collections.abc import Callable
@@ -23,12 +24,30 @@ class Optimizer(NamedTuple):
 
 
 def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
-    """Gradient descent: v ← momentum · v + g + weight_decay · p, then p ← p - lr · v.
+    """Return gradient descent, with momentum and weight decay.
 
-    The state is the tree of velocities v, at first 0.
+    v ← momentum · v + g + weight_decay · p, then p ← p - lr · v, as PyTorch has it: weight decay is the gradient of the
+    penalty weight_decay / 2 · Σ p².
 
-    ``update`` raises ValueError where a gradient and its parameter differ in shape, or the trees in form.
+    Parameters
+    ----------
+    lr : float
+        The learning rate.
+    momentum : float
+    weight_decay : float
 
+    Returns
+    -------
+    Optimizer
+        Its state is the tree of velocities v, at first 0.
+
+    References
+    ----------
+    I. Sutskever, J. Martens, G. Dahl and G. Hinton, On the importance of initialization and momentum in deep learning,
+    ICML 2013.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import optim
     >>> init, update = optim.sgd(lr=0.1)
@@ -56,12 +75,29 @@ class AdamState(NamedTuple):
 
 
 def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Adam: p ← p - lr · m̂ / (√v̂ + eps), where m̂ and v̂ are running means of g and g², freed of their start at 0.
+    """Return Adam: steps of the gradient's running mean, divided by the root of that of its square.
 
-    The state is an ``AdamState``.
+    p ← p - lr · m̂ / (√v̂ + eps), where m̂ and v̂ are the running means of g and g², freed of their start at 0.
 
-    ``update`` raises ValueError where a gradient and its parameter differ in shape, or the trees in form.
+    Parameters
+    ----------
+    lr : float
+        The learning rate.
+    beta1, beta2 : float
+        What stays of the running means at each step.
+    eps : float
 
+    Returns
+    -------
+    Optimizer
+        Its state is an ``AdamState``.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, algorithm 1; arXiv:1412.6980.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import optim
     >>> init, update = optim.adam(lr=0.1)
@@ -76,13 +112,8 @@ def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float 
 
     def update(grads: Tree, state: AdamState, params: Tree) -> tuple[Tree, AdamState]:
         step = state.step + 1
-
-        def averaged(beta: float, f: Callable[[Any], Any], earlier: Tree) -> Tree:
-            """The running means of f(g)."""
-            return trees.map(lambda p, g, a: beta * a + (1 - beta) * f(g), params, grads, earlier, names=_NAMES)
-
-        mean = averaged(beta1, lambda g: g, state.mean)
-        square = averaged(beta2, np.square, state.square)
+        mean = _average(beta1, params, grads, state.mean)
+        square = _average(beta2, params, trees.map(np.square, grads), state.square)
         of_mean, of_square = 1 - beta1**step, 1 - beta2**step
 
         def moved(p: Any, m: Any, v: Any) -> Any:
@@ -92,6 +123,11 @@ def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float 
         return trees.map(moved, params, mean, square), AdamState(step, mean, square)
 
     return Optimizer(init, update)
+
+
+def _average(beta: float, params: Tree, grads: Tree, earlier: Tree) -> Tree:
+    """Return the running means that were ``earlier`` after one more step."""
+    return trees.map(lambda p, g, mean: beta * mean + (1 - beta) * g, params, grads, earlier, names=_NAMES)
 
 
 def _zeros(params: Tree) -> Tree:

@@ -87,24 +87,23 @@ def collect(branches: Iterable[Tree], leaves: list[Any], structure: list[Any]) -
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
     """Return the tree of this structure with other leaves, of any type, and with the keys in the order of insertion."""
-    parts, rest = iter(structure), iter(leaves)
+    return _built(iter(structure), iter(leaves))
 
-    def build() -> Tree:
-        part = next(parts)
-        if part is None:
-            return None
-        if type(part) is not tuple:
-            if isinstance(part, np.dtype):
-                next(parts)  # its shape
-            return next(rest)
-        kind, held = part
-        if kind is dict:
-            branches = {key: build() for key in _keys(*held)}
-            return {key: branches[key] for key in held}
-        sequence = [build() for _ in range(held)]
-        return kind(*sequence) if hasattr(kind, "_fields") else kind(sequence)
 
-    return build()
+def _built(parts: Iterator[Any], leaves: Iterator[Any]) -> Tree:
+    part = next(parts)
+    if part is None:
+        return None
+    if type(part) is not tuple:
+        if isinstance(part, np.dtype):
+            next(parts)  # its shape
+        return next(leaves)
+    kind, held = part
+    if kind is dict:
+        branches = {key: _built(parts, leaves) for key in _keys(*held)}
+        return {key: branches[key] for key in held}
+    sequence = [_built(parts, leaves) for _ in range(held)]
+    return kind(*sequence) if hasattr(kind, "_fields") else kind(sequence)
 
 
 def map(f: Callable[..., Any], tree: Tree, *others: Tree, names: Sequence[str] = ()) -> Tree:

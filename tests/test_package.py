@@ -29,8 +29,8 @@ README = (ROOT / "README.md").read_text()
 MODULES = (
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
     *("engine.node", "engine.scope", "engine.errors", "engine.record", "engine.reverse", "engine.tensor"),
-    *("trees", "transforms", "graph", "text.words", "text.numpy_code", "text.expressions", "text.normal_form"),
-    *("text.rewrites", "text.mathematics", "text.spelling"),
+    *("trees", "transforms", "differences", "graph", "text.words", "text.numpy_code", "text.expressions"),
+    *("text.normal_form", "text.rewrites", "text.mathematics", "text.spelling"),
     *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.kinds", "readings.check.kinks", "readings.check.steps", "readings.check.lines"),
