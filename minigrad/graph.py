@@ -226,7 +226,7 @@ class Graph:
         return {term.name: term for term in self._named_terms(ordered, called, coefficients)}
 
     def _split(self, summand: Tensor, called: Mapping[Tensor, str]) -> tuple[Tensor, float, list[tuple[Tensor, float]]]:
-        """The node that a summand is a constant factor times, that factor, and the parts that the node is a sum of.
+        """Return the node of which a summand is a multiple, the constant factor, and the summands of the node.
 
         Without parts the node is a term: a named one, or the summand as a whole.
         """

@@ -69,6 +69,7 @@ class Expr:
 
     @property
     def is_atom(self) -> bool:
+        """Return whether the expression is a symbol or a literal, without parts."""
         return self.function is None or self.function is LITERAL
 
 
@@ -80,29 +81,30 @@ class Expressions:
         self._made: dict[Any, Expr] = {}
 
     def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
+        """Return the symbol of a name, a shape and a dtype."""
         return self._expr((None, name), None, (), {}, shape, dtype, value=name)
 
     def constant(self, a: Any, name: Callable[[], str] = lambda: "c") -> Expr:
-        """The symbol of an array that never changes, equal ones the same; ``name()`` is what a new one is called."""
+        """Return the symbol of an array that never changes, one for equal arrays; ``name()`` names a new one."""
         key = ("constant", key_of(a))
         if key not in self._made:
             self.constants[self._expr(key, None, (), {}, np.shape(a), np.asarray(a).dtype, value=name())] = a
         return self._made[key]
 
     def literal(self, value: Any) -> Expr:
-        """A number, or a part of an index."""
+        """Return the expression of a number, or of a part of an index."""
         return self._expr((LITERAL, key_of(value)), LITERAL, (), {}, (), _dtype_of(value), value=value)
 
     def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
-        """A call, as it is."""
+        """Return the expression of a call, as it is."""
         return self._expr(_key_of_call(function, args, options, shape), function, tuple(args), options, shape, dtype)
 
     def find(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Expr | None:
-        """A call that was made before; None where it was not."""
+        """Return a call that was made before; None where it was not."""
         return self._made.get(_key_of_call(function, args, options, shape))
 
     def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
-        """A PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
+        """Return a PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
         held = tuple([(c, tuple(factors.items())) for c, factors in terms])
         key = (kind, frozenset([(c, frozenset(factors)) for c, factors in held]), None if dtype is None else dtype.str)
         bases = tuple(dict.fromkeys([base for _, factors in held for base, _ in factors]))
@@ -133,7 +135,7 @@ def _key_of_call(function: Any, args: Sequence[Expr], options: Mapping[str, Any]
 
 
 def key_of(value: Any) -> Any:
-    """A key that two values share only where they are the same value of the same type."""
+    """Return a key that two values share only where they are the same value of the same type."""
     match value:
         case np.ndarray():
             return np.ndarray, value.shape, value.dtype.str, hashlib.blake2b(np.ascontiguousarray(value).data).digest()
@@ -159,12 +161,12 @@ def broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
 
 
 def known(function: Any) -> Rule:
-    """What the engine knows of a function; nothing of one that it has no row for."""
+    """Return what the engine knows of a function; nothing of one that it has no row for."""
     return RULES.get(function) or Rule(function, ())
 
 
 def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[Any, bool], Expr]) -> list[Expr]:
-    """The arguments of a recorded node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
+    """Return the arguments of a node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
     index = node.function is getitem
     return [
         value(a, index and i > 0) if x is None else known[x]
@@ -173,7 +175,7 @@ def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[An
 
 
 def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: False) -> list[Expr]:
-    """The expressions that ``roots`` are made of, themselves included, parts first; not looking into ``known`` ones."""
+    """Return all parts of ``roots``, themselves included, parts first, without the parts of ``known`` expressions."""
     seen = set(roots)
     stack = [e for e in seen if not known(e)]
     while stack:
@@ -186,7 +188,7 @@ def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: Fa
 
 
 def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
-    """The value of an expression. ``bindings`` gives the values of its symbols, or of any other parts.
+    """Return the value of an expression. ``bindings`` gives the values of its symbols, or of any other parts.
 
     Raises KeyError for a symbol that has no value.
 
@@ -203,7 +205,7 @@ def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
 
 
 def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
-    """The value of an expression, of the values of its parts."""
+    """Return the value of an expression, of the values of its parts."""
     if e.function is LITERAL:
         return np.array(e.value) if isinstance(e.value, list) else e.value  # an index, as short as it is written
     if e.function is PRODUCT or e.function is SUM:

@@ -33,11 +33,11 @@ class Notation:
     times = " · "  # between two numbers
 
     def symbol(self, identifier: str, title: str, gradient: bool) -> Text:
-        """The symbol of the node called ``title``, or of its gradient."""
+        """Return the symbol of the node called ``title``, or of its gradient."""
         return Text(("d" if gradient else "") + self.name(title), ATOM)
 
     def name(self, name: str) -> str:
-        """A user's name, as text that can do no harm: ``W1`` is W₁, ``lam`` is λ."""
+        """Return a user's name, as text that can do no harm: ``W1`` is W₁, ``lam`` is λ."""
         match = re.fullmatch(r"([^\W\d_]+)_?(\d*)", name) if len(name) <= _LONGEST else None
         if not match:
             return printable(name, _LONGEST)
@@ -49,57 +49,69 @@ class Notation:
         return printable(text)
 
     def number(self, code: str) -> Text:
+        """Return the text of a number, given as Python code."""
         return Text(code.replace("inf", "∞"), UNARY if code.startswith("-") else ATOM)
 
     def function(self, name: str) -> str:
+        """Return the name of a function."""
         return printable(name)
 
     def brackets(self, code: str) -> str:
+        """Return a text in brackets."""
         return f"({code})"
 
     def fraction(self, above: Text, below: Text) -> Text:
+        """Return the fraction of two texts."""
         return Text(f"{self.enclosed(above, PRODUCT)} / {self.right(below, POWER)}", REMAINDER)
 
     def transposed(self, code: str) -> str:
+        """Return the transpose of a text."""
         return code + "ᵀ"
 
     def raised(self, code: str, power: str, elementwise: bool) -> Text:
+        """Return a text raised to a power, elementwise or not."""
         if re.fullmatch(r"-?\d+", power):
             return Text(code + power.translate(_SUPERSCRIPTS), POWER)
         return Text(code + "^" + (power if re.fullmatch(r"[\w.]+", power) else self.brackets(power)), POWER)
 
     def indicator(self, relation: str) -> str:
+        """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
         return f"𝟙[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
+        """Return the sum of a text over some axes."""
         return f"Σ{f'[{axes}]' if axes else ''} {code}"
 
     def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
+        """Return an array of a shape whose entries all equal what the sign says."""
         return f"{sign}({', '.join(map(str, shape))})"
 
     def literal(self, value: Any) -> Text:
-        """A number, or a part of an index."""
+        """Return the text of a number, or of a part of an index."""
         code = literal(value).code
         if isinstance(value, int | float | np.number) and not isinstance(value, bool):
             return self.number(repr(value.item() if isinstance(value, np.number) else value))
         return Text(self.words(code[6:-1] if code.startswith("np.s_[") else code), ATOM)
 
     def named(self, e: Expr, args: Sequence[Text], sign: str) -> Text:
-        """A call by the function's sign, or its name."""
+        """Return a call by the function's sign, or its name."""
         name = getattr(e.function, "__name__", "f")
         given = [a.code for a in args] + [self.words(f"{key} {_plain(value)}") for key, value in e.options.items()]
         function = sign or self.function("f" if name == "<lambda>" else name)
         return Text(function + self.brackets(", ".join(given)), CALL)
 
     def enclosed(self, text: Text, binding: int) -> str:
+        """Return an operand, in brackets where it binds less tightly than it must."""
         return text.code if text.binding >= binding else self.brackets(text.code)
 
     def right(self, text: Text, binding: int) -> str:
-        """An operand to the right of an operator, where a sign of its own would meet it."""
+        """Return an operand to the right of an operator, where a sign of its own would meet it."""
         return self.brackets(text.code) if text.code.startswith("-") else self.enclosed(text, binding)
 
 
 class Latex(Notation):
+    """Mathematics in LaTeX."""
+
     elementwise, matrix, times, circle = r" \odot ", " ", r" \cdot ", r"\odot "
 
     def name(self, name: str) -> str:
@@ -117,12 +129,14 @@ class Latex(Notation):
         return letter + primes + (f"_{index}" if len(index) == 1 else f"_{{{index}}}" if index else "")
 
     def words(self, text: str) -> str:
+        """Return plain text inside mathematics, with LaTeX's special characters escaped."""
         escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
         escapes |= {"<": r"\textless{}", ">": r"\textgreater{}"}  # so that it is safe inside a page too
         plain = printable(text, _LONGEST)
         return r"\text{" + "".join(escapes.get(c, "\\" + c if c in "{}$&#_%" else c) for c in plain) + "}"
 
     def number(self, code: str) -> Text:
+        """Return a number in LaTeX, an exponent as a power of 10."""
         code = code.replace("inf", r"\infty").replace("nan", r"\text{nan}")
         mantissa, e, exponent = code.partition("e")
         if e and "text" not in code:
@@ -130,31 +144,39 @@ class Latex(Notation):
         return Text(code, UNARY if code.startswith("-") else ATOM)
 
     def function(self, name: str) -> str:
+        """Return the name of a function as an operator name."""
         escaped = name.replace("_", r"\_") if name.isidentifier() and name.isascii() else "f"
         return rf"\operatorname{{{escaped}}}"
 
     def brackets(self, code: str) -> str:
+        """Return a text in brackets that grow with fractions and sums."""
         return rf"\left({code}\right)" if "frac" in code or "sum" in code else f"({code})"
 
     def fraction(self, above: Text, below: Text) -> Text:
+        """Return the fraction of two texts; a sum of fractions stands beside the fraction, in brackets."""
         if above.binding == SUM and "frac" in above.code:
             return Text(rf"\frac{{1}}{{{below.code}}} {self.brackets(above.code)}", PRODUCT)
         return Text(rf"\frac{{{above.code}}}{{{below.code}}}", UNARY)
 
     def transposed(self, code: str) -> str:
+        """Return the transpose of a text."""
         return code + r"^{\top}"
 
     def raised(self, code: str, power: str, elementwise: bool) -> Text:
+        """Return a text raised to a power, with a circle where it is elementwise."""
         return Text(f"{code}^{{{self.circle if elementwise else ''}{power}}}", POWER)
 
     def indicator(self, relation: str) -> str:
+        """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
         return rf"\mathbb{{1}}[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
+        """Return the sum of a text, with the axes below the sign."""
         below = f"_{{{self.words(axes)}}}" if axes else ""
         return rf"\sum{below} {code}"
 
     def uniform(self, sign: str, shape: tuple[int, ...]) -> str:
+        """Return an array of equal entries as a bold sign with its shape as index."""
         return rf"\mathbf{{{sign}}}_{{" + r" \times ".join(map(str, shape)) + "}"
 
 
@@ -173,11 +195,13 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def added(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a sum or a difference."""
     left, right = notation.enclosed(args[0], SUM), notation.right(args[1], SUM + (sign == "-"))
     return Text(f"{left} {sign} {right}", SUM)
 
 
 def negative(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return an operand with a minus sign."""
     return Text("-" + notation.right(args[0], REMAINDER), UNARY)
 
 
@@ -195,11 +219,13 @@ def product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Tex
 
 
 def matrix_product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a matrix product."""
     left, right = notation.enclosed(args[0], MATRIX_PRODUCT), notation.right(args[1], UNARY)
     return Text(left + notation.matrix + right, MATRIX_PRODUCT)
 
 
 def quotient(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a quotient as a fraction, with a minus sign before it."""
     above, below = args
     if above.binding == UNARY and above.code.startswith("-"):
         return Text("-" + notation.fraction(Text(above.code[1:], MATRIX_PRODUCT), below).code, UNARY)
@@ -207,6 +233,7 @@ def quotient(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Te
 
 
 def transpose(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text | None:
+    """Return a transpose, or None where options name other axes than the last two."""
     of_matrices = e.function is np.swapaxes and {e.options["axis1"], e.options["axis2"]} == {-1, -2}
     if e.options and not of_matrices:
         return None
@@ -214,37 +241,45 @@ def transpose(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> T
 
 
 def power(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a power, a square where no exponent is given."""
     power = args[1].code if len(args) > 1 else "2"
     return notation.raised(notation.enclosed(args[0], CALL), power, e.args[0].shape != ())
 
 
 def exponential(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a power of e."""
     return notation.raised("e", args[0].code, False)
 
 
 def relation(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return the indicator of a comparison."""
     left, right = (notation.enclosed(a, COMPARISON + 1) for a in args)
     return Text(notation.indicator(f"{left} {sign} {right}"), CALL)
 
 
 def total(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a sum over axes."""
     axis = e.options.get("axis")
     axes = "" if axis is None else f"axis {axis}" if isinstance(axis, int) else f"axes {', '.join(map(str, axis))}"
     return Text(notation.total(notation.enclosed(args[0], MATRIX_PRODUCT), axes), REMAINDER)
 
 
 def index(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return an array with its index between brackets."""
     return Text(f"{notation.enclosed(args[0], CALL)}[{', '.join(a.code for a in args[1:])}]", CALL)
 
 
 def uniform(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return an array of equal entries, such as zeros or ones."""
     return Text(notation.uniform(sign, e.shape), CALL)
 
 
 def unchanged(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return the first argument as it is."""
     return args[0]
 
 
 def einsum(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return a call of einsum, with an arrow in its subscripts."""
     given = [notation.words(e.options["subscripts"].replace("->", " → ")), *(a.code for a in args)]
     return Text(notation.function("einsum") + notation.brackets(", ".join(given)), CALL)

@@ -81,14 +81,14 @@ class Rewriter(Expressions):
     def simplified(
         self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any
     ) -> Expr:
-        """The normal form of a call on expressions in normal form."""
+        """Return the normal form of a call on expressions in normal form."""
         made = self._rewritten(Expr(function, tuple(args), options, shape, dtype))
         if made is None:
             made = self.call(function, args, options, shape, dtype)
         return self.names.get(made, made)
 
     def _rewritten(self, e: Expr) -> Expr | None:
-        """What the first rule that applies makes of an expression."""
+        """Return what the first rule that applies makes of an expression."""
         if e.function not in self._concerning:
             self._concerning[e.function] = [rule for rule in self.rules if rule.concerns(e.function)]
         for rule in self._concerning[e.function]:
@@ -124,7 +124,7 @@ class Rewriter(Expressions):
             self._patterns.setdefault(next(iter(factors)), []).append((factors, symbol))
 
     def _named(self, factors: Factors) -> Factors:
-        """The factors with the user's names for products of them."""
+        """Return the factors with the user's names for products of them."""
         for base in tuple(factors):
             if factors.get(base, 0) < 0 and base not in self._patterns:
                 self._open_reciprocal(base)
@@ -145,7 +145,7 @@ class Rewriter(Expressions):
     # --- products and sums --------------------------------------------------------------------------------------------
 
     def number(self, coefficient: Coefficient, shape: Shape = (), dtype: Any = None) -> Expr:
-        """A constant array of a shape."""
+        """Return a constant array of a shape."""
         exact = Fraction(coefficient) if isinstance(coefficient, int) else coefficient
         return self.repeated(self._product_of(exact, {}, dtype), shape, dtype)
 
@@ -209,7 +209,7 @@ class Rewriter(Expressions):
         return self._product_of(scale, self._named(times_power(common, inner, 1)), dtype)
 
     def split(self, e: Expr, leaves: Callable[[Expr], bool]) -> tuple[list[tuple[Expr, int]], Expr]:
-        """The factors of ``e`` that satisfy ``leaves``, and the rest, of e's shape."""
+        """Return the factors of ``e`` that satisfy ``leaves``, and the rest, of e's shape."""
         if unbroadcast(e).function is not PRODUCT:
             return [], e
         coefficient, factors = monomial(e)
@@ -256,7 +256,7 @@ class Rewriter(Expressions):
         return self.call(np.full, (size, value), kind, shape, dtype)
 
     def _written_sum(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:
-        """The first positive summand leads."""
+        """Return a sum as one writes it: the first positive summand leads."""
         terms = list(e.terms)
         lead = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
         c, factors = terms.pop(lead)
@@ -269,7 +269,7 @@ class Rewriter(Expressions):
     def _written_product(
         self, coefficient: Coefficient, factors: Factors, dtype: Any, done: Mapping[Expr, Expr]
     ) -> Expr:
-        """A product as one writes it: ``(lam / m) * W``, ``X / m``, ``Y / (m * A)``."""
+        """Return a product as one writes it: ``(lam / m) * W``, ``X / m``, ``Y / (m * A)``."""
         leading = next((base for base, p in factors.items() if p > 0 and base.shape != ()), None)
         if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
             factors = {**without(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
@@ -290,7 +290,7 @@ class Rewriter(Expressions):
         return self._elementwise(np.divide, over, self._chain(below + below_arrays, 1, dtype), dtype=dtype)
 
     def _numbers(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> tuple[list[Expr], list[Expr]]:
-        """The numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
+        """Return the numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
         if not isinstance(coefficient, Fraction):
             return [self.literal(coefficient)], []
         flat = coefficient.denominator == 1 and factors and all(is_bool(base) for base in factors)
@@ -305,7 +305,7 @@ class Rewriter(Expressions):
         return e if power == 1 else self._elementwise(np.power, e, self.literal(power), dtype=dtype)
 
     def _chain(self, factors: list[Expr], sign: int, dtype: Any) -> Expr:
-        """The factors from left to right; a minus sign is written before the first, which may be a mask, as -1."""
+        """Return the factors from left to right; a minus sign stands before the first, which may be a mask, as -1."""
         if sign < 0 and is_bool(factors[0]):
             factors = [self.literal(1), *factors]
         first, *rest = factors
@@ -330,11 +330,12 @@ def is_number(e: Expr) -> bool:
 
 
 def is_bool(e: Expr) -> bool:
+    """Return whether an expression is known to be boolean."""
     return e.dtype is not None and bool(e.dtype.kind == "b")
 
 
 def unbroadcast(e: Expr) -> Expr:
-    """What a repeated array repeats, any other expression itself."""
+    """Return what a repeated array repeats, any other expression itself."""
     return e.args[0] if e.function is np.broadcast_to else e
 
 
@@ -349,7 +350,7 @@ def monomial(e: Expr) -> tuple[Coefficient, Factors]:
 
 
 def one_plus(d: Expr) -> Expr | None:
-    """e where d = 1 + e."""
+    """Return e where d = 1 + e."""
     if d.function is SUM and len(d.terms) == 2 and all(c == 1 for c, _ in d.terms):
         constant, others = ([f for _, f in d.terms if bool(f) is flag] for flag in (False, True))
         if len(constant) == 1 and len(others[0]) == 1 and others[0][0][1] == 1:
@@ -358,13 +359,13 @@ def one_plus(d: Expr) -> Expr | None:
 
 
 def times_power(factors: Factors, base: Expr, power: int) -> Factors:
-    """The factors times one more power."""
+    """Return the factors times one more power."""
     combined = {**factors, base: factors.get(base, 0) + power}
     return {b: p for b, p in combined.items() if p}
 
 
 def without(factors: Factors, common: Factors) -> Factors:
-    """The factors divided by some that they have in common."""
+    """Return the factors divided by some that they have in common."""
     return {b: p - common.get(b, 0) for b, p in factors.items() if p != common.get(b, 0)}
 
 
@@ -383,7 +384,7 @@ def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
 
 
 def _common(terms: list[tuple[Coefficient, Factors]]) -> tuple[Coefficient, Factors]:
-    """What all terms share: a number up to sign, and factors."""
+    """Return what all terms share: a number up to sign, and factors."""
     first = terms[0][0] if terms[0][0] > 0 else -terms[0][0]
     scale = first if all(c in (first, -first) for c, _ in terms) else Fraction(1)
     common: Factors = {}

@@ -60,7 +60,7 @@ _RESERVED = frozenset({"np", *keyword.kwlist, *dir(builtins), *_HELPERS})
 
 
 def identifier(name: str) -> str:
-    """A valid identifier that looks like ``name``: neither keyword nor builtin, and without leading underscores.
+    """Return a valid identifier that looks like ``name``: neither keyword nor builtin, and without leading underscores.
 
     >>> identifier("W1"), identifier("layer 1"), identifier("lambda"), identifier("2x"), identifier("__import__('os')")
     ('W1', 'layer_1', 'lambda_', 'x2x', 'import_os')
@@ -84,7 +84,7 @@ class Names:
         self.namespace: dict[str, Any] = {}
 
     def fresh(self, wish: str) -> Name:
-        """An identifier like ``wish`` that was not given out before."""
+        """Return an identifier like ``wish`` that was not given out before."""
         base = name = identifier(wish)
         while name in self._taken:
             self._counts[base] = self._counts.get(base, 1) + 1
@@ -93,7 +93,7 @@ class Names:
         return Name(name)
 
     def numbered(self, letter: str) -> Name:
-        """The next of c1, c2, ... that was not given out before."""
+        """Return the next of c1, c2, ... that was not given out before."""
         while True:
             self._counts[letter] = self._counts.get(letter, 0) + 1
             name = f"{letter}{self._counts[letter]}"
@@ -102,18 +102,19 @@ class Names:
                 return Name(name)
 
     def bind(self, value: Any, wish: str) -> Name:
-        """The identifier under which the text may use ``value``, an object that has no spelling."""
+        """Return the identifier under which the text may use ``value``, an object that has no spelling."""
         if id(value) not in self._bound:
             self._bound[id(value)] = name = self.fresh(wish)
             self.namespace[name] = value
         return self._bound[id(value)]
 
     def helper(self, name: str) -> str:
+        """Return the name of a helper, and enter its definition in the prelude."""
         self._helpers.add(name)
         return name
 
     def prelude(self) -> str:
-        """The definitions of the helpers that were used so far."""
+        """Return the definitions of the helpers that were used so far."""
         return "\n\n".join(_HELPERS[name] for name in sorted(self._helpers))
 
 
@@ -121,7 +122,7 @@ class Names:
 
 
 def spelled(a: Any, names: Names) -> Text:
-    """An argument as text: a Name as it is, any other value as a literal, or bound to a name where it has none."""
+    """Return an argument as text: a Name as it is, another value as a literal, or bound to a name if it has none."""
     if isinstance(a, Name):
         return Text(a, ATOM)
     try:
@@ -131,7 +132,7 @@ def spelled(a: Any, names: Names) -> Text:
 
 
 def literal(a: Any) -> Text:
-    """The literal of a plain value: evaluated, it has the same value and type.
+    """Return the literal of a plain value: evaluated, it has the same value and type.
 
     Raises TypeError for a value that has no literal.
     """
@@ -164,7 +165,7 @@ def _number(a: Any) -> str:
 
 
 def _index_part(part: Any) -> str:
-    """A plain part of an index, as it stands between brackets."""
+    """Return a plain part of an index, as it stands between brackets."""
     if part is Ellipsis:
         return "..."
     if isinstance(part, slice):
@@ -174,7 +175,7 @@ def _index_part(part: Any) -> str:
 
 
 def _index(parts: Sequence[Text]) -> str:
-    """The parts of an index between brackets; slices lose the ``np.s_`` that they need elsewhere."""
+    """Return the parts of an index between brackets; slices lose the ``np.s_`` that they need elsewhere."""
     codes = [p.code[6:-1] if p.code.startswith("np.s_[") else p.code for p in parts]
     return f"[{', '.join(codes) or '()'}]"
 
@@ -185,7 +186,7 @@ def enclosed(text: Text, binding: int) -> str:
 
 
 def binary(operator: str, left: Text, right: Text) -> Text:
-    """An operator between two operands; all but the power and comparisons take their like on the left."""
+    """Return an operator between two operands; all but the power and comparisons take their like on the left."""
     binding = BINDINGS[operator]
     if binding == POWER:
         return Text(f"{enclosed(left, CALL)}**{enclosed(right, UNARY)}", POWER)
@@ -198,6 +199,7 @@ def binary(operator: str, left: Text, right: Text) -> Text:
 
 
 def call(function: str, arguments: Iterable[str], options: Mapping[str, Any], names: Names) -> Text:
+    """Return a call with positional arguments and options as keywords."""
     keywords = (f"{key}={spelled(value, names).code}" for key, value in options.items())
     return Text(f"{function}({', '.join((*arguments, *keywords))})", CALL)
 
@@ -215,33 +217,41 @@ def function_name(function: Callable[..., Any], names: Names) -> str:
 
 
 def unchanged(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return the first argument as it is."""
     return arguments[0]
 
 
 def transpose(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text | None:
+    """Return a transpose as ``a.T``, or None where options name axes."""
     return None if options else Text(enclosed(arguments[0], CALL) + ".T", CALL)
 
 
 def reshape(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return a reshape as a call of the array's method."""
     shape = options["shape"]
     sizes = ", ".join(literal(n).code for n in shape) if isinstance(shape, tuple) and shape else literal(shape).code
     return Text(f"{enclosed(arguments[0], CALL)}.reshape({sizes})", CALL)
 
 
 def getitem(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return an array with its index between brackets."""
     return Text(enclosed(arguments[0], CALL) + _index(arguments[1:]), CALL)
 
 
 def scatter(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return a call of the helper ``scatter``."""
     g, *index = arguments
     return call(names.helper("scatter"), [g.code, f"np.s_{_index(index)}", literal(options["shape"]).code], {}, names)
 
 
 def cast(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return a cast as ``a.astype(dtype)``."""
     return Text(f"{enclosed(arguments[0], CALL)}.astype({arguments[1].code})", CALL)
 
 
 def joined(function: str) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
+    """Return the form of a function that joins a list of arrays; axis 0 is left out."""
+
     def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
         axis = {key: value for key, value in options.items() if value != 0}
         return call(function, [f"[{', '.join(a.code for a in arguments)}]"], axis, names)
@@ -250,5 +260,6 @@ def joined(function: str) -> Callable[[Sequence[Text], dict[str, Any], Names], T
 
 
 def einsum(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return a call of ``np.einsum``, its subscripts first."""
     subscripts = literal(options.pop("subscripts")).code.replace("'", '"')
     return call("np.einsum", [subscripts, *(a.code for a in arguments)], options, names)

@@ -79,13 +79,13 @@ def rewrite(
 
 @rewrite(RUNNING, where=lambda function: known(function).identity, exact=True)
 def an_identity_is_its_argument(m: Rewriter, e: Expr) -> Expr:
-    """+a = a, and so for the functions that change only what a gradient does."""
+    """Rewrite +a as a, and so for the functions that change only what a gradient does."""
     return e.args[0]
 
 
 @rewrite(RUNNING, where=lambda function: function is not np.broadcast_to, exact=True)
 def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
-    """A call of numbers and constants is its result, where that is no larger than they are."""
+    """Replace a call of numbers and constants by its result, where that is no larger than they are."""
     arrays = [a for a in e.args if a.function is not LITERAL]
     if any(a not in m.constants for a in arrays):
         return None
@@ -118,14 +118,14 @@ def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None
 
 @rewrite(BOTH, *REARRANGING, getitem, exact=True)
 def a_repeated_number_keeps_no_order(m: Rewriter, e: Expr) -> Expr | None:
-    """A rearranged array of equal entries, or some entries of it, is one of another shape."""
+    """Rewrite a rearranged array of equal entries, or some entries of it, as one of another shape."""
     bare = unbroadcast(e.args[0])
     return m.repeated(bare, e.shape, e.dtype) if bare.shape == () else None
 
 
 @rewrite(READING, cast)
 def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
-    """A plain number takes the dtype of what it meets, so that only its shape is left of a cast to floating point."""
+    """Drop the cast of a plain number to floating point, all but its shape: it takes the dtype of what it meets."""
     number = unbroadcast(e.args[0])
     return m.repeated(number, e.shape, e.dtype) if is_number(number) and e.dtype.kind == "f" else None
 
@@ -137,7 +137,7 @@ def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(RUNNING, np.multiply, np.divide)
 def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
-    """a · c and a / c for a number c, which leaves shape and dtype of a as they are."""
+    """Rewrite a · c and a / c as a number times a, for a number c that leaves shape and dtype of a as they are."""
     a, number = e.args
     if e.function is np.multiply and a.function is LITERAL:
         a, number = number, a
@@ -151,7 +151,7 @@ def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(RUNNING, np.negative)
 def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
-    """-a = -1 · a."""
+    """Rewrite -a as -1 · a."""
     return _times_number(m, -1.0, e.args[0], e) if m.may_gather(factor_of(e.args[0])[0]) else None
 
 
@@ -179,7 +179,7 @@ def numbers_leave_squares(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(RUNNING, np.add, np.subtract)
 def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
-    """c · a ± c · b = c · (a ± b) for equal arrays of numbers; a sign is the choice of addition or subtraction."""
+    """Rewrite c · a ± c · b as c · (a ± b) for equal arrays of numbers; a sign chooses addition or subtraction."""
     (c, a), (d, b) = map(factor_of, e.args)
     alike = all((x.shape, x.dtype) == (e.shape, e.dtype) and x.function is not LITERAL for x in (a, b))
     common = abs(c) if alike and abs(c) == abs(d) else 1.0
@@ -218,13 +218,13 @@ def a_sum_begins_with_its_first_summand(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(READING, *_SIGNS)
 def like_terms_are_added(m: Rewriter, e: Expr) -> Expr:
-    """a + b, a - b, -a and +a in normal form."""
+    """Return a + b, a - b, -a and +a in normal form."""
     return m.total(zip(_SIGNS[e.function], e.args, strict=True), e.shape, e.dtype)
 
 
 @rewrite(READING, *_POWERS)
 def factors_cancel(m: Rewriter, e: Expr) -> Expr:
-    """a · b, a / b, a² and 1 / a in normal form."""
+    """Return a · b, a / b, a² and 1 / a in normal form."""
     return m.product(zip(e.args, _POWERS[e.function], strict=True), e.shape, e.dtype)
 
 
@@ -239,7 +239,7 @@ def a_choice_of_zero_is_a_product(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(READING, PRODUCT)
 def complement_of_a_sigmoid(m: Rewriter, e: Expr) -> Expr | None:
-    """u · y = 1 - y where y = 1 / (1 + u)."""
+    """Rewrite u · y as 1 - y where y = 1 / (1 + u)."""
     coefficient, factors = monomial(e)
     for y, power in factors.items():
         u = _below_one_plus(m.definitions.get(y, y))
@@ -253,7 +253,7 @@ def complement_of_a_sigmoid(m: Rewriter, e: Expr) -> Expr | None:
 
 
 def _below_one_plus(y: Expr) -> Expr | None:
-    """u where y = 1 / (1 + u)."""
+    """Return u where y = 1 / (1 + u)."""
     if y.function is np.divide and y.args[0].value == 1:
         return one_plus(y.args[1])
     coefficient, factors = monomial(y)
@@ -363,7 +363,7 @@ def _is_pair(e: Expr) -> bool:
 
 @rewrite(READING, np.sum)
 def axes_are_written_one_way(m: Rewriter, e: Expr) -> Expr:
-    """A sum over all axes names none, one over a single axis gives its number, counted from the first."""
+    """Write a sum over all axes without axes, one over a single axis with its number, counted from the first."""
     axes, keepdims = _summed(e), bool(e.options.get("keepdims"))
     everything = len(axes) == len(e.args[0].shape) and not keepdims
     how: dict[str, Any] = {} if everything else {"axis": min(axes) if len(axes) == 1 else tuple(sorted(axes))}
@@ -371,7 +371,7 @@ def axes_are_written_one_way(m: Rewriter, e: Expr) -> Expr:
 
 
 def _summed(e: Expr) -> set[int]:
-    """The axes that a sum is over."""
+    """Return the axes that a sum is over."""
     count, axis = len(e.args[0].shape), e.options.get("axis")
     axes = range(count) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
     return {i % count for i in axes} if count else set()
@@ -382,7 +382,7 @@ def _summed(e: Expr) -> set[int]:
 
 @rewrite(RUNNING, np.mean)
 def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
-    """A mean is a sum divided by its count."""
+    """Rewrite a mean as a sum divided by its count."""
     (a,) = e.args
     count = math.prod(a.shape) // max(1, math.prod(e.shape))
     if a.dtype not in BLAS or a.dtype != e.dtype or not count:
@@ -462,7 +462,7 @@ def a_transpose_of_a_transpose(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(READING, np.transpose)
 def a_transpose_of_a_product(m: Rewriter, e: Expr) -> Expr | None:
-    """(A Bᵀ)ᵀ = B Aᵀ, where this saves a transpose."""
+    """Rewrite (A Bᵀ)ᵀ as B Aᵀ, where this saves a transpose."""
     (a,) = e.args
     if e.options or a.function is not np.matmul or any(len(x.shape) != 2 for x in (e, *a.args)):
         return None
@@ -488,7 +488,7 @@ def a_reshape_of_a_reshape(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(READING, np.reshape)
 def an_axis_that_is_kept_and_dropped(m: Rewriter, e: Expr) -> Expr | None:
-    """A sum that keeps its dimensions, reshaped to the others, is a plain sum."""
+    """Rewrite a sum that keeps its dimensions, reshaped to the others, as a plain sum."""
     (a,) = e.args
     if a.function is not np.sum or not a.options.get("keepdims"):
         return None
@@ -500,7 +500,7 @@ def an_axis_that_is_kept_and_dropped(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(BOTH, getitem)
 def a_vector_needs_no_extra_axis(m: Rewriter, e: Expr) -> Expr | None:
-    """(A @ b[..., None])[..., 0] = A @ b for a vector b, and so on its left."""
+    """Rewrite (A @ b[..., None])[..., 0] as A @ b for a vector b, and so on its left."""
     product, *index = e.args
     parts = [part.value for part in index]
     if product.function is not np.matmul or parts not in ([..., 0], [..., 0, slice(None)]):
@@ -518,7 +518,7 @@ def a_vector_needs_no_extra_axis(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(RUNNING, np.greater, np.less, exact=True)
 def the_mask_of_a_kink_is_that_of_its_result(m: Rewriter, e: Expr) -> Expr | None:
-    """(a > b) = (max(a, b) > b), where the maximum is computed anyway; and so for a minimum."""
+    """Rewrite (a > b) as (max(a, b) > b), where the maximum is computed anyway; and so for a minimum."""
     kink = np.maximum if e.function is np.greater else np.minimum
     result = m.find(kink, e.args, {}, e.shape)
     return m.call(e.function, (result, e.args[1]), {}, e.shape, e.dtype) if result is not None else None

@@ -1,7 +1,7 @@
-"""How every function is written: in NumPy, in LaTeX, in Unicode, and as a word on an edge of a picture.
+r"""How every function is written: in NumPy, in LaTeX, in Unicode, and as a word on an edge of a picture.
 
 ``SPELLINGS`` has one row per function. A function without a row is written by its name: ``np.tanh(x)`` in NumPy,
-``\\operatorname{tanh}(x)`` in LaTeX. To teach one more function to LaTeX, add its row here. The forms that rows choose
+``\operatorname{tanh}(x)`` in LaTeX. To teach one more function to LaTeX, add its row here. The forms that rows choose
 from stand in ``numpy_code`` and ``mathematics``.
 
     numpy(function, arguments, options, names) -> Text     a call in NumPy, given the Texts of its arguments
@@ -101,7 +101,7 @@ _BY_NAME = Spelling()
 
 
 def numpy(function: Callable[..., Any], arguments: Sequence[Text], options: Mapping[str, Any], names: Names) -> Text:
-    """The NumPy expression of ``function(*arguments, **options)``.
+    """Return the NumPy expression of ``function(*arguments, **options)``.
 
     >>> names, (a, b, c) = Names(), [Text(x, code.ATOM) for x in "abc"]
     >>> numpy(np.matmul, [numpy(np.add, [a, b], {}, names), numpy(np.transpose, [c], {}, names)], {}, names).code
@@ -126,7 +126,7 @@ def numpy(function: Callable[..., Any], arguments: Sequence[Text], options: Mapp
 
 
 def mathematics(notation: Notation, e: Expr, arguments: Sequence[Text]) -> Text:
-    """A call in a notation, given the Texts of its arguments."""
+    """Return a call in a notation, given the Texts of its arguments."""
     row = SPELLINGS.get(e.function, _BY_NAME)
     sign = row.latex if isinstance(notation, Latex) else row.unicode
     text = row.form(notation, e, arguments, sign or sign_of(e.function)) if row.form else None
@@ -139,5 +139,5 @@ def sign_of(function: Callable[..., Any]) -> str:
 
 
 def word(function: Callable[..., Any]) -> str | None:
-    """What an edge of a picture says of a function; None where it has no word of its own."""
+    """Return what an edge of a picture says of a function; None where it has no word of its own."""
     return SPELLINGS.get(function, _BY_NAME).word

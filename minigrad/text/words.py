@@ -15,7 +15,7 @@ MAX_LISTED = 8  # names that a sentence lists
 
 
 def printable(text: str, limit: int = 60) -> str:
-    """Return a name as harmless text of one line: control characters are escaped, a long name is shortened.
+    r"""Return a name as harmless text of one line: control characters are escaped, a long name is shortened.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def printable(text: str, limit: int = 60) -> str:
 
     Examples
     --------
-    >>> printable("W\\n\\x1b[31m1"), printable("W" * 10_000, limit=8)
-    ('W\\\\n\\\\x1b[31m1', 'WWWWWWW…')
+    >>> printable("W\n\x1b[31m1"), printable("W" * 10_000, limit=8)
+    ('W\\n\\x1b[31m1', 'WWWWWWW…')
     """
     short = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
