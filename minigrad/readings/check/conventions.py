@@ -28,7 +28,7 @@ class Convention(NamedTuple):
     scaled: frozenset[Tensor]
 
     def taken_out(self, homework: Homework) -> Homework:
-        """The same homework with the true gradients."""
+        """Return the same homework with the true gradients."""
         answers = {
             node: (answer / self.factor).astype(answer.dtype) if node in self.scaled else answer
             for node, answer in homework.as_given.items()
@@ -37,7 +37,7 @@ class Convention(NamedTuple):
 
 
 def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
-    """The convention with fewer wrong steps than there are without one, None where there is none.
+    """Return the convention with fewer wrong steps than there are without one, None where there is none.
 
     ``derivatives`` says whether the gradients are called dX. Then a sign that goes through all of them may as well be a
     slip in the first one, and is one as long as it explains no more than that.
@@ -61,7 +61,7 @@ def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
 
 
 def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float) -> set[Tensor]:
-    """The nodes whose answers do not follow from the others where some of them carry a factor."""
+    """Return the nodes whose answers do not follow from the others where some of them carry a factor."""
     rest = homework.rest(frozenset(scaled))
     found = set()
     for node, answer in homework.answers.items():

@@ -46,7 +46,7 @@ class Diagnosis:
         return any(step.matches(line.values[line.root]) for line in lines)
 
     def of(self, step: Step, others: Sequence[Step] = ()) -> tuple[list[Finding], set[Tensor]]:
-        """All that gives the learner's numbers, the likeliest first, one finding per kind; nothing where nothing does.
+        """Return all that gives the learner's numbers, the likeliest first, one finding per kind; may be empty.
 
         The second result are those of other wrong steps that the first finding explains too.
         """
@@ -68,7 +68,7 @@ class Diagnosis:
             return list(found.values() or _any_factor(step)), shared
 
     def _explained(self, fit: Fit, others: Sequence[Step]) -> list[Tensor]:
-        """The other steps whose answers an edit gives too, because their lines share what is edited."""
+        """Return the other steps whose answers an edit gives too, because their lines share what is edited."""
         found = []
         for step in others:
             line = self._line(fit.line.lines, step)
@@ -79,7 +79,7 @@ class Diagnosis:
         return found
 
     def _fits(self, step: Step, likely: bool) -> list[Fit]:
-        """The edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
+        """Return the edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
         lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
         searches = [Search(step, line) for k, line in enumerate(lines) if k == 0 or line.code != lines[0].code]
         found = [fit for search in searches for fit in search.likely()]
@@ -99,7 +99,7 @@ class Diagnosis:
         return sorted(found, key=lambda fit: fit.weight)
 
     def _closed(self, step: Step) -> list[RightLine]:
-        """The right line of a step from the cost to an output, as the difference of the output and a target."""
+        """Return the right line of a step from the cost to an output, as the difference of the output and a target."""
         if not self.forms:
             return []
         form = self.forms[0]
@@ -109,7 +109,7 @@ class Diagnosis:
         return [RightLine(form, step.node, root)] if root is not None else []
 
     def _line(self, form: RightLines, step: Step) -> RightLine | None:
-        """The right line of a step, None where it is too long or has other gradients in it than the step has."""
+        """Return the right line of a step, None where it is too long or has other gradients in it than the step has."""
         key = id(form), step.node
         if key not in self._lines:
             self._lines[key] = None
@@ -146,7 +146,7 @@ def _factor(step: Step) -> Iterator[Finding]:
 
 
 def _exchanged(step: Step) -> Iterator[Finding]:
-    """The gradient of another node."""
+    """Yield a finding where the answer is the gradient of another node."""
     homework = step.homework
     for other, expected in homework.expected.items():
         if other is not step.node and expected.shape == step.answer.shape and step.matches(expected):
@@ -162,7 +162,7 @@ def _exchanged(step: Step) -> Iterator[Finding]:
 
 
 def _downhill(step: Step) -> str:
-    """What is added where all gradients have the other sign, so that it may be meant."""
+    """Return what is added where all gradients have the other sign, so that it may be meant."""
     homework = step.homework
     if len(homework.answers) < 2 or any(agrees(a, homework.truth[x], step.slack) for x, a in homework.answers.items()):
         return ""
@@ -175,14 +175,14 @@ def _downhill(step: Step) -> str:
 
 
 def _any_factor(step: Step) -> Iterator[Finding]:
-    """A factor that is no known number: said where nothing else explains it."""
+    """Yield a factor that is no known number, said where nothing else explains it."""
     t = step.multiple(step.expected)
     if t is not None and abs(t - 1) > _ROUNDED and step.telling(step.expected):
         yield Finding(Kind.FACTOR, f"it is {times(t)}")
 
 
 def _terms(step: Step) -> Iterator[Finding]:
-    """What one of several senders contributes, left out, doubled, or off by a factor."""
+    """Yield what one of several senders contributes, where it is left out, doubled, or off by a factor."""
     if len(step.sources) > _MOST_SENDERS or len(step.parts) < 2:
         return
     for name, part in step.parts.items():
@@ -218,7 +218,7 @@ def _first_not_finite(step: Step) -> Finding:
 
 
 def unknown(step: Step) -> Finding:
-    """What can be said of a mistake of no kind: how far off, and where."""
+    """Return what can be said of a mistake of no kind: how far off, and where."""
     a, e = step.answer, step.expected
     if a.shape != e.shape:
         return Finding(Kind.SHAPE, f"its shape is {a.shape} and should be {e.shape}")

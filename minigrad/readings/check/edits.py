@@ -36,7 +36,7 @@ _DEEPEST = 5  # functions that are left out at once
 
 
 def part_of_it(e: Expr, line: RightLine) -> Edits:
-    """dA for dA * A * (1 - A), g for np.sum(g), A for 1 - A, B for B.T: all but one part is left out."""
+    """Yield each part alone, the rest left out: dA for dA * A * (1 - A), g for np.sum(g), A for 1 - A, B for B.T."""
     stack = [(part, 1) for part in e.args]
     seen = set()
     while stack:
@@ -48,21 +48,25 @@ def part_of_it(e: Expr, line: RightLine) -> Edits:
 
 
 def negated(e: Expr, line: RightLine) -> Edits:
+    """Yield the part with the other sign."""
     if e.function is not np.negative and not all(user.function in COMPARISONS for user in line.users[e] or [e]):
         yield Call(np.negative, (e,))
 
 
 def turned(e: Expr, line: RightLine) -> Edits:
+    """Yield the transpose of the part."""
     if np.ndim(line.values[e]) > 1:
         yield Call(np.transpose, (e,))
 
 
 def exchanged(e: Expr, line: RightLine) -> Edits:
+    """Yield a matrix product, difference or quotient with its arguments exchanged."""
     if e.function in (np.matmul, np.subtract, np.divide):
         yield Call(e.function, e.args[::-1])
 
 
 def exchanged_and_turned(e: Expr, line: RightLine) -> Edits:
+    """Yield a matrix product in either order with one or both factors transposed."""
     if e.function is np.matmul:
         a, b = e.args
         for left, right in ((b, a), (a, b)):
@@ -72,7 +76,7 @@ def exchanged_and_turned(e: Expr, line: RightLine) -> Edits:
 
 
 def other_product(e: Expr, line: RightLine) -> Edits:
-    """* for @ and @ for *, and each on what is or is not transposed."""
+    """Yield * for @ and @ for *, each with its factors transposed or not."""
     if e.function is np.matmul:
         a, b = e.args
         yield Call(np.multiply, (a, b))
@@ -95,6 +99,7 @@ def _bare(e: Expr) -> Any:
 
 
 def other_operation(e: Expr, line: RightLine) -> Edits:
+    """Yield another of +, -, * and / for one of them."""
     if e.function in (np.add, np.subtract, np.multiply, np.divide):
         for function in (np.add, np.subtract, np.multiply, np.divide):
             if function is not e.function:
@@ -102,7 +107,7 @@ def other_operation(e: Expr, line: RightLine) -> Edits:
 
 
 def other_sum(e: Expr, line: RightLine) -> Edits:
-    """A sum over other axes, over all, or without keepdims."""
+    """Yield the sum over other axes, over all, or with keepdims changed."""
     if e.function not in (np.sum, np.mean, np.max):
         return
     a = e.args[0]
@@ -115,12 +120,13 @@ def other_sum(e: Expr, line: RightLine) -> Edits:
 
 
 def mean_for_sum(e: Expr, line: RightLine) -> Edits:
+    """Yield a mean for a sum, or a sum for a mean."""
     if e.function in (np.sum, np.mean):
         yield Call(np.mean if e.function is np.sum else np.sum, e.args, e.options)
 
 
 def summed_too(e: Expr, line: RightLine) -> Edits:
-    """A sum where none belongs."""
+    """Yield a sum or mean where none belongs."""
     for axis in range(np.ndim(line.values[e])):
         for function in (np.sum, np.mean):
             yield Call(function, (e,), {"axis": axis, "keepdims": True})
@@ -130,6 +136,7 @@ def summed_too(e: Expr, line: RightLine) -> Edits:
 
 
 def other_comparison(e: Expr, line: RightLine) -> Edits:
+    """Yield another comparison, a comparison of another value, or one in place of a mask."""
     for function in COMPARISONS.get(e.function, ()):
         yield Call(function, e.args)
     if e.function in COMPARISONS:
@@ -141,13 +148,14 @@ def other_comparison(e: Expr, line: RightLine) -> Edits:
 
 
 def other_branch(e: Expr, line: RightLine) -> Edits:
+    """Yield np.where with its two branches exchanged."""
     if e.function is np.where:
         c, a, b = e.args
         yield Call(np.where, (c, b, a))
 
 
 def assigned(e: Expr, line: RightLine) -> Edits:
-    """= for +=: of what is used several times the last counts."""
+    """Yield = for +=: of what is used several times the last counts."""
     if e.function is scatter:
         yield Call(_assigned, e.args, e.options)
 
@@ -159,7 +167,7 @@ def _assigned(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def overlaid(e: Expr, line: RightLine) -> Edits:
-    """= for += in a loop over parts that overlap: where several are written, the last counts."""
+    """Yield = for += in a loop over parts that overlap: where several are written, the last counts."""
     parts = line.summands(e)
     if len(parts) > 1 and not any(user.function is np.add for user in line.users[e]):
         yield Call(in_turn, tuple(parts))
@@ -167,7 +175,7 @@ def overlaid(e: Expr, line: RightLine) -> Edits:
 
 
 def in_turn(*parts: Any) -> Any:
-    """Each array written over the ones before, where it is not 0."""
+    """Return the arrays written one over another, each where it is not 0."""
     out = np.zeros_like(parts[0])
     for part in parts:
         out = np.where(part == 0, out, part)
@@ -175,6 +183,7 @@ def in_turn(*parts: Any) -> Any:
 
 
 def reversed_(e: Expr, line: RightLine) -> Edits:
+    """Yield the part reversed along one axis or along all."""
     a = line.values[e]
     for axis in range(np.ndim(a)):
         yield Call(np.flip, (e,), {"axis": axis})
@@ -183,7 +192,7 @@ def reversed_(e: Expr, line: RightLine) -> Edits:
 
 
 def powers(e: Expr, line: RightLine) -> Edits:
-    """Squared, or not; the derivative of another power."""
+    """Yield another power for a power, and the square and the root of anything else."""
     if e.function is np.power:
         base, n = e.args
         for k in (1, 2, 3, -1, -2, -3, 0.5, -0.5):
@@ -195,7 +204,7 @@ def powers(e: Expr, line: RightLine) -> Edits:
 
 
 def other_number(e: Expr, line: RightLine) -> Edits:
-    """A number that is off by one, doubled, halved, or of the other sign."""
+    """Yield the part with a number off by one, doubled, halved, or of the other sign."""
     for i, a in enumerate(e.args):
         if a.function is LITERAL and type(a.value) in (int, float):
             for number in (a.value + 1, a.value - 1, 2 * a.value, a.value / 2, -a.value):
@@ -204,7 +213,7 @@ def other_number(e: Expr, line: RightLine) -> Edits:
 
 
 def functions(e: Expr, line: RightLine) -> Edits:
-    """A simple function of a value for the value: its slope as an activation, its mask, its sign."""
+    """Yield a simple function of a value for the value: its slope as an activation, its mask, its sign."""
     if np.ndim(line.values[e]) and e.function is not LITERAL:
         yield from _functions_of(e)
 
@@ -224,7 +233,7 @@ def _functions_of(e: Any) -> Edits:
 
 
 def one_factor_more(e: Expr, line: RightLine) -> Edits:
-    """A factor that has no place in the line, such as the slope of an activation that is in it already."""
+    """Yield the line with a factor too many, such as the slope of an activation that is in it already."""
     if e is line.root or e in line.lines.definitions.values():
         for symbol in line.of_shape(np.shape(line.values[e])):
             if symbol not in line.lines.gradients:
@@ -233,7 +242,7 @@ def one_factor_more(e: Expr, line: RightLine) -> Edits:
 
 
 def other_slope(e: Expr, line: RightLine) -> Edits:
-    """g times another slope, where an elementwise function was differentiated: one of another value, or another one."""
+    """Yield g times another slope for that of an elementwise function: one of another value, or another one."""
     source = line.source(e) if e in line.carrying and e.function in ELEMENTWISE else None
     if source is None:
         return
@@ -245,11 +254,12 @@ def other_slope(e: Expr, line: RightLine) -> Edits:
 
 
 def logistic(a: Any) -> Any:
+    """Return the logistic function of an array."""
     return 1 / (1 + np.exp(-a))
 
 
 def other_value(e: Expr, line: RightLine) -> Edits:
-    """Another value, of any shape that fits."""
+    """Yield another value, of any shape that fits."""
     if e.function is LITERAL:
         return
     shape = np.shape(line.values[e])
@@ -263,7 +273,7 @@ def other_value(e: Expr, line: RightLine) -> Edits:
 
 
 def one_or_none(e: Expr, line: RightLine) -> Edits:
-    """Nothing of it: 1 in a product, 0 in a sum."""
+    """Yield nothing for it: 1 in a product, 0 in a sum."""
     if e.function is not LITERAL and np.ndim(line.values[e]):
         shape = np.shape(line.values[e])
         yield np.ones(shape)
@@ -271,7 +281,7 @@ def one_or_none(e: Expr, line: RightLine) -> Edits:
 
 
 def applied_again(e: Expr, line: RightLine) -> Edits:
-    """f(A) for A = f(Z): the activation of what is activated already."""
+    """Yield f(A) for A = f(Z): the activation of what is activated already."""
     yield from line.lines.applied_again(e)
 
 
@@ -279,12 +289,12 @@ def applied_again(e: Expr, line: RightLine) -> Edits:
 
 
 def times(e: Expr, line: RightLine) -> Edits:
-    """k times a part."""
+    """Yield the part itself, so that k times it is tried."""
     yield line.values[e], None
 
 
 def updated(e: Expr, line: RightLine) -> Edits:
-    """W - rate * dW for W."""
+    """Yield dW for a weight W, so that W - rate * dW is tried."""
     x = line.lines.symbols.get(e)
     if x is not None and x.function is None and x.requires_grad:
         homework = line.lines.homework
@@ -294,7 +304,7 @@ def updated(e: Expr, line: RightLine) -> Edits:
 
 
 def chained(e: Expr, line: RightLine) -> Edits:
-    """The chain rule through a weight: the gradient of a cost term by it, in its place in a product, carried on."""
+    """Yield the gradient of a cost term by a weight, for the weight in a product: the chain rule carried on."""
     w = line.lines.symbols.get(e)
     if w is not None and w.function is None:
         for term, gradients in line.lines.homework.term_gradients.items():
@@ -306,7 +316,7 @@ def chained(e: Expr, line: RightLine) -> Edits:
 
 
 def added(e: Expr, line: RightLine) -> Edits:
-    """Something of a cost term, added where no path leads to it, or in another form than its own."""
+    """Yield something of a cost term, added where no path leads to it, or in another form than its own."""
     x = line.node(e)
     if x is not None:
         for term in line.lines.homework.graph.terms:
@@ -324,7 +334,7 @@ class Borrowed(NamedTuple):
 
 
 def borrowed(homework: Homework, x: Tensor, term: str) -> Iterator[tuple[str, Any]]:
-    """What of a term could be added at x by mistake: its gradient elsewhere, its own form at x, the term itself."""
+    """Yield what of a term may be added at x by mistake: its gradient elsewhere, its form at x, the term itself."""
     own, reached = printable(term), homework.graph.reaches(x, term)
     for w, g in homework.term_gradients[term].items():
         called = f"the gradient of {own} by {homework.name(w)}"

@@ -28,7 +28,7 @@ def _of_one(side: int, a: Any) -> Moved:
 
 
 def _of_all(side: int, a: Any) -> Moved:
-    """A reduction: the first of equal entries wins, or the last."""
+    """Return the moved argument of a reduction: the first of equal entries wins, or the last."""
     counts = np.unique(a, return_counts=True)[1]
     order = np.arange(a.size).reshape(a.shape) / max(a.size, 1)
     return (a - side * _STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
@@ -40,7 +40,7 @@ def _of_branches(side: int, c: Any, a: Any, b: Any) -> Moved:
 
 
 def _of_mask(side: int, a: Any, b: Any) -> Moved:
-    """A product with the mask of one factor, which is another way to write a ReLU."""
+    """Return the moved factors of a product with the mask of one of them, another way to write a ReLU."""
     for z, m in ((a, b), (b, a)):
         if np.shape(z) == np.shape(m) and (np.array_equal(m, z > 0) or np.array_equal(m, z >= 0)):
             moved = np.where(z == 0, float(side > 0), m)
@@ -63,6 +63,6 @@ def has_kink(node: Tensor) -> bool:
 
 
 def moved(node: Tensor, args: tuple[Any, ...], side: int) -> Moved:
-    """The arguments of a node on one side of the kinks at which they are, and at how many entries they are at one."""
+    """Return the arguments of a node on one side of the kinks they are at, and the number of entries at one."""
     move = _MOVES.get(node.function)
     return (args, 0) if move is None else move(side, *args)

@@ -51,14 +51,14 @@ class RightLines:
                 self.definitions[e] = self.body(x)
 
     def body(self, x: Tensor) -> Expr:
-        """The right side of the line of a gradient."""
+        """Return the right side of the line of a gradient."""
         total, *rest = self.lines.backward[x].expressions
         for e in rest:
             total = self.lines.rewriter.call(np.add, (total, e), {}, x.shape, x.dtype)
         return total
 
     def closed(self, x: Tensor, expected: Array) -> Expr | None:
-        """The gradient of a cost by an output as ``k * (output - target)``, where it is one; None otherwise.
+        """Return the gradient of a cost by an output as ``k * (output - target)``, where it is one; None otherwise.
 
         ``target`` is a value that the graph has, or an array of zeros and ones.
         """
@@ -77,7 +77,7 @@ class RightLines:
         return None
 
     def _target(self, a: Array, output: Expr) -> Expr | None:
-        """The value that an array is equal to, other than the output itself; a symbol for one of zeros and ones."""
+        """Return the value that an array is equal to, other than the output; a symbol for zeros and ones."""
         if not np.any(np.abs(a) > _CLOSE) or a.ndim == 0:
             return None
         for e, value in self.values.items():
@@ -90,7 +90,7 @@ class RightLines:
         return symbol
 
     def applied_again(self, symbol: Expr) -> list[Any]:
-        """A named value computed as it is, but of itself in place of a part of its shape."""
+        """Return a named value computed as it is, but of itself in place of a part of its shape."""
         formula = self.formulas.get(symbol)
         if formula is None:
             return []
@@ -98,7 +98,7 @@ class RightLines:
         return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]
 
     def _with(self, e: Expr, old: Expr, new: Any) -> Any:
-        """An expression with one part for another."""
+        """Return an expression with one part for another."""
         if e is old:
             return new
         return e if e.is_atom else Call(e.function, tuple([self._with(a, old, new) for a in e.args]), e.options)
@@ -126,11 +126,11 @@ class RightLine:
         return [(e, a) for e, a in self.lines.values.items() if self.lines.gradients.get(e) not in later]
 
     def fitting(self, shape: tuple[int, ...]) -> list[Expr]:
-        """The arrays that a learner may have taken where one of a shape belongs."""
+        """Return the arrays that a learner may have taken where one of a shape belongs."""
         return [e for e, a in self.namespace if np.size(a) > 1 and broadcasts(np.shape(a), shape)]
 
     def of_shape(self, shape: tuple[int, ...]) -> list[Expr]:
-        """The values of a shape that a learner may have taken."""
+        """Return the values of a shape that a learner may have taken."""
         return [e for e, a in self.namespace if np.shape(a) == shape]
 
     def _parts(self, root: Expr) -> Iterator[Expr]:
@@ -146,7 +146,7 @@ class RightLine:
                 stack += [(part, False) for part in self.parts(e)]
 
     def parts(self, e: Expr) -> tuple[Expr, ...]:
-        """What an expression is made of; a gradient that is not given is made of its own line."""
+        """Return what an expression is made of; a gradient that is not given is made of its own line."""
         definition = self.lines.definitions.get(e)
         return e.args if definition is None else (definition,)
 
@@ -168,7 +168,7 @@ class RightLine:
         return found
 
     def dependents(self, place: Expr) -> list[Expr]:
-        """The parts that are computed from one, parts first."""
+        """Return the parts that are computed from one, parts first."""
         if place not in self._dependents:
             marked = {place}
             for e in self.order:
@@ -178,14 +178,14 @@ class RightLine:
         return self._dependents[place]
 
     def node(self, e: Expr) -> Tensor | None:
-        """The node that a part is the whole gradient of: of the step's own, or of one that it leads through."""
+        """Return the node that a part is the whole gradient of: of the step's own, or of one that it leads through."""
         if e is self.root:
             return self.x
         gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
         return None if gradient is None else self.lines.gradients[gradient]
 
     def products(self, e: Expr) -> list[tuple[Any, Any]]:
-        """The ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
+        """Return the ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
         factors, stack = [], [e]
         while stack:
             part = stack.pop()
@@ -213,7 +213,7 @@ class RightLine:
         return found
 
     def source(self, e: Expr) -> Expr | None:
-        """The gradient that a part is an elementwise multiple of: what it is found from by elementwise functions."""
+        """Return the gradient that a part is an elementwise multiple of, None where there is no such gradient."""
         found: set[Expr] = set()
         stack = [e]
         while stack:
@@ -230,7 +230,7 @@ class RightLine:
         return source if slope is not None and np.allclose(slope * self.values[source], self.values[e]) else None
 
     def _between(self, source: Expr, e: Expr) -> Any:
-        """What a part would be if the gradient in it were 1 everywhere."""
+        """Return what a part would be if the gradient in it were 1 everywhere."""
         values = {**self.values, source: np.ones(source.shape)}
         for part in self.dependents(source):
             if part.function is not None:
@@ -258,7 +258,7 @@ class RightLine:
         return len(users) > 1 or (len(users) == 1 and users[0].args.count(e) > 1)
 
     def summands(self, e: Expr) -> list[Expr]:
-        """The parts that an expression is the sum of; none where it is no sum."""
+        """Return the parts that an expression is the sum of; none where it is no sum."""
         found = []
         stack = [e] if e.function is np.add else []
         while stack:
@@ -270,14 +270,14 @@ class RightLine:
         return found
 
     def replaced(self, place: Expr, value: Any) -> Any:
-        """What the line is worth where a part has another value."""
+        """Return what the line is worth where a part has another value."""
         values = {**self.values, place: value}
         for e in self.dependents(place):
             values[e] = self._computed(e, values)
         return values[self.root]
 
     def rewritten(self, changes: Mapping[Expr, Any]) -> Any:
-        """What the line is worth where some parts are changed, each computed of what the others make of its parts."""
+        """Return what the line is worth where some parts are changed, each computed from its changed parts."""
         values = dict(self.values)
         affected = {*changes}.union(*[self.dependents(place) for place in changes])
         for e in self.order:
@@ -296,7 +296,7 @@ class RightLine:
         )
 
     def evaluate(self, e: Any, values: Mapping[Expr, Any] | None = None) -> Any:
-        """The value of a changed expression, of the values of its parts or those that are given."""
+        """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
             return applied(e.function, [self.evaluate(a, values) for a in e.args], e.options)
         if not isinstance(e, Expr):
@@ -305,7 +305,7 @@ class RightLine:
         return known[e] if e in known else self.lines.values[e]
 
     def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Any]]:
-        """For each array of weights of the line's entries: how fast their weighted sum grows with each part."""
+        """Return, for each array of weights of the line's entries, how fast their weighted sum grows with each part."""
         tensors: dict[Expr, Any] = {}
         for e in self.order:
             if e.function is LITERAL:
@@ -323,12 +323,12 @@ class RightLine:
 
 
 def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> Any:
-    """The result of a function of the table of rules on plain arrays."""
+    """Return the result of a function of the table of rules on plain arrays."""
     row = RULES.get(function)
     implementation = function if row is None or row.implementation is None else row.implementation
     return implementation(*args, **options)
 
 
 def with_argument(e: Expr, i: int, new: Any) -> Call:
-    """A call with another i-th argument."""
+    """Return a call with another i-th argument."""
     return Call(e.function, (*e.args[:i], new, *e.args[i + 1 :]), e.options)

@@ -143,7 +143,7 @@ def check(
 
 
 def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
-    """The gradients, wherever they come from, and the statements of the code that was run for them."""
+    """Return the gradients, wherever they come from, and the statements of the code that was run for them."""
     if gradients is None:
         return Code(gradients_in(graph, names), {}, [])
     if isinstance(gradients, str) or (callable(gradients) and not isinstance(gradients, Mapping)):
@@ -152,7 +152,7 @@ def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
 
 
 def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any]) -> dict[Tensor, Array]:
-    """The learner's arrays by node."""
+    """Return the learner's arrays by node."""
     found: dict[Tensor, Array] = {}
     for key, value in gradients.items():
         node = graph.by_name.get(key[1:] if key.startswith("d") and key[1:] in graph.by_name else key)
@@ -188,7 +188,7 @@ Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a 
 
 
 def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
-    """The steps that do not follow from the answers downstream of them, in backward order, with what is wrong.
+    """Return the steps that do not follow from the answers downstream of them, in backward order, with what is wrong.
 
     Within what a float32 step explains, a step is wrong only where a kind of mistake explains it to the last digits.
     """
@@ -208,7 +208,7 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
 
 
 def _off(homework: Homework) -> list[tuple[Step, bool]]:
-    """The steps that are off by more than rounding in the dtype of the data; and whether a float32 step explains it."""
+    """Return the steps that are off by more than rounding, and whether a float32 step explains each."""
     found = []
     for node in sorted(homework.answers, key=homework.backward_order):
         answer, expected = homework.answers[node], homework.expected[node]
@@ -220,7 +220,7 @@ def _off(homework: Homework) -> list[tuple[Step, bool]]:
 
 
 def _note(homework: Homework, convention: Convention) -> str:
-    """What is said of a convention."""
+    """Return what is said of a convention."""
     if convention.factor == -1:
         return (
             "all gradients point down the hill, as errors (y - output) do that are added to the weights: "
@@ -272,7 +272,7 @@ def _report(
 
 
 def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
-    """What is said of answers that are other subgradients than those that ``backward`` gives."""
+    """Return what is said of answers that are other subgradients than those that ``backward`` gives."""
     chosen = [
         node
         for node, answer in homework.answers.items()
@@ -313,7 +313,7 @@ def _mistake(
 
 
 def _corrected(homework: Homework, nodes: list[Tensor], derivation: Derivation | None) -> tuple[str, ...]:
-    """The lines of the derivation that lead to the last of the nodes; none for a constant, which has no line."""
+    """Return the lines of the derivation that lead to the last of the nodes; none for a constant, which has no line."""
     lines = []
     for node in nodes[-_FEW:]:
         with suppress(KeyError):

@@ -45,10 +45,12 @@ class Fit(NamedTuple):
 
     @property
     def place(self) -> Expr:
+        """The first part that the edit changes."""
         return next(iter(self.changes))
 
     @property
     def new(self) -> Any:
+        """What stands for the first part that is changed."""
         return self.changes[self.place]
 
     @property
@@ -58,6 +60,8 @@ class Fit(NamedTuple):
 
 
 class Candidate(NamedTuple):
+    """An edit of the table, and what it puts for which parts of the line."""
+
     edit: Edit
     changes: dict[Expr, Any]
 
@@ -83,7 +87,7 @@ class Search:
         return np.array([np.vdot(w, a) for w in self.weights])
 
     def _rates(self) -> dict[Expr, Array]:
-        """For each part in which the line is linear, its cotangents from the weighted sums, one a row."""
+        """Return, for each part in which the line is linear, its cotangents from the weighted sums, one a row."""
         if self.base is None:
             return {}
         try:
@@ -105,11 +109,11 @@ class Search:
     # --- single edits -------------------------------------------------------------------------------------------------
 
     def likely(self) -> list[Fit]:
-        """The likely edits of the table that give the learner's numbers, at one place or at all that are alike."""
+        """Return the likely edits that give the learner's numbers, at one place or at all that are alike."""
         return self._singles([edit for edit in EDITS if edit.weight <= LIKELY])
 
     def unlikely(self) -> list[Fit]:
-        """The other edits of the table that give the learner's numbers."""
+        """Return the other edits of the table that give the learner's numbers."""
         return self._singles([edit for edit in EDITS if edit.weight > LIKELY])
 
     def _singles(self, edits: list[Edit]) -> list[Fit]:
@@ -123,7 +127,7 @@ class Search:
         return self._fitting(1.0, 0.0)
 
     def _fitting(self, factor: float, weight: float) -> list[Fit]:
-        """The candidates that give the learner's numbers up to a factor."""
+        """Return the candidates that give the learner's numbers up to a factor."""
         if not self.candidates:
             return []
         sums = factor * np.array(self.sums)
@@ -136,7 +140,7 @@ class Search:
         return found
 
     def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Any]]:
-        """Each edit at each part, the whole line first; a part that is used twice also at one of its uses."""
+        """Yield each edit at each part, the whole line first; a part that is used twice also at one of its uses."""
         for place in reversed(self.line.order):
             for edit in edits:
                 for new in edit.make(place, self.line):
@@ -148,7 +152,7 @@ class Search:
                             yield edit, place, with_argument(place, i, new)
 
     def _everywhere(self, edits: list[Edit]) -> Iterator[tuple[Edit, dict[Expr, Any]]]:
-        """Each likely edit at all parts that are alike, as a slip in a loop is made in every turn."""
+        """Yield each likely edit at all parts that are alike, as a slip in a loop is made in every turn."""
         for group in self.line.alike:
             for edit in edits:
                 made = [list(islice(edit.make(e, self.line), _FEW)) for e in group]
@@ -198,7 +202,7 @@ class Search:
     # --- edits by some amount -----------------------------------------------------------------------------------------
 
     def by_amount(self) -> list[Fit]:
-        """The edits by an amount, such as a factor, for which some amount gives the learner's numbers."""
+        """Return the edits by an amount, such as a factor, of which some amount gives the learner's numbers."""
         if self.base is None:
             return list(self._added_to_all())
         found = list(self._numbers())
@@ -221,7 +225,7 @@ class Search:
         return found
 
     def _added_to_all(self) -> Iterator[Fit]:
-        """What was added to the whole line and made another shape of it."""
+        """Yield what was added to the whole line and made another shape of it."""
         e, shape = self.line.root, self.step.answer.shape
         for edit in DIRECTIONS if broadcasts(self.right.shape, shape) else ():
             for direction, about in edit.make(e, self.line):
@@ -248,7 +252,7 @@ class Search:
         return best if self.step.telling(root - self.right) or abs(best - 1) < 1e-6 else None
 
     def _numbers(self) -> Iterator[Fit]:
-        """Another number for one that the line has."""
+        """Yield another number for one that the line has."""
         for e in reversed(self.line.order):
             for i, a in enumerate(e.args):
                 c = self.line.values[a]
@@ -258,7 +262,7 @@ class Search:
                         yield Fit(_NUMBER.weight, _NUMBER, self.line, {e: with_argument(e, i, t)}, t)
 
     def _number(self, e: Expr, i: int, c: float) -> float | None:
-        """The number that gives the learner's numbers in place of an argument."""
+        """Return the number that gives the learner's numbers in place of an argument."""
         tries = [c + 1, c - 1, 2 * c, c / 2, -c, 1.0, 0.0]
         try:
             slope = self._sums(self.line.rewritten({e: with_argument(e, i, c + 1)}) - self.right)[0]
@@ -274,7 +278,7 @@ class Search:
     # --- several places -----------------------------------------------------------------------------------------------
 
     def with_a_factor(self, factors: Iterable[float]) -> list[Fit]:
-        """Edits that give the learner's numbers up to a factor which is a known one."""
+        """Return the edits that give the learner's numbers up to a known factor."""
         found = []
         for k in factors:
             scaled = Fit(1.5, _SCALED, self.line, {self.line.root: Call(np.multiply, (k, self.line.root))}, k - 1)
@@ -282,7 +286,7 @@ class Search:
         return found
 
     def pairs(self) -> list[Fit]:
-        """Two edits at different places that together give the learner's numbers, and do not act on one another."""
+        """Return pairs of edits at different places, independent of each other, that give the learner's numbers."""
         likely = [i for i, c in enumerate(self.candidates) if c.edit.weight <= LIKELY]
         if self.base is None or len(likely) < 2:
             return []
@@ -307,7 +311,7 @@ class Search:
         return [Fit(one.edit.weight + other.edit.weight, one.edit, self.line, one.changes, second=second)]
 
     def summands(self) -> list[Fit]:
-        """Several summands of one sum left out, doubled or of the wrong sign."""
+        """Return the edits that leave out, double or negate several summands of one sum."""
         found = []
         for e in self.rates:
             parts = self.line.summands(e)
@@ -322,7 +326,7 @@ class Search:
         return found
 
     def _amounts(self, e: Expr, parts: list[Expr]) -> list[tuple[Expr, float]] | None:
-        """How many times each summand is to be taken more than once, to come near to the learner's numbers."""
+        """Return how many more times each summand is to be taken to come near to the learner's numbers."""
         effects = []
         for part in parts:
             root = self._replaced(e, self.line.values[e] + self.line.values[part])
@@ -334,7 +338,7 @@ class Search:
         return amounts if amounts and rank == len(parts) else None
 
     def on_some_entries(self) -> list[Fit]:
-        """An edit that was made at some entries of the answer alone."""
+        """Return the edits that were made at some entries of the answer alone."""
         if self.base is None:
             return []
         off = np.abs(self.step.answer - self.right) > self.step.slack
@@ -352,7 +356,7 @@ class Search:
 
 
 def round_off(t: float) -> float:
-    """A fitted number without its rounding."""
+    """Return a fitted number without its rounding."""
     short = float(f"{t:.9g}")
     return short if abs(short - t) <= 1e-9 * abs(t) else float(t)
 

@@ -34,7 +34,7 @@ class Code(NamedTuple):
 
 
 def gradients_in(graph: Graph, space: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables of a namespace that are gradients: each dX, or entry of a list or dictionary, whose X is a node."""
+    """Return the gradients in a namespace: each dX, or entry of a list or dictionary, whose X is a node."""
     found: dict[str, Any] = {}
     for name, value in space.items():
         if name.startswith("d") and name[1:] in graph.by_name and _is_array(value):
@@ -49,7 +49,7 @@ def gradients_in(graph: Graph, space: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _node_of_entry(graph: Graph, name: str, key: Any) -> str | None:
-    """The node whose gradient an entry is: h[2] for dh[2], W1 for grads["W1"] and grads["dW1"]."""
+    """Return the node whose gradient an entry is: h[2] for dh[2], W1 for grads["W1"] and grads["dW1"]."""
     wishes = [f"{name[1:]}[{key!r}]", f"{name[1:]}{key}", f"{name[1:]}.{key}"] if name.startswith("d") else []
     if isinstance(key, str):
         wishes += [key[1:]] if key.startswith("d") else []
@@ -101,7 +101,7 @@ def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, An
 
 
 def _execute(body: list[ast.stmt], space: dict[str, Any], file: str) -> list[str]:
-    """Run statements one after the other; a note where one raises."""
+    """Run statements one after the other; return a note where one raises."""
     for statement in body:
         if isinstance(statement, ast.Return):
             target = ast.Name("_returned", ast.Store())
@@ -116,7 +116,7 @@ def _execute(body: list[ast.stmt], space: dict[str, Any], file: str) -> list[str
 
 
 def _called(backward: Callable[..., Any], graph: Graph, space: dict[str, Any], why: str) -> Code:
-    """The gradients that a function returns, where it cannot be looked into."""
+    """Return the gradients that a function returns, where it cannot be looked into."""
     wanted = {p.name: space[p.name] for p in inspect.signature(backward).parameters.values() if p.name in space}
     result = backward(**wanted)
     found = gradients_in(graph, {"dreturned": result} if isinstance(result, dict) else {})
@@ -124,7 +124,7 @@ def _called(backward: Callable[..., Any], graph: Graph, space: dict[str, Any], w
 
 
 def _plain(value: Any) -> Any:
-    """A copy that shares nothing with the graph."""
+    """Return a copy that shares nothing with the graph."""
     if isinstance(value, Tensor):
         return np.array(value.value)
     if isinstance(value, np.ndarray):
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 
 def statements_before(frame: FrameType) -> dict[str, Statement]:
-    """The last statements of a caller, above the line that runs, that assign to each variable."""
+    """Return the last statements of a caller, above the line that runs, that assign to each variable."""
     file = frame.f_code.co_filename
     text = "".join(linecache.getlines(file, frame.f_globals))
     try:
@@ -148,7 +148,7 @@ def statements_before(frame: FrameType) -> dict[str, Statement]:
 
 
 def _statements(body: list[Any], file: str) -> dict[str, Statement]:
-    """The last statement that assigns to each variable or entry, by its text."""
+    """Return the last statement that assigns to each variable or entry, by its text."""
     found = {}
     for statement in _assignments(body):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]

@@ -29,18 +29,18 @@ _CAP = 1e-3  # a float32 step in float64 data explains no larger relative error 
 
 
 def double(a: Any) -> Any:
-    """A floating value in double precision; anything else as it is."""
+    """Return a floating value in double precision; anything else as it is."""
     return a.astype(np.float64) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
 
 
 def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
-    """The result of a node for other arguments."""
+    """Return the result of a node for other arguments."""
     assert node.rule is not None and node.rule.implementation is not None
     return node.rule.implementation(*args, **node.options)
 
 
 def _receivers(node: Tensor) -> list[Tensor]:
-    """The nodes that a gradient of ``node`` passes to, constants included."""
+    """Return the nodes that a gradient of ``node`` passes to, constants included."""
     vjps = () if node.rule is None else node.rule.vjps(node.operands)
     return [x for x, d in zip(node.operands, vjps, strict=False) if x is not None and d is not None]
 
@@ -71,7 +71,7 @@ class Values:
             values[node] = noise(result) if node in graph.names else result
 
     def of(self, node: Node) -> tuple[Any, tuple[Any, ...]]:
-        """The result and the arguments of a node."""
+        """Return the result and the arguments of a node."""
         return self._noisy.get(node) or (double(node.primal), tuple(map(double, node.primals)))
 
 
@@ -117,16 +117,16 @@ class Homework:
         self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
     def walk(self, values: Values, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
-        """What arrives at each node from the root, where what is given is sent on in place of what arrived."""
+        """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
         root = self.graph.root
         return walk({root: np.ones(root.shape)}, given=given, values=values.of, constants=True)
 
     def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
-        """The nodes whose gradients are computed from these answers."""
+        """Return the nodes whose gradients are computed from these answers."""
         return set(reachable([x for y in answers for x in _receivers(y)], _receivers))
 
     def sent(self, node: Tensor) -> Any:
-        """The cotangent that a node sends on: the learner's, where there is one."""
+        """Return the cotangent that a node sends on: the learner's, where there is one."""
         return self.given[node] if node in self.given else self._at(self.cotangents, node)
 
     @staticmethod
@@ -173,7 +173,7 @@ class Homework:
         return {x for x in self.off if not agrees(self.answers[x], self.truth[x], self.loose[x])}
 
     def rest(self, senders: frozenset[Tensor]) -> dict[Tensor, Array]:
-        """What each step gets where the answers of some nodes are zero."""
+        """Return what each step gets where the answers of some nodes are zero."""
         if senders not in self._rests:
             found = self.walk(self.values, self.given | {x: np.zeros(x.shape) for x in senders})
             self._rests[senders] = {node: self._at(found, node) for node in self.answers}
@@ -187,11 +187,12 @@ class Homework:
 
     @cached_property
     def truth(self) -> dict[Tensor, Array]:
+        """The true gradient of each node that has an answer."""
         found = self.walk(self.values, {})
         return {node: self._at(found, node) for node in self.answers}
 
     def truth_of(self, node: Tensor) -> Array:
-        """The true gradient at any node that the answers' nodes lead through, or at a leaf that is learned."""
+        """Return the true gradient at any node that the answers' nodes lead through, or at a leaf that is learned."""
         return self._true[node] if node in self._true else np.zeros(node.shape)
 
     @cached_property
@@ -248,7 +249,7 @@ class Homework:
         }
 
     def _slack(self, epsilon: float) -> dict[Tensor, float]:
-        """The effect of rounding on each step, by trial: every value and every answer is moved by a rounding error."""
+        """Return the effect of rounding on each step, found by moving every value and answer by a rounding error."""
         moved = dict.fromkeys(self.answers, 0.0)
         for seed in range(2):
             rng = np.random.default_rng(seed)
@@ -266,17 +267,17 @@ class Homework:
         return {node: _MARGIN * (m + epsilon * _largest(self.expected[node])) for node, m in moved.items()}
 
     def name(self, node: Tensor) -> str:
-        """What a node is called in a report; one without a name by its operation."""
+        """Return what a node is called in a report; one without a name by its operation."""
         return printable(self.graph.names.get(node) or f"the result of {node.op}")
 
     def value(self, node: Tensor) -> Any:
-        """The value that a node had when it was recorded."""
+        """Return the value that a node had when it was recorded."""
         for y in self.graph.consumers[node]:
             return self.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
         return self.values.of(node)[0]
 
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
-        """Sorts nodes as a derivation by hand goes through them: by when the last share of their gradient arrives."""
+        """Return a sort key for the order of a derivation by hand: when the last share of a gradient arrives."""
         oldest = next((y for y in self.graph.consumers[node] if y in self.leading), node)
         return -oldest.order, node.function is not None, -node.order
 
@@ -298,13 +299,13 @@ class Step:
         self.between = [x for x in newest_first if x in self.graph.names and x in self.inside and x not in ends]
 
     def _downstream(self, x: Tensor) -> list[Tensor]:
-        """The nodes that send to a node on the way from the answers to the step; none behind an answer."""
+        """Return the nodes that send to a node on the way from the answers to the step; none behind an answer."""
         if x is not self.node and x in self.homework.answers:
             return []
         return [y for y in self.graph.consumers[x] if y in self.homework.leading]
 
     def _sent_by(self, source: Tensor, g: Any) -> Array:
-        """What one node alone sends to the node of the step, by no way through another answer."""
+        """Return what one node alone sends to the node of the step, by no way through another answer."""
         stops = dict.fromkeys(x for x in self.homework.answers if x is not source)
         found = walk({source: g}, {self.node}, given=stops, values=self.values.of, constants=True).get(self.node)
         return np.zeros(self.node.shape) if found is None else np.asarray(found)
@@ -319,7 +320,7 @@ class Step:
         return parts
 
     def known_factor(self, k: float) -> str | None:
-        """What is said of a factor that is known: 2, the length of an axis or a number of the computation."""
+        """Return what is said of a factor that is known: 2, the length of an axis or a number of the computation."""
         return next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
 
     def matches(self, candidate: Any) -> bool:
@@ -330,7 +331,7 @@ class Step:
         return agrees(self.answer, a, self.slack)
 
     def multiple(self, direction: Any, base: Any = 0.0) -> float | None:
-        """The t for which the answer is base + t · direction, None where there is no such t or it cannot be told."""
+        """Return the t for which the answer is base + t · direction, None where no such t can be told."""
         direction = np.asarray(direction)
         if direction.shape != self.answer.shape or np.shape(base) not in ((), self.answer.shape):
             return None
@@ -371,7 +372,7 @@ def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 
 
 def _largest(a: Any) -> float:
-    """The largest finite magnitude in an array, 0 where there is none."""
+    """Return the largest finite magnitude in an array, 0 where there is none."""
     magnitude = np.abs(a)
     return float(np.max(magnitude, where=np.isfinite(magnitude), initial=0.0))
 
@@ -381,7 +382,7 @@ def _epsilon(dtype: np.dtype[Any]) -> float:
 
 
 def _fitted(answer: Array, shape: tuple[int, ...]) -> Array | None:
-    """The answer as the steps after it would use it, None where its shape cannot be mended."""
+    """Return the answer as the steps after it would use it, None where its shape cannot be mended."""
     if answer.shape == shape:
         return answer
     if answer.T.shape == shape:

@@ -36,7 +36,7 @@ class Hole(NamedTuple):
 
 
 def written(e: Any, names: Names, changes: dict[Any, Any] | None = None) -> Text:
-    """An expression as NumPy, with some parts changed."""
+    """Return an expression as NumPy, with some parts changed."""
     if changes and isinstance(e, Expr) and e in changes:
         new = changes[e]
         return written(new, names, {k: v for k, v in changes.items() if k is not e})
@@ -69,10 +69,12 @@ class Words:
         self.names = Names()
 
     def code(self, e: Any, changes: dict[Any, Any] | None = None) -> str:
+        """Return an expression as NumPy, cut off where it is too long."""
         code = written(e, self.names, changes).code
         return code if len(code) <= _LONGEST else code[: _LONGEST - 1] + "…"
 
     def finding(self) -> Finding:
+        """Return the kind of mistake that the edit is, what to say of it, and the statements edited and right."""
         fit = self.fit
         if fit.edit.kind is Kind.NUMBER and fit.amount is not None:
             return Finding(Kind.NUMBER, self.sentence(Kind.NUMBER, fit.place, fit.new), *self.statements())
@@ -97,7 +99,7 @@ class Words:
     # --- statements ---------------------------------------------------------------------------------------------------
 
     def statements(self) -> tuple[str, str]:
-        """The statement that an edit is in, edited and right."""
+        """Return the statement that an edit is in, edited and right."""
         symbol, body = self._statement_of(self.fit.place)
         changes = self.fit.everything
         likely = "" if self.fit.edit.make in (assigned, overlaid) else f"{symbol} = {self.code(body, changes)}"
@@ -115,7 +117,7 @@ class Words:
     # --- kinds --------------------------------------------------------------------------------------------------------
 
     def kind(self, place: Expr, new: Any) -> Kind:
-        """The kind of an edit whose row has none: what was left out, or what stands for what."""
+        """Return the kind of an edit whose row has none: what was left out, or what stands for what."""
         own_leaf = self.line.x.function is None and not self.carries(place)
         if own_leaf and self.line.lines.lines.symbols.get(self.line.x) in _inside(place):
             return Kind.TERM_GRADIENT
@@ -139,7 +141,7 @@ class Words:
         return Kind.MISSING_MASK if self._is_mask(place) else Kind.MISSING_FACTOR
 
     def _kind_left_out(self, path: list[tuple[Expr, list[Expr]]], carries: bool) -> Kind:
-        """The kind of what is left out, by the functions on the way from the whole to what is left."""
+        """Return the kind of what is left out, by the functions on the way from the whole to what is left."""
         functions = {e.function for e, _ in path}
         others = [o for _, rest in path for o in rest]
         if carries and functions & SUMS and any(map(self.carries, others)):
@@ -197,6 +199,7 @@ class Words:
     # --- sentences ----------------------------------------------------------------------------------------------------
 
     def sentence(self, kind: Kind, place: Expr, new: Any) -> str:
+        """Return the sentence that says what is wrong where an edit changed one part."""
         whole = place is self.line.root
         old, now = self.code(place), self.code(new)
         if self.fit.edit.kind is Kind.SIGN:
@@ -233,6 +236,7 @@ class Words:
         return f"{now} stands where {old} belongs"
 
     def left_out(self, kind: Kind, place: Expr, new: Expr) -> str:
+        """Return what is left out, as NumPy, with a word for what it is."""
         code = self.code(place, {new: Hole()})
         if code.count("…") == 1:
             code = code.removeprefix("… * ").removesuffix(" * …")
@@ -269,11 +273,12 @@ class Words:
 
 
 def times(k: float) -> str:
+    """Return the words for a factor by which a value is off."""
     return f"{k:.6g} times what it should be"
 
 
 def entries(mask: Any) -> str:
-    """Which entries of an array, in a few words."""
+    """Return which entries of an array a mask marks, in a few words."""
     found = np.argwhere(mask)
     for axis in range(mask.ndim):
         if len(set(found[:, axis])) == 1 and mask.ndim > 1 and len(found) == mask.size // mask.shape[axis]:
@@ -311,7 +316,7 @@ def _inside(e: Expr) -> set[Expr]:
 
 
 def _path(place: Expr, new: Any, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
-    """The expressions from one to a part of it, each with its other parts; none where it is no part of it."""
+    """Return the expressions from one to a part of it, each with its other parts; empty if it is no part."""
     stack: list[tuple[Expr, list[tuple[Expr, list[Expr]]]]] = [(place, [])]
     while stack:
         e, path = stack.pop()
