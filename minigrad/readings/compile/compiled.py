@@ -40,26 +40,42 @@ _NUMBERS = (bool, int, float)
 
 
 def compile(f: Function) -> "Compiled":
-    """A faster function with the results of ``f``, like ``jax.jit`` for NumPy code.
+    """Return a faster function with the results of ``f``, like ``jax.jit`` for NumPy code.
 
-    ``f`` takes arrays, numbers, and lists, tuples and dicts of them, and returns the same; it may be a transform, such
-    as ``mg.value_and_grad(loss)``, or a whole training step with an optimiser's update. On the first call for each
-    form, shapes and dtypes of the arguments, f runs once on Tensors, and what it computes becomes a straight-line
-    program with constants folded, equal expressions computed once, and memory planned beforehand; ``.source`` is its
-    text. The programs of the latest 32 signatures are kept, each with the memory for its intermediate results.
+    On the first call for each form, shapes and dtypes of the arguments, ``f`` runs once on Tensors, and its operations
+    become a straight-line program with constants folded, equal expressions computed once, and memory planned
+    beforehand; ``.source`` is its text. The programs of the latest 32 signatures are kept, each with the memory for its
+    intermediate results.
 
-    Results agree with f's to rounding; they are new arrays, the caller's own. No argument is written to. Threads may
-    call one compiled function at the same time.
+    Parameters
+    ----------
+    f : callable
+        It takes arrays, numbers, and lists, tuples and dicts of them, and returns the same; it may be a transform, such
+        as ``mg.value_and_grad(loss)``, or a whole training step with an optimiser's update.
 
+    Returns
+    -------
+    Compiled
+        A function whose results agree with those of ``f`` to rounding; they are new arrays, the caller's own. No
+        argument is written to. Threads may call one compiled function at the same time. Called with Tensors (inside
+        another transform, say) it simply calls ``f``.
+
+    Raises
+    ------
+    TypeError
+        Where ``f`` is no function. The compiled function raises it for an argument that is no array of real numbers,
+        and, while tracing, where ``f`` branches on a value, takes a value out (``float``, ``.data``), makes a shape
+        depend on values, or draws from NumPy's or Python's global random numbers.
+
+    Notes
+    -----
     A Python number counts as a 0-d array: of the widest floating dtype among the arguments; an int as int64, or as that
-    dtype where it is narrower. What f reads from elsewhere is read when it is traced, and stays; Tensors that f uses
-    from outside are read at each call. Side effects of f (printing, appending to a list) happen while it is traced and
-    never again, and random numbers would stay the same: pass them as arguments.
+    dtype where it is narrower. What ``f`` reads from elsewhere is read when it is traced, and stays; Tensors that ``f``
+    uses from outside are read at each call. Side effects of ``f`` (printing, appending to a list) happen while it is
+    traced and never again, and random numbers would stay the same: pass them as arguments.
 
-    Raises TypeError for an argument that is no array of real numbers, and, while tracing, where f branches on a value,
-    takes a value out (``float``, ``.data``), makes a shape depend on values, or draws from NumPy's or Python's global
-    random numbers. Called with Tensors (inside another transform, say) it simply calls f.
-
+    Examples
+    --------
     >>> import numpy as np, minigrad as mg
     >>> step = mg.compile(mg.value_and_grad(lambda w: np.sum(np.square(w))))
     >>> value, g = step(np.array([1.0, 3.0]))
@@ -85,6 +101,7 @@ class Compiled:
         self._last: _Runner | None = None
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        """Return what the function returns, computed by the program for these arguments."""
         leaves: list[Any] = []
         structure: list[Any] = []
         trees.collect(args, leaves, structure)
@@ -143,7 +160,7 @@ class Compiled:
 
 
 def _text(tree: Any, names: Names) -> str:
-    """The expression of a tree whose leaves are texts; keys and types are bound to names."""
+    """Return the expression of a tree whose leaves are texts; keys and types are bound to names."""
     if isinstance(tree, dict):
         items = [f"{names.bind(key, 'key')}: {_text(x, names)}" for key, x in tree.items()]
         return f"{{{', '.join(items)}}}"
@@ -159,12 +176,12 @@ def _text(tree: Any, names: Names) -> str:
 
 
 def _array(x: Any, dtype: np.dtype[Any] | None) -> Any:
-    """An argument as a program takes it: an array, or a NumPy scalar for a 0-d one or for a number, of ``dtype``."""
+    """Return an argument as a program takes it: an array, or a NumPy scalar for a 0-d array or a number."""
     return dtype.type(x) if dtype is not None else x if x.ndim else x[()]
 
 
 def _number_dtypes(leaves: Sequence[Any]) -> list[np.dtype[Any] | None]:
-    """The dtype that each Python number counts as; None for arrays."""
+    """Return the dtype that each Python number counts as; None for arrays."""
     floating = [x.dtype for x in leaves if type(x) not in _NUMBERS and x.dtype.kind == "f"]
     widest = np.result_type(*floating) if floating else np.dtype(np.float64)
     of_int = np.dtype(np.int64) if widest.itemsize >= 8 else widest
@@ -208,7 +225,7 @@ class _Trace:
     start: int  # the order that divides what was there before from what f recorded
 
     def outer(self) -> list[Tensor]:
-        """The Tensors made before the trace that its results directly depend on."""
+        """Return the Tensors made before the trace that its results directly depend on."""
         found: dict[Tensor, None] = {}
         seen = {*self.results, *self.arguments}
         stack = list(seen.difference(self.arguments))
@@ -253,7 +270,7 @@ def _guarded(x: Tensor) -> Tensor:
 
 
 def _random_states() -> list[Any]:
-    """The states of the global generators, of modules that are imported already: a trace alone should import none."""
+    """Return the states of the global random generators of those modules that are imported already."""
     states: list[Any] = []
     if "random" in sys.modules:
         states.append(sys.modules["random"].getstate())
@@ -264,7 +281,7 @@ def _random_states() -> list[Any]:
 
 
 def _result(x: Any, f: Function) -> Tensor:
-    """A leaf of what f returned, as a node; checked."""
+    """Return a leaf of what f returned, as a node; checked."""
     if not isinstance(x, Tensor):
         if not isinstance(x, np.ndarray | np.generic | bool | int | float):
             raise TypeError(

@@ -36,7 +36,7 @@ class Source:
 
 
 def emit(program: Program, arranged: Callable[[list[str], Names], str]) -> Source:
-    """The source of a program; ``arranged`` makes the expression to return of the texts of the outputs."""
+    """Return the source of a program; ``arranged`` makes the expression to return of the texts of the outputs."""
     return _Writer(program).source(arranged)
 
 
@@ -70,7 +70,7 @@ class _Writer:
             self.names.namespace[symbol.value] = a if np.ndim(a) else np.asarray(a)[()]
 
     def _piece_memories(self) -> set[Memory]:
-        """The memories that one run alone uses: they need hold no more than a piece."""
+        """Return the memories that one run alone uses: they need hold no more than a piece."""
         found = set()
         for memory in self.plan.memories:
             run = self.run_of.get(memory.first)
@@ -138,7 +138,7 @@ class _Writer:
         self.lines.append(_Line("\n".join((*self._fresh(i, memory), call)), needs - defines, defines))
 
     def _fresh(self, i: int, memory: Memory) -> list[str]:
-        """The allocation of memory that is returned, where call ``i`` is the first to write to it."""
+        """Return the allocation of memory that is returned, where call ``i`` is the first to write to it."""
         if not memory.given or memory.first != i:
             return []
         shape, dtype = memory.holder.shape, memory.holder.dtype
@@ -161,7 +161,7 @@ class _Writer:
         return a.function is not LITERAL and (e.function not in COPYING or a in self.plan.owner)
 
     def _expression(self, e: Expr) -> str:
-        """A call that makes its result itself."""
+        """Return a call that makes its result itself."""
         function = e.function
         if known(function).reduces or function is np.matmul:
             return self._call(e, [self._argument(a, e) for a in e.args], None)
@@ -179,14 +179,14 @@ class _Writer:
         return code if is_scalar else f"{code}[()]"
 
     def _spelled(self, a: Expr, plainly: bool = False) -> Text:
-        """An argument; ``plainly`` writes NumPy's number as Python's, where the result's dtype is the same."""
+        """Return an argument; ``plainly`` writes NumPy's number as Python's, where the result's dtype is the same."""
         if a.function is not LITERAL:
             return Text(self.texts[a], ATOM)
         plain = plainly and isinstance(a.value, np.float32 | np.float64)
         return spelled(a.value.item() if plain else a.value, self.names)
 
     def _call(self, e: Expr, arguments: Sequence[str], out: str | None) -> str:
-        """The call that writes its result into ``out``."""
+        """Return the call that writes its result into ``out``."""
         function, options = e.function, e.options
         ufunc = known(function).reduces
         if ufunc is not None:
@@ -205,11 +205,11 @@ class _Writer:
         return f"{called}({', '.join([*arguments, *([out] if out else [])])})"
 
     def _argument(self, a: Expr, e: Expr) -> str:
-        """An argument of a call; a number next to an array is an array too, which NumPy need not convert."""
+        """Return an argument of a call; a number next to an array is an array too, which NumPy need not convert."""
         return self.texts[a] if a.function is not LITERAL else self._number(a.value, e, e.shape)
 
     def _number(self, a: Any, e: Expr, shape: Shape) -> str:
-        """A number as an array; of ``shape`` where it is the limit of an extremum, which is vectorised for arrays."""
+        """Return a number as an array, of ``shape`` where it is the limit of an extremum (vectorised for arrays)."""
         others = inputs_of(e)
         if len(others) != 1 or others[0].dtype.kind != "f" or e.function is np.power or not _is_number(a):
             return spelled(a, self.names).code
@@ -231,7 +231,7 @@ class _Writer:
     # --- pieces ------------------------------------------------------------------------------------------------------
 
     def _write_run(self, run: Run) -> None:
-        """A loop over pieces."""
+        """Return a loop over pieces."""
         allocations, heads, calls = [], dict[str, str](), []
         needs, defines = set[str](), set[str]()
         for i, e in enumerate(self.program.calls[run.first : run.last + 1], run.first):
@@ -253,7 +253,7 @@ class _Writer:
         self.lines.append(_Line(text, needs - defines, defines))
 
     def _piece(self, e: Expr, run: Run, heads: dict[str, str]) -> str:
-        """The name of an operand's piece, which ``heads`` defines."""
+        """Return the name of an operand's piece, which ``heads`` defines."""
         text = self.texts[e]
         if run.whole(e.shape):
             return text
@@ -291,7 +291,7 @@ def aligned(nbytes: int) -> Any:
 
 
 def _functions(run: str, inputs: Sequence[str], lines: Sequence[_Line], names: Names) -> list[str]:
-    """The function ``run``, and those that it calls in turn where it would be too long for one."""
+    """Return the function ``run``, and those that it calls in turn where it would be too long for one."""
     parts = [lines[i : i + _LONGEST] for i in range(0, len(lines), _LONGEST)]
     needed_later = [set[str]()]
     for part in reversed(parts[1:]):

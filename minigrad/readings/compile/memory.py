@@ -54,7 +54,7 @@ def is_fresh(e: Expr) -> bool:
 
 
 def size_of(e: Expr) -> int:
-    """The bytes of a result."""
+    """Return the bytes of a result."""
     return math.prod(e.shape) * int(e.dtype.itemsize)
 
 
@@ -71,6 +71,7 @@ class Memory:
 
     @property
     def planned(self) -> bool:
+        """Whether the memory is planned beforehand: neither allocated by a function nor returned to the caller."""
         return not self.allocated and not self.given
 
 
@@ -109,7 +110,7 @@ class Plan:
         return frozenset().union(*(self.shares[a] for a in inputs_of(e))) or frozenset((e,))
 
     def _given(self) -> set[int]:
-        """The places of the outputs that can be returned as they are, so that no two returned arrays share memory."""
+        """Return the places of the outputs that can be returned as they are, no two of which share memory."""
         made = set(self.program.calls)
         self.returned: set[Expr] = set()
         given = set[int]()
@@ -142,7 +143,7 @@ class Plan:
         self.memories.append(memory)
 
     def slots(self, skipped: Container[Memory]) -> tuple[list[int], dict[Memory, int]]:
-        """The sizes of the slots that the planned memories take, and the slot of each; a slot serves many in turn.
+        """Return the sizes of the slots for the planned memories, and the slot of each; a slot serves many in turn.
 
         The calls of a run take turns, so that what one of them uses is in use as long as the run.
         """
@@ -183,20 +184,22 @@ class Run:
     step: int
 
     def whole(self, shape: Shape) -> bool:
-        """Whether an operand of ``shape`` is the same for all pieces."""
+        """Return whether an operand of ``shape`` is the same for all pieces."""
         axis = self.axis - (len(self.shape) - len(shape))
         return axis < 0 or shape[axis] == 1
 
     def piece(self, name: str, shape: Shape, part: str) -> str:
+        """Return the code of an operand's piece: ``name`` indexed by ``part`` along the axis of the run."""
         axis = self.axis - (len(self.shape) - len(shape))
         return f"{name}[{':, ' * axis}{part}]"
 
     def piece_shape(self) -> Shape:
+        """Return the shape of a full piece."""
         return (*self.shape[: self.axis], self.step, *self.shape[self.axis + 1 :])
 
 
 def runs(calls: Sequence[Expr]) -> Iterator[Run]:
-    """The elementwise calls of one large shape that follow each other."""
+    """Yield the runs of elementwise calls of one large shape that follow each other."""
 
     def shape_of(i: int) -> Shape | None:
         return calls[i].shape if known(calls[i].function).elementwise and writes(calls[i]) else None

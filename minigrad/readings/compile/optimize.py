@@ -46,7 +46,7 @@ class Program:
 
 
 def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Program:
-    """The program that computes ``results`` from ``inputs``."""
+    """Return the program that computes ``results`` from ``inputs``."""
     made = _Optimizer()
     known: dict[Tensor, Expr] = {}
     for x in inputs:
@@ -77,7 +77,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Program:
 
 
 def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:
-    """The nodes that a deciding function depends on."""
+    """Return the nodes that a deciding function depends on."""
     exact: set[Tensor] = set()
     for node in sorted(nodes, key=lambda node: -node.order):
         if node in exact or decides(node.function, node.dtype):
@@ -94,7 +94,7 @@ class _Optimizer(Rewriter):
         self.fresh = self.identifiers.fresh
 
     def value(self, a: Any, index: bool = False) -> Expr:
-        """A value that was recorded without a Tensor: an array is a constant, anything else a literal."""
+        """Return a value that was recorded without a Tensor: an array is a constant, anything else a literal."""
         if isinstance(a, np.ndarray):
             return self.constant(a) if a.ndim else self.literal(a[()])
         return self.literal(a)
@@ -106,7 +106,7 @@ class _Optimizer(Rewriter):
         return super().call(function, [self.whole(a) for a in args], options, shape, dtype)
 
     def whole(self, e: Expr) -> Expr:
-        """An expression as it is, a factor in front multiplied out."""
+        """Return an expression as it is, a factor in front multiplied out."""
         if e.function is not PRODUCT:
             return e
         c, base = factor_of(e)
@@ -121,19 +121,19 @@ class _Optimizer(Rewriter):
         return 1 / _LARGEST_FACTOR < abs(factor) < _LARGEST_FACTOR
 
     def may_leave(self, a: Expr, e: Expr) -> bool:
-        """A factor is applied before a value grows, and in the dtype that the value has."""
+        """Return whether a factor of ``a`` may leave the call ``e``: the dtypes agree, and the array does not grow."""
         c, _ = factor_of(a)
         grows = math.prod(a.shape) < math.prod(e.shape) and abs(c) != 1
         return a.dtype == e.dtype and not grows and self.may_gather(c)
 
 
 def inputs_of(e: Expr) -> list[Expr]:
-    """The arguments of a call that are no literals."""
+    """Return the arguments of a call that are no literals."""
     return [a for a in e.args if a.function is not LITERAL]
 
 
 def _in_time(calls: Sequence[Expr]) -> list[Expr]:
-    """The calls in order; those that need inputs and constants alone wait for their first use."""
+    """Return the calls in order; those that need inputs and constants alone wait for their first use."""
     waiting = {e for e in calls if all(a.is_atom for a in e.args)}
     ordered: dict[Expr, None] = {}
     for e in calls:

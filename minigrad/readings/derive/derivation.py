@@ -31,12 +31,32 @@ def derive(
 ) -> "Derivation":
     """Write out how J and its gradients are computed, between the nodes that have a name.
 
-    ``names`` maps names to Tensors (``locals()`` will do), ``terms`` names to summands of J; see ``Graph``. The
-    gradient of a node is called d and its name. Unnamed nodes are inlined; what is used twice becomes t1, t2, ...
+    The gradient of a node is called d and its name. Unnamed nodes are inlined; what is used twice becomes t1, t2, ...
 
-    Raises ValueError where J is no scalar that depends on a leaf or a name is given twice, TypeError where J is no
-    Tensor.
+    Parameters
+    ----------
+    J : Tensor
+        The cost, a scalar that depends on a leaf.
+    names : mapping of str to anything, optional
+        Names of Tensors, usually ``locals()``; what is no Tensor is ignored.
+    terms : mapping of str to Tensor, optional
+        Names of summands of ``J``, in place of the terms that are found.
 
+    Returns
+    -------
+    Derivation
+        It prints as text, shows itself as LaTeX in notebooks, and writes a NumPy program.
+
+    Raises
+    ------
+    TypeError
+        Where ``J`` or a term is no Tensor.
+    ValueError
+        Where ``J`` is no scalar that depends on a leaf, a given term is no summand of it, or one name stands for two
+        nodes.
+
+    Examples
+    --------
     >>> import numpy as np, minigrad as mg
     >>> W, x = mg.Tensor([[1.0, -2.0]], name="W"), mg.constant([[3.0], [4.0]], name="x")
     >>> lam = mg.constant(0.1, name="lam")
@@ -69,7 +89,7 @@ _CHEAP = {
 
 
 def _is_cheap(e: Expr) -> bool:
-    """An atom; one operation on one array, as in ``1 - A`` or ``A.T``; two on scalars, as in ``lam / (2 * m)``."""
+    """Return whether this is an atom, one operation on one array (``1 - A``) or two on scalars (``lam / (2 * m)``)."""
     if e.is_atom:
         return True
     arrays = sum(a.shape != () for a in e.args)
@@ -93,8 +113,14 @@ class _Numpy:
 class Derivation:
     """A derivation, to be written as NumPy, LaTeX or text; ``print`` shows the text, notebooks the LaTeX.
 
-    ``exec(d.numpy(), {**d.inputs, **d.constants})`` runs it. Attributes: ``gradients``, {name of a node: identifier of
-    its gradient}; ``lines``, the same as expressions.
+    ``exec(d.numpy(), {**d.inputs, **d.constants})`` runs it.
+
+    Attributes
+    ----------
+    gradients : dict of str to str
+        For the name of each node, the identifier of its gradient.
+    lines : Lines
+        The same as expressions.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -132,7 +158,7 @@ class Derivation:
         return f"$${self.latex()}$$"
 
     def _with_temporaries(self, lines: Iterable[Line]) -> list[Line]:
-        """The lines, each after those of the temporaries that it uses first: what occurs twice, or is too long."""
+        """Return the lines, each after those of the temporaries it uses first: what occurs twice, or is too long."""
         complete: list[Line] = []
         texts = self._texts
         for line in lines:
@@ -171,7 +197,7 @@ class Derivation:
         return spelling.mathematics(notation, e, arguments)
 
     def _summands(self, line: Line, notation: "_Numpy | Notation", short: Mapping[Expr, Expr]) -> list[Text]:
-        """The texts of a line's summands, with the names that ``short`` has for parts of them."""
+        """Return the texts of a line's summands, with the names that ``short`` has for parts of them."""
         return self._written(line.expressions, notation, lambda e: e in short and short[e] is not line.symbol)
 
     def _written(
@@ -183,13 +209,13 @@ class Derivation:
         return [texts[e] for e in roots]
 
     def written(self, e: Expr, notation: str = "unicode") -> str:
-        """One expression of ``lines``, without temporaries; ``notation`` is "numpy", "latex" or "unicode"."""
+        """Return one expression of ``lines``, without temporaries; ``notation`` is "numpy", "latex" or "unicode"."""
         return self._written([e], self._notations[notation], lambda e: False)[0].code
 
     # --- NumPy --------------------------------------------------------------------------------------------------------
 
     def numpy(self) -> str:
-        """A program: run where the inputs are bound, it leaves every named node and its gradient under their names.
+        """Return a program that computes every named node and its gradient, under their names, from the inputs.
 
         A comment names the cost terms of a gradient, and those that have no path to the node.
         """
@@ -201,14 +227,14 @@ class Derivation:
         return "\n\n".join(section for section in sections if section) + "\n"
 
     def _header(self) -> str:
-        """What the program needs to be given."""
+        """Return what the program needs to be given."""
         constants = {symbol.value: symbol.shape for symbol in self.lines.rewriter.constants}
         constants |= dict.fromkeys(self._numpy.names.namespace, ())
         given = {"inputs": {x.value: x.shape for x in self._leaves()}, "constants": constants}
         return "\n".join(_listing(kind, shapes) for kind, shapes in given.items() if shapes)
 
     def line(self, name: str) -> str:
-        """The statement of one node, such as ``line("Z3")``, or of its gradient, ``line("dZ3")``, in NumPy.
+        """Return the statement of one node, such as ``line("Z3")``, or of its gradient, ``line("dZ3")``, in NumPy.
 
         Raises KeyError where there is none, with the names that are near.
         """
@@ -222,7 +248,7 @@ class Derivation:
         return f"{line.symbol.value} = {added([t.code for t in self._summands(line, self._numpy, short)])}"
 
     def _statements(self, line: Line) -> list[str]:
-        """A line as statements, broken where it is too long."""
+        """Return a line as statements, broken where it is too long."""
         texts, name, comment = self._summands(line, self._numpy, self._short), line.symbol.value, self._comment(line)
         code = f"{name} = {added([t.code for t in texts])}"
         if len(code) <= _WIDE or len(texts) == 1:
@@ -236,7 +262,7 @@ class Derivation:
         return [*([f"# {comment}"] if comment else []), *statements]
 
     def _comment(self, line: Line) -> str:
-        """The terms that the gradient comes from, where there are several, and those that have no path."""
+        """Return the terms that the gradient comes from, where there are several, and those that have no path."""
         bits = 0
         for summand in line.summands:
             bits |= summand.terms
@@ -250,7 +276,7 @@ class Derivation:
         return self._listed(line.missing)
 
     def _listed(self, bits: int, between: str = ", ") -> str:
-        """The names of some terms; of many the first."""
+        """Return the names of some terms; of many the first."""
         terms = self._graph.terms_of(bits)
         rest = [f"{len(terms) - _MANY} more"] if len(terms) > _MANY + 1 else []
         return between.join([*map(printable, terms[: _MANY if rest else None]), *rest])
@@ -258,7 +284,7 @@ class Derivation:
     # --- mathematics --------------------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The derivation in Unicode, with the same comments as the program."""
+        """Return the derivation in Unicode, with the same comments as the program."""
         notation = Notation()
         lines = []
         for heading, section in (("forward", self._forward), ("backward", self._backward)):
@@ -272,7 +298,7 @@ class Derivation:
         return "\n".join(lines[1:])
 
     def latex(self) -> str:
-        """The derivation as an ``aligned`` environment, for MathJax and KaTeX.
+        """Return the derivation as an ``aligned`` environment, for MathJax and KaTeX.
 
         Where J has several terms, a summand has the colour of the term that it comes from, as in pictures, and in a sum
         its name below.
@@ -296,7 +322,7 @@ class Derivation:
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
     def _coloured(self, code: str, bits: int, named: bool) -> str:
-        """A summand in the colour of its term, where it comes from one alone; ``named`` puts the name below."""
+        """Return a summand in the colour of its term, where it comes from one alone; ``named`` puts the name below."""
         sign, code = ("-", code[1:]) if code.startswith("-") else ("", code)
         if bits & (bits - 1) == 0 and bits:
             colour = colour_of(bits.bit_length() - 1)
@@ -308,7 +334,7 @@ class Derivation:
 
 
 def _listing(kind: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """A comment that lists names and shapes."""
+    """Return a comment that lists names and shapes."""
     items = [f"{name} {shape}".replace(" ", "\xa0") if shape else name for name, shape in shapes.items()]  # unbroken
     wrapped = textwrap.fill(f"{kind}: {', '.join(items)}", _WIDE, initial_indent="# ", subsequent_indent="#     ")
     return wrapped.replace("\xa0", " ")
@@ -324,6 +350,6 @@ def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
 
 
 def added(codes: Sequence[str]) -> str:
-    """A sum of texts; the sign of a negative one joins it."""
+    """Return a sum of texts; the sign of a negative one joins it."""
     first, *rest = codes
     return first + "".join(f" - {code[1:]}" if code.startswith("-") else f" + {code}" for code in rest)

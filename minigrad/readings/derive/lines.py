@@ -61,6 +61,7 @@ class Line(NamedTuple):
 
     @property
     def expressions(self) -> list[Expr]:
+        """The expressions of the summands."""
         return [summand.expression for summand in self.summands]
 
 
@@ -145,13 +146,13 @@ class Lines:
         return made
 
     def _plainly(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], *kind: Any) -> Expr:
-        """A call as the user wrote it."""
+        """Return a call as the user wrote it."""
         first = rewrites.a_sum_begins_with_its_first_summand
         e = self.rewriter.call(function, args, options, *kind)
         return (first.apply(self.rewriter, e) if first.concerns(function) else None) or e
 
     def _value(self, a: Any, index: bool = False) -> Expr:
-        """An argument that is no Tensor: a number, a part of an index, or an anonymous array, which gets a name."""
+        """Return an argument that is no Tensor: a number, part of an index, or an anonymous array, to be named."""
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
                 return self.rewriter.literal(a.tolist())
@@ -171,7 +172,7 @@ class Lines:
     # --- backward -----------------------------------------------------------------------------------------------------
 
     def _reverse(self) -> dict[Tensor, Line]:
-        """The gradients in the order of a course: from J upstream, the leaves of a layer right after the layer."""
+        """Return the lines of the gradients, from J upstream, the leaves of a layer right after the layer."""
         root, lines = self.graph.root, dict[Tensor, Line]()
         segments: dict[Tensor, list[Tensor]] = {}
         for node, cut in self.owner.items():
@@ -194,13 +195,13 @@ class Lines:
         return lines
 
     def _turn(self, x: Tensor) -> tuple[int, int]:
-        """Leaves as soon as they can be, terms in their order, other nodes newest first."""
+        """Return a sort key: leaves as soon as they can be, terms in their order, other nodes newest first."""
         if x.function is None:
             return (0, x.order)
         return (1, self._rank[x]) if x in self._rank else (2, -x.order)
 
     def _line(self, x: Tensor, arrived: list[tuple[Tensor, Expr]]) -> tuple[Line, Expr]:
-        """The line of dx, and what stands for dx upstream: its symbol, or its value where that is a plain scalar."""
+        """Return the line of dx, and what stands for dx upstream: its symbol, or its value if a plain scalar."""
         reach, symbol = self.graph.reach, self.gradients[x]
         arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
         summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
@@ -216,7 +217,7 @@ class Lines:
         return Line(symbol, written, missing), known
 
     def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr, Any]]:
-        """dx pulled back to the next cut nodes, and its values: the reverse walk along a recorded copy of the nodes."""
+        """Return dx pulled back to the next cut nodes, with its values, by a reverse walk on a recorded copy."""
         if x.function is None:
             return []
         sent = self.recorded[self.gradients[x]]
@@ -237,7 +238,7 @@ class Lines:
         return [(y, known[g], g.value) for y, g in pulled.items()]
 
     def _agrees(self, e: Expr, value: Any, sent: Any) -> bool:
-        """Whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
+        """Return whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
         known = ChainMap(self.recorded, self.rewriter.constants)
         try:
             with np.errstate(all="ignore"):
@@ -254,9 +255,10 @@ class Lines:
         return bool(np.max(difference, initial=0.0) <= slack)
 
     def _copied(self, nodes: Sequence[Tensor]) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Expr]]:
-        """A traced copy of the nodes, in which what they use is a leaf; the leaves that take a gradient; what all are.
+        """Return a traced copy of the nodes, the leaves in it that take a gradient, and the expressions of all.
 
-        An anonymous array becomes a constant, so that what the rules do with it is recorded too.
+        What the nodes use is a leaf of the copy. An anonymous array becomes a constant, so that what the rules do with
+        it is recorded too.
         """
         copies: dict[Tensor, Tensor] = {}
         known: dict[Tensor, Expr] = {}
@@ -294,7 +296,7 @@ class Lines:
                 known[node] = make(node.function, args, node.options, *_kind(node))
 
     def _made_by_rule(self, a: Any) -> Expr:
-        """An array that a rule made itself; one that is the same everywhere is a number."""
+        """Return an array that a rule made itself; one that is the same everywhere is a number."""
         if isinstance(a, np.ndarray) and a.size and a.ndim and np.all(a == a.flat[0]):
             number = self._value(a.flat[0])
             return self.rewriter.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
@@ -302,7 +304,7 @@ class Lines:
 
 
 def _largest(a: Any) -> float:
-    """The largest finite magnitude in an array."""
+    """Return the largest finite magnitude in an array."""
     largest = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
     return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
 

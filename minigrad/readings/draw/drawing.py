@@ -70,12 +70,30 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
 
     def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:
-        """Write the picture to a file, whose suffix decides the kind: svg, png, pdf, dot or html. Returns the path.
+        """Write the picture to a file, whose suffix decides the kind: svg, png, pdf, dot or html.
 
-        ``view`` opens it as well. The file appears when it is complete, and not at all where something fails.
+        The file appears when it is complete, and not at all where something fails.
 
-        Raises ValueError for another suffix; OSError, naming the path, where it cannot be written; RenderError where no
-        Graphviz renders, and then the DOT text is left beside the file.
+        Parameters
+        ----------
+        filename : str or path-like
+            The path to write to.
+        view : bool
+            Whether to open the file as well.
+
+        Returns
+        -------
+        str
+            The path.
+
+        Raises
+        ------
+        ValueError
+            For another suffix.
+        OSError
+            Where the file cannot be written; the message names the path.
+        RenderError
+            Where no Graphviz renders; the DOT text is then left beside the file.
         """
         path = Path(filename)
         kind = path.suffix[1:].lower()
@@ -135,7 +153,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
-        """What a notebook shows: the picture, or where nothing renders the reason and the DOT text."""
+        """Return what a notebook shows: the picture, or where nothing renders the reason and the DOT text."""
         try:
             return {"image/svg+xml": self.pipe("svg", encoding="utf-8"), "text/plain": repr(self)}
         except Exception as error:  # a display must not raise, whatever happened

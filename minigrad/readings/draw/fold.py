@@ -73,7 +73,7 @@ class Fold:
 
 
 def fold(graph: Graph, everything: bool) -> Fold:
-    """The picture of ``graph``: its named nodes, or with ``everything`` all operations. Linear in the nodes."""
+    """Return the picture of ``graph``: its named nodes, or with ``everything`` all operations. Linear in the nodes."""
     vertices = _vertices(graph, everything)
     edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
     return _thinned(Fold(list(vertices.values()), edges), set(graph.names) & {graph.root, *_term_nodes(graph)})
@@ -122,7 +122,7 @@ def _show_shared(graph: Graph, shown: set[Tensor]) -> None:
 
 
 def slug(name: str) -> str:
-    """A name for machines: lower case, runs of anything but letters and digits become one ``-``.
+    """Return a name for machines: lower case, runs of anything but letters and digits become one ``-``.
 
     >>> slug("Cross-entropy (mean)")
     'cross-entropy-mean-'
@@ -131,7 +131,7 @@ def slug(name: str) -> str:
 
 
 def unique_slugs(names: Iterable[str]) -> list[str]:
-    """The slugs of ``names``, made unique with -2, -3 where two collide."""
+    """Return the slugs of ``names``, made unique with -2, -3 where two collide."""
     taken: dict[str, int] = {}
     slugs = []
     for name in names:
@@ -204,7 +204,7 @@ _QUIET = {"", "+", "−"}  # said only where nothing else happens on the way
 
 
 def word(node: Tensor) -> str:
-    """An operation in the notation of a course: @, relu, Σ, ..."""
+    """Return an operation in the notation of a course: @, relu, Σ, ..."""
     constants = [a for x, a in zip(node.operands, node.primals, strict=False) if x is None]
     constant = constants[0] if constants and np.ndim(constants[0]) == 0 else None
     if node.function is np.maximum:
@@ -223,7 +223,7 @@ def _label(places: list[tuple[_Use, int]], spoken: dict[Tensor, str]) -> str:
 
 
 def _way(use: _Use, argument: int, spoken: dict[Tensor, str]) -> str:
-    """What happens on the way from an argument to the head, the first things first; quiet ones only where alone."""
+    """Return the operations between an argument and the head, the first one first; quiet ones only where alone."""
     words: list[str] = []
     quiet: list[str] = []
     place: tuple[_Use, int] | None = (use, argument)
@@ -288,7 +288,7 @@ def _is_number(a: Any, number: float) -> bool:
 
 
 def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Tensor | None:
-    """The Tensor that ``function`` combines with a number; None where the node is nothing of the kind."""
+    """Return the Tensor that ``function`` combines with a number; None where the node is nothing of the kind."""
     if node.function is not function:
         return None
     for x, a in zip(node.operands, reversed(node.primals), strict=True):
@@ -302,7 +302,7 @@ def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Te
 
 
 def _thinned(picture: Fold, keep: set[Tensor]) -> Fold:
-    """A picture of at most about ``CROWD`` vertices; what is drawn once for several is counted in a note."""
+    """Return a picture of at most about ``CROWD`` vertices; what is drawn once for several is counted in a note."""
     for thin, limit in ((_repetitions, MANY), (_scopes, CROWD), (_middle, CROWD)):
         if len(picture.vertices) > limit:
             boxes, note = thin(picture.vertices, keep)
@@ -333,7 +333,7 @@ def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str
 
 
 def _signature(vertices: list[Vertex], depth: int) -> tuple[Any, ...]:
-    """What a scope holds, numbers in names aside."""
+    """Return what a scope holds, numbers in names aside."""
     return tuple(
         (_stem(v.name), None if v.node is None else v.node.op, tuple(map(_stem, v.scope[depth:]))) for v in vertices
     )
@@ -384,7 +384,7 @@ def _members(vertices: list[Vertex]) -> list[Tensor]:
 
 
 def _leaves_of(picture: Fold, boxes: _Boxes) -> _Boxes:
-    """The leaves that one box alone uses, as parts of it: repeated steps take their data with them."""
+    """Return the leaves that one box alone uses, as parts of it: repeated steps take their data with them."""
     users: dict[Vertex, set[Vertex | None]] = {}
     for edge in picture.edges:
         users.setdefault(edge.tail, set()).add(boxes.get(edge.head))

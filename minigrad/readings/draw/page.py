@@ -67,7 +67,7 @@ _SHELL = Template("""\
 
 
 def page(drawing: Drawing) -> str:
-    """The HTML of the page of a drawing. Raises RenderError where no Graphviz renders the picture."""
+    """Return the HTML of the page of a drawing. Raises RenderError where no Graphviz renders the picture."""
     facts = _Facts(drawing)
     nodes = [facts.of(*vertex) for vertex in drawing.vertices]
     style, script = _text("page.css"), _text("page.js")
@@ -167,7 +167,7 @@ class _Facts:
         ]
 
     def of(self, id: str, name: str, node: Tensor | None) -> dict[str, Any]:
-        """The facts of a vertex; of a box that stands for several nodes only its name."""
+        """Return the facts of a vertex; of a box that stands for several nodes only its name."""
         facts: dict[str, Any] = {"id": id, "name": printable(name, _NAME)}
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
@@ -245,7 +245,7 @@ def _statistics(a: Any) -> list[str]:
 
 
 def _heat(a: Any) -> dict[str, Any] | None:
-    """A heat map of a matrix: the means of blocks, in hundredths of ``scale``. None for a single number.
+    """Return a heat map of a matrix: the means of blocks, in hundredths of ``scale``. None for a single number.
 
     A vector is a row; the axes after the first are laid side by side.
     """
@@ -267,7 +267,7 @@ def _heat(a: Any) -> dict[str, Any] | None:
 
 
 def _blocks(matrix: Any) -> Any:
-    """The means of at most ``_CELLS`` runs of rows."""
+    """Return the means of at most ``_CELLS`` runs of rows."""
     if len(matrix) <= _CELLS:
         return matrix
     bounds = np.linspace(0, len(matrix), _CELLS + 1).astype(int)

@@ -47,21 +47,43 @@ def draw(
     detail: str = "named",
     check: Check | None = None,
 ) -> Drawing:
-    """The picture of the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
+    """Draw the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
 
     Named nodes, cost terms, learned leaves and ``J`` itself are drawn (a graph in which nothing has a name: all
-    operations); unnamed operations are labels on the edges, anonymous constants are hidden, scopes are boxes. ``names``
-    maps names to Tensors, usually ``locals()``; ``terms`` maps names to summands of ``J``. ``direction`` is "LR" (left
-    to right) or "TB" (top to bottom); ``detail="all"`` makes every operation a node. Above about 150 nodes repeated
-    scopes are drawn once, and the picture says so. With ``check``, a report of ``mg.check`` on the same J and names,
-    each gradient that was checked is marked right, wrong here, or inherited.
+    operations); unnamed operations are labels on the edges, anonymous constants are hidden, scopes are boxes. Above
+    about 150 nodes repeated scopes are drawn once, and the picture says so.
 
-    For machines: a node's ``id`` is ``node-NAME``, an edge's ``class`` lists ``term-NAME`` for each term that sends
-    gradient along it, names slugged.
+    Parameters
+    ----------
+    J : Tensor
+        The root of the graph.
+    names : mapping of str to anything, optional
+        Names of Tensors, usually ``locals()``; what is no Tensor is ignored.
+    terms : mapping of str to Tensor, optional
+        Names of summands of ``J``, in place of the terms that are found.
+    direction : {"LR", "TB"}
+        Left to right, or top to bottom.
+    detail : {"named", "all"}
+        With "all" every operation is a node.
+    check : Check, optional
+        A report of ``mg.check`` on the same ``J`` and names: each gradient that was checked is marked right, wrong
+        here, or inherited.
 
-    Raises ValueError for another direction or detail, and where names, terms or check do not fit the graph; TypeError
-    where ``J`` is no Tensor.
+    Returns
+    -------
+    Drawing
+        For machines: a node's ``id`` is ``node-NAME``, an edge's ``class`` lists ``term-NAME`` for each term that sends
+        gradient along it, names slugged.
 
+    Raises
+    ------
+    TypeError
+        Where ``J`` is no Tensor.
+    ValueError
+        For another direction or detail, and where names, terms or check do not fit the graph.
+
+    Examples
+    --------
     >>> import numpy as np, minigrad as mg
     >>> W = mg.Tensor([[1.0, -2.0]], name="W")
     >>> J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(np.square(W)).named("L2")
@@ -236,7 +258,7 @@ class _Writer:
     # nodes and clusters
 
     def _boxes(self, vertices: list[Vertex]) -> list[str]:
-        """The vertices, in the clusters of their scopes."""
+        """Return the vertices, in the clusters of their scopes."""
         tree: dict[tuple[str, ...], list[Any]] = {(): []}
         for vertex in vertices:
             for depth in range(1, len(vertex.scope) + 1):
@@ -300,7 +322,7 @@ class _Writer:
         )
 
     def _gradient(self, vertex: Vertex, node: Tensor) -> str:
-        """The gradient of a node, summand by summand in the colour of its term; where that is long, its terms alone."""
+        """Return the gradient of a node, its summands in the colours of their terms; where that is long, the terms."""
         bits, summands = self.graph.reach[node], self.written.gradient(node)
         if not summands:
             summands = [Summand(printable(name, 14), 1 << k) for k, name in enumerate(self.terms) if bits >> k & 1]
@@ -314,7 +336,7 @@ class _Writer:
         return "<BR/>".join(lines) + self._mark(node)
 
     def _sum(self, symbol: str, summands: list[Summand]) -> list[str]:
-        """A sum in one line, or where that is long in a line per summand."""
+        """Return a sum in one line, or where that is long in a line per summand."""
         parts = []
         for k, (text, bits) in enumerate(summands):
             names = self.graph.terms_of(bits)
@@ -330,14 +352,14 @@ class _Writer:
         return self.computed and not np.any(self.graph.cotangents(term)[node])
 
     def _mark(self, node: Tensor) -> str:
-        """What a check found of the gradient of a node."""
+        """Return what a check found of the gradient of a node."""
         if node not in self.marks:
             return ""
         mark, _ = self.marks[node]
         return f"<BR/>{_size(mark, colour=_MARKS[mark], bold=True)}"
 
     def _told(self, vertex: Vertex) -> list[str]:
-        """The lines of a tooltip."""
+        """Return the lines of a tooltip."""
         node = vertex.node
         if node is None:
             return [f"{len(vertex.members)} nodes, drawn as one"]
@@ -398,7 +420,7 @@ class _Writer:
     # the legend
 
     def _legend(self) -> str:
-        """What the root is, what each colour is, and in words what each term reaches."""
+        """Return what the root is, what each colour is, and in words what each term reaches."""
         title = headline(self.graph, _short, times=" · ", minus="−")
         rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{title}</B></TD></TR>']
         ends = {self.graph.root, *self.of_term}

@@ -84,7 +84,7 @@ class Row(NamedTuple):
     total: float | None
 
     def share(self, term: str) -> float | None:
-        """The term's norm as a part of the sum of all terms' norms; None where there is no path or all are 0."""
+        """Return the term's norm as a part of the sum of all terms' norms; None where there is no path or all are 0."""
         part, whole = self.norms[term], sum(n for n in self.norms.values() if n is not None)
         return part / whole if part is not None and whole else None
 
@@ -92,11 +92,19 @@ class Row(NamedTuple):
 class Explanation:
     """The answer of ``explain``; ``str`` gives the table.
 
-    Attributes: ``terms``, the terms' names; ``nodes``, the names of the nodes that the root is computed from, oldest
-    first; ``unreached``, the names of the learned leaves that no term reaches, those of ``names=`` that the root is not
-    computed from at all included; ``graph``, the ``Graph`` that it reads.
-
     Every method raises ValueError for a name that it does not know, and lists the near ones.
+
+    Attributes
+    ----------
+    terms : list of str
+        The names of the terms.
+    nodes : list of str
+        The names of the nodes that the root is computed from, oldest first.
+    unreached : list of str
+        The names of the learned leaves that no term reaches, those of ``names=`` that the root is not computed from at
+        all included.
+    graph : Graph
+        The graph that it reads.
     """
 
     def __init__(self, graph: Graph, names: Mapping[str, Any], derivation: Derivation | None = None) -> None:
@@ -116,7 +124,7 @@ class Explanation:
     # --- what it can be asked ----------------------------------------------------------------------------------------
 
     def gradient(self, node: str, term: str | None = None) -> np.ndarray[Any, Any] | None:
-        """What a term adds to d(root)/d(node), its coefficient in the root included; without ``term`` the total.
+        """Return what a term adds to d(root)/d(node), its coefficient in the root included; without ``term`` the total.
 
         An array of the node's shape and dtype that is the caller's own, or None where there is no path.
         """
@@ -134,12 +142,12 @@ class Explanation:
         return None if total is None else np.array(total)
 
     def reaches(self, term: str) -> list[str]:
-        """The names of the nodes with a path to the term, oldest first; the term itself is left out."""
+        """Return the names of the nodes with a path to the term, oldest first; the term itself is left out."""
         end, called = self.graph.terms[self._term(term)].node, self._nodes
         return [n for n in self.nodes if called[n] is not end and self.graph.reaches(called[n], term)]
 
     def why(self, node: str, term: str) -> str:
-        """Why the term does or does not reach the node, in words.
+        """Return why the term does or does not reach the node, in words.
 
         With a path: the shortest paths, how many there are, and the factor that the chain rule takes from each step;
         where the gradient is 0 all the same, which factor is. Without one: the evidence.
@@ -150,7 +158,7 @@ class Explanation:
         return self._reasons.of_path(x, term, gradient)
 
     def rows(self) -> list[Row]:
-        """The table as data, a row per node of ``nodes`` and per learned leaf that the root is not computed from."""
+        """Return the table as data: a row per node of ``nodes`` and per learned leaf the root is not computed from."""
         return [self._row(name) for name in (*self.nodes, *self._stray)]
 
     def __repr__(self) -> str:
@@ -213,7 +221,7 @@ class Explanation:
 
 
 def _outside(graph: Graph, names: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The Tensors of ``names`` that the root is not computed from, under names that no node has."""
+    """Return the Tensors of ``names`` that the root is not computed from, under names that no node has."""
     outside: dict[str, Tensor] = {}
     seen: set[Tensor] = set()
     for key, x in names.items():

@@ -88,7 +88,7 @@ class Reasons:
         return _lines(zero, evidence, self.cuts(x, end) or _held_fixed(n, t, shared))
 
     def sources(self, term: str) -> str:
-        """The sentence that says which leaves a term is computed from."""
+        """Return the sentence that says which leaves a term is computed from."""
         leaves, t = _leaves(ancestors([self._end(term)])), printable(term)
         learned = [self.called(x) for x in leaves if x.requires_grad]
         told = [x for x in leaves if not x.requires_grad and (x in self._names or x in self.copies)]
@@ -113,7 +113,7 @@ class Reasons:
         return "\n".join([*sentences][:MAX_TRAILS])
 
     def of_detached(self) -> list[str]:
-        """A sentence for each Tensor that a detach cut off and a term uses all the same."""
+        """Return a sentence for each Tensor that a detach cut off and a term uses all the same."""
         above = {term: set(ancestors([self._end(term)])) for term in self.graph.terms if self.copies}
         using: dict[str, tuple[Tensor, list[str]]] = {}
         for copy in self.copies:
@@ -220,7 +220,7 @@ class Reasons:
         return f"What {t} adds to ∂{root}/∂{self.called(x)} has norm {number(norm(gradient))}{times}{some}."
 
     def _zero_factors(self, x: Tensor, term: str) -> list[str]:
-        """The factors that turn a gradient into zeros on its way from the term to ``x``, nearest to ``x`` first."""
+        """Return the factors that make a gradient zero on its way from the term to ``x``, nearest to ``x`` first."""
         arriving = self.graph.cotangents(term)
         users = {node: [y for y in self.graph.consumers[node] if y in arriving] for node in self.graph.nodes}
         found: dict[str, None] = {}
@@ -262,7 +262,7 @@ class Reasons:
 
 
 def _arguments(y: Tensor, x: Tensor) -> list[int]:
-    """The arguments of ``y`` through which it passes a gradient to ``x``."""
+    """Return the arguments of ``y`` through which it passes a gradient to ``x``."""
     return [i for i, ok in enumerate(passes_gradient(y)) if ok and y.operands[i] is x]
 
 
@@ -303,7 +303,7 @@ def _all_of(count: int, singular: str, plural: str = "") -> str:
 
 
 def _shown(items: Sequence[Any], say: Callable[[Any], str]) -> list[str]:
-    """What is said of each item, of a long list with a gap in the middle."""
+    """Return what is said of each item, of a long list with a gap in the middle."""
     half = MAX_STEPS // 2
     if len(items) <= MAX_STEPS + 1:
         return [say(item) for item in items]
