@@ -49,9 +49,8 @@ def draw(
 ) -> Drawing:
     """Draw the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
 
-    Named nodes, cost terms, learned leaves and ``J`` itself are drawn (a graph in which nothing has a name: all
-    operations); unnamed operations are labels on the edges, anonymous constants are hidden, scopes are boxes. Above
-    about 150 nodes repeated scopes are drawn once, and the picture says so.
+    Named nodes, cost terms, learned leaves and ``J`` itself are drawn (where nothing has a name: all operations);
+    anonymous constants are hidden, scopes are boxes.
 
     Parameters
     ----------
@@ -66,21 +65,17 @@ def draw(
     detail : {"named", "all"}
         With "all" every operation is a node.
     check : Check, optional
-        A report of ``mg.check`` on the same ``J`` and names: each gradient that was checked is marked right, wrong
-        here, or inherited.
+        A report of ``mg.check`` on the same ``J`` and names, whose findings mark the gradients.
 
     Returns
     -------
     Drawing
-        For machines: a node's ``id`` is ``node-NAME``, an edge's ``class`` lists ``term-NAME`` for each term that sends
-        gradient along it, names slugged.
+        A node's ``id`` is ``node-NAME``, an edge's ``class`` has ``term-NAME`` for each term that sends gradient.
 
     Raises
     ------
-    TypeError
-        Where ``J`` is no Tensor.
-    ValueError
-        For another direction or detail, and where names, terms or check do not fit the graph.
+    TypeError, ValueError
+        Where an argument does not fit the others, or is not as described.
 
     Examples
     --------
@@ -90,21 +85,28 @@ def draw(
     >>> [name for id, name, node in mg.draw(J).vertices]
     ['W', 'hinge', 'L2', 'output']
     """
-    _check("direction", direction, ("LR", "TB"))
-    _check("detail", detail, ("named", "all"))
+    _check(direction=(direction, ("LR", "TB")), detail=(detail, ("named", "all")))
     graph = Graph(J, names, terms)
-    picture = fold(graph, everything=detail == "all" or not _has_names(graph, names or {}, terms or {}))
-    marks = _marks(graph, check) if check is not None else {}
-    writer = _Writer(graph, picture, direction, marks)
-    colours = dict(zip(writer.terms, writer.colours, strict=True))
+    picture = fold(graph, detail == "all" or not _has_names(graph, names or {}, terms or {}))
+    return _drawing(_Writer(graph, picture, direction, _marks(graph, check) if check is not None else {}))
+
+
+def _drawing(writer: "_Writer") -> Drawing:
+    """Return the drawing that a writer has the text of, in its layout and in a plainer one."""
     layouts = [writer.lines(), writer.lines(plain=True)]
+    colours = dict(zip(writer.terms, writer.colours, strict=True))
     formulas, derivation = writer.formulas, writer.written.derivation
-    return Drawing(graph, picture.vertices, picture.edges, layouts, colours, formulas, derivation, marks, page)
+    picture = writer.picture
+    return Drawing(
+        writer.graph, picture.vertices, picture.edges, layouts, colours, formulas, derivation, writer.marks, page
+    )
 
 
-def _check(what: str, given: str, choices: tuple[str, ...]) -> None:
-    if given not in choices:
-        raise ValueError(f"draw: {what}={given!r} is none of {', '.join(map(repr, choices))}")
+def _check(**given: tuple[str, tuple[str, ...]]) -> None:
+    """Raise ValueError for an argument that is none of its choices."""
+    for what, (value, choices) in given.items():
+        if value not in choices:
+            raise ValueError(f"draw: {what}={value!r} is none of {', '.join(map(repr, choices))}")
 
 
 def _has_names(graph: Graph, names: Mapping[str, Any], terms: Mapping[str, Any]) -> bool:
