@@ -57,8 +57,7 @@ def walk(
     create_graph : bool
         Whether the cotangents are Tensors, recorded by the same rules, whose own derivatives can be taken.
     narrow : bool
-        Whether a cotangent that repeats itself may be left with size 1 along an axis, or without it, in place of
-        being broadcast to the shape of its node.
+        Whether a cotangent that repeats itself may have size 1 along an axis of its node, or be without the axis.
     constants : bool
         Whether cotangents are sent to nodes that require no gradient too.
 
@@ -70,15 +69,16 @@ def walk(
     Raises
     ------
     RuntimeError
-        Where a rule returns another shape than its argument's; with ``create_graph`` where the value of a leaf is
-        needed that was updated after the recording.
+        Where a rule returns another shape than its argument's; with ``create_graph`` where a leaf was updated since.
     """
     nodes = on_path(seeds, wrt, constants)
+    wanted = None if wrt is None and not constants else set(nodes)
+    found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
     if create_graph:
         with recording():
-            return _walked(nodes, seeds, wrt, given or {}, _recorded, set())
+            return _walked(nodes, found, wanted, wrt, given or {}, _recorded, set())
     narrowed: set[N] = set()
-    found = _walked(nodes, seeds, wrt, given or {}, values, narrowed)
+    _walked(nodes, found, wanted, wrt, given or {}, values, narrowed)
     if not narrow:
         found |= {x: np.broadcast_to(g, x.shape) for x, g in found.items() if x in narrowed}
     return found
@@ -86,20 +86,20 @@ def walk(
 
 def _walked(
     nodes: list[N],
-    seeds: Mapping[N, Any],
+    found: dict[N, Any],
+    wanted: set[N] | None,
     wrt: Collection[N] | None,
     given: Mapping[N, Any],
     values: Values | None,
     narrowed: set[N],
 ) -> dict[N, Any]:
-    """Return the cotangents, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
-    wanted = set(nodes)
-    found = {x: g for x, g in seeds.items() if x in wanted}
+    """Complete ``found``, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
+    get = found.get
     for node in nodes:
         rule = node.rule
         if rule is None:
             continue
-        g = given[node] if given and node in given else found.get(node)
+        g = given[node] if given and node in given else get(node)
         if g is None:  # reached only through arguments that pass no gradient on
             continue
         if wrt is not None and node not in wrt:
@@ -116,7 +116,7 @@ def _walked(
         plain = 0 if node.options else len(args)
         for i, derivative in enumerate(derivatives):
             x = operands[i]
-            if derivative is None or x not in wanted:
+            if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
                 continue
             if derivative is same:
                 c = g
@@ -131,7 +131,7 @@ def _walked(
                 c = _summed(c, a.shape, node)
             if c.dtype is not a.dtype:
                 c = cast(c, a.dtype)
-            earlier = found.get(x)
+            earlier = get(x)
             found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(found, x, c)
     return found
 
