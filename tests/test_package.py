@@ -10,7 +10,6 @@ import pickle
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tomllib
@@ -165,14 +164,14 @@ def test_leaves_are_saved_and_loaded_as_numpy_does(tmp_path):
 
 @pytest.mark.slow
 def test_importing_it_costs_little_more_than_numpy():
-    """At most 1.2 times ``import numpy``: the medians of alternating runs, each in a process of its own."""
+    """At most 1.2 times ``import numpy``: the least of alternating runs, each in a process of its own."""
     code = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
     python("import minigrad")  # compiled, and in the disk's cache
     times = {"numpy": [], "minigrad": []}
     for _ in range(9):
         for module, taken in times.items():
             taken.append(float(python(code.format(module))))
-    assert statistics.median(times["minigrad"]) <= 1.2 * statistics.median(times["numpy"])
+    assert min(times["minigrad"]) <= 1.2 * min(times["numpy"])  # what else the machine does only adds to either
 
 
 def readme_blocks():
