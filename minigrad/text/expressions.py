@@ -213,4 +213,9 @@ def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
         return sum(products[1:], products[0])
     if e.function is None:
         raise KeyError(f"no value for {e.value}")
-    return known(e.function).implementation(*[values[a] for a in e.args], **e.options)
+    return applied(e.function, [values[a] for a in e.args], e.options)
+
+
+def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> Any:
+    """Return the result of a function on plain arrays, as its row of the table computes it."""
+    return known(function).implementation(*args, **options)

@@ -274,7 +274,7 @@ class Rewriter(Expressions):
         if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
             factors = {**without(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
         sign, coefficient = (-1, -coefficient) if coefficient < 0 else (1, coefficient)
-        above, below = self._numbers(coefficient, factors, dtype)
+        above, below = self._numbers(coefficient, factors)
         above_arrays: list[Expr] = []
         below_arrays: list[Expr] = []
         for base, power in factors.items():
@@ -289,7 +289,7 @@ class Rewriter(Expressions):
             return over
         return self._elementwise(np.divide, over, self._chain(below + below_arrays, 1, dtype), dtype=dtype)
 
-    def _numbers(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> tuple[list[Expr], list[Expr]]:
+    def _numbers(self, coefficient: Coefficient, factors: Factors) -> tuple[list[Expr], list[Expr]]:
         """Return the numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
         if not isinstance(coefficient, Fraction):
             return [self.literal(coefficient)], []

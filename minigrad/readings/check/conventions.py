@@ -16,9 +16,10 @@ so two walks serve for all factors.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from minigrad.engine.arrays import Array
 from minigrad.engine.tensor import Tensor
 
-from .steps import Array, Homework, agrees
+from .steps import Homework, agrees
 
 
 class Convention(NamedTuple):

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Array
 from minigrad.engine.reverse import walk
-from minigrad.engine.rules import RULES
 from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.lines import Lines
-from minigrad.text.expressions import LITERAL, Expr, parts_of
+from minigrad.text.expressions import LITERAL, Expr, applied, parts_of
 
-from .steps import Array, Homework, broadcasts, double
+from .steps import Homework, broadcasts, double
 
 _CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
@@ -320,13 +320,6 @@ class RightLine:
         root = tensors[self.root]
         found = [walk({root: w}) for w in weights]
         return [{e: f[t] for e, t in tensors.items() if isinstance(t, Tensor) and t in f} for f in found]
-
-
-def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> Any:
-    """Return the result of a function of the table of rules on plain arrays."""
-    row = RULES.get(function)
-    implementation = function if row is None or row.implementation is None else row.implementation
-    return implementation(*args, **options)
 
 
 def with_argument(e: Expr, i: int, new: Any) -> Call:

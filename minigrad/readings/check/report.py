@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Array
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
@@ -32,7 +33,7 @@ from .conventions import Convention, convention_of
 from .diagnosis import Diagnosis, unknown
 from .kinds import Kind
 from .source import Code, Statement, gradients_in, run, statements_before
-from .steps import Array, Homework, Step, agrees
+from .steps import Homework, Step, agrees
 from .wording import Finding
 
 _WIDE = 160  # characters of a statement

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Array
 from minigrad.text.expressions import LITERAL, Expr
 
 from .edits import DIRECTIONS, EDITS, Edit
 from .kinds import Kind
 from .lines import Call, RightLine, with_argument
-from .steps import Array, Step, broadcasts
+from .steps import Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
 _ROUNDING = 1e-9  # of a weighted sum

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Array
 from minigrad.engine.node import Node, reachable
 from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
+from minigrad.text.expressions import applied
 from minigrad.text.words import printable
 
 from .kinks import has_kink, moved
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
@@ -35,8 +35,7 @@ def double(a: Any) -> Any:
 
 def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
     """Return the result of a node for other arguments."""
-    assert node.rule is not None and node.rule.implementation is not None
-    return node.rule.implementation(*args, **node.options)
+    return applied(node.function, args, node.options)
 
 
 def _receivers(node: Tensor) -> list[Tensor]:
