@@ -45,17 +45,17 @@ from .rules import Derivative, Derivatives, Function, Rule, define, same
 Chooser = Callable[[tuple[Any, ...]], Derivatives]
 
 
-def _row(function: Function, *derivatives: Derivative | None, **facts: Any) -> None:
+def row(function: Function, *derivatives: Derivative | None, **facts: Any) -> None:
     """Write the row of a function whose derivatives do not depend on which operands are constant."""
     define(Rule(function, derivatives, **facts))
 
 
-def _choosing(function: Function, choose: Chooser, **facts: Any) -> None:
+def choosing(function: Function, choose: Chooser, **facts: Any) -> None:
     """Write the row of a function whose derivatives depend on its operands (Tensors; None for a constant)."""
     define(Rule(function, choose, **facts))
 
 
-def _each(derivative: Derivative) -> Chooser:
+def each(derivative: Derivative) -> Chooser:
     """Return derivatives of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
     return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))
 
@@ -73,7 +73,7 @@ def _kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> A
     return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
 
 
-def _spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
     return np.broadcast_to(_kept(g, None, a, axis, keepdims), a.shape)
 
@@ -91,19 +91,19 @@ def _zero(a: Any) -> Any:
     return a.dtype.type(0)
 
 
-def _swap(a: Any) -> Any:
+def swap(a: Any) -> Any:
     """Return the matrix transpose of a stack of matrices."""
     return np.swapaxes(a, -1, -2)
 
 
 # --- elementwise ------------------------------------------------------------------------------------------------------
 
-_pointwise = functools.partial(_row, pointwise=True)
+pointwise = functools.partial(row, pointwise=True)
 
 # Operators are faster than their ufuncs on NumPy scalars, and the same on arrays.
-_pointwise(np.add, same, same, sign="+", symmetric=True, implementation=operator.add)
-_pointwise(np.subtract, same, lambda g, y, a, b: -g, sign="-", implementation=operator.sub)
-_pointwise(
+pointwise(np.add, same, same, sign="+", symmetric=True, implementation=operator.add)
+pointwise(np.subtract, same, lambda g, y, a, b: -g, sign="-", implementation=operator.sub)
+pointwise(
     np.multiply,
     lambda g, y, a, b: g * b,
     lambda g, y, a, b: g * a,
@@ -112,7 +112,7 @@ _pointwise(
     symmetric=True,
     implementation=operator.mul,
 )
-_pointwise(
+pointwise(
     np.divide,
     lambda g, y, a, b: g / b,
     lambda g, y, a, b: -g * y / b,
@@ -120,16 +120,16 @@ _pointwise(
     linear=1,
     implementation=operator.truediv,
 )
-_pointwise(np.negative, lambda g, y, a: -g, sign="-", linear=1, implementation=operator.neg)
-_pointwise(np.positive, same, sign="+", linear=1, identity=True, implementation=operator.pos)
-_pointwise(np.conjugate, same, linear=1, identity=True)
-_pointwise(np.reciprocal, lambda g, y, a: -g * y * y)
-_pointwise(np.square, lambda g, y, a: 2 * g * a)
-_pointwise(np.sqrt, lambda g, y, a: 0.5 * g / y)
-_pointwise(np.cbrt, lambda g, y, a: g / (3 * y * y))
-_pointwise(np.absolute, lambda g, y, a: g * np.sign(a), implementation=abs)
-_pointwise(np.fabs, lambda g, y, a: g * np.sign(a))
-_pointwise(
+pointwise(np.negative, lambda g, y, a: -g, sign="-", linear=1, implementation=operator.neg)
+pointwise(np.positive, same, sign="+", linear=1, identity=True, implementation=operator.pos)
+pointwise(np.conjugate, same, linear=1, identity=True)
+pointwise(np.reciprocal, lambda g, y, a: -g * y * y)
+pointwise(np.square, lambda g, y, a: 2 * g * a)
+pointwise(np.sqrt, lambda g, y, a: 0.5 * g / y)
+pointwise(np.cbrt, lambda g, y, a: g / (3 * y * y))
+pointwise(np.absolute, lambda g, y, a: g * np.sign(a), implementation=abs)
+pointwise(np.fabs, lambda g, y, a: g * np.sign(a))
+pointwise(
     np.remainder,
     same,
     lambda g, y, a, b: -g * np.floor_divide(a, b),
@@ -137,39 +137,39 @@ _pointwise(
     jumps=True,
     implementation=operator.mod,
 )
-_pointwise(np.fmod, same, lambda g, y, a, b: -g * np.trunc(a / b), jumps=True)
-_pointwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.copysign(_one(a), b), None, jumps=True)
-_pointwise(np.heaviside, None, lambda g, y, a, b: g * (a == 0), jumps=True)
-_pointwise(np.ldexp, lambda g, y, a, n: np.ldexp(g, n), None, linear=1)
+pointwise(np.fmod, same, lambda g, y, a, b: -g * np.trunc(a / b), jumps=True)
+pointwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.copysign(_one(a), b), None, jumps=True)
+pointwise(np.heaviside, None, lambda g, y, a, b: g * (a == 0), jumps=True)
+pointwise(np.ldexp, lambda g, y, a, n: np.ldexp(g, n), None, linear=1)
 
-_pointwise(np.exp, lambda g, y, a: g * y)
-_pointwise(np.exp2, lambda g, y, a: g * y * math.log(2))
-_pointwise(np.expm1, lambda g, y, a: g * (y + 1))
-_pointwise(np.log, lambda g, y, a: g / a)
-_pointwise(np.log2, lambda g, y, a: g / (a * math.log(2)))
-_pointwise(np.log10, lambda g, y, a: g / (a * math.log(10)))
-_pointwise(np.log1p, lambda g, y, a: g / (1 + a))
-_pointwise(np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), symmetric=True)
-_pointwise(np.logaddexp2, lambda g, y, a, b: g * np.exp2(a - y), lambda g, y, a, b: g * np.exp2(b - y), symmetric=True)
+pointwise(np.exp, lambda g, y, a: g * y)
+pointwise(np.exp2, lambda g, y, a: g * y * math.log(2))
+pointwise(np.expm1, lambda g, y, a: g * (y + 1))
+pointwise(np.log, lambda g, y, a: g / a)
+pointwise(np.log2, lambda g, y, a: g / (a * math.log(2)))
+pointwise(np.log10, lambda g, y, a: g / (a * math.log(10)))
+pointwise(np.log1p, lambda g, y, a: g / (1 + a))
+pointwise(np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), symmetric=True)
+pointwise(np.logaddexp2, lambda g, y, a, b: g * np.exp2(a - y), lambda g, y, a, b: g * np.exp2(b - y), symmetric=True)
 
-_pointwise(np.sin, lambda g, y, a: g * np.cos(a))
-_pointwise(np.cos, lambda g, y, a: -g * np.sin(a))
-_pointwise(np.tan, lambda g, y, a: g * (1 + y * y))
-_pointwise(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
-_pointwise(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
-_pointwise(np.arctan, lambda g, y, a: g / (1 + a * a))
-_pointwise(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
-_pointwise(np.hypot, lambda g, y, a, b: g * (a / _nonzero(y)), lambda g, y, a, b: g * (b / _nonzero(y)), symmetric=True)
-_pointwise(np.sinh, lambda g, y, a: g * np.cosh(a))
-_pointwise(np.cosh, lambda g, y, a: g * np.sinh(a))
-_pointwise(np.tanh, lambda g, y, a: g * (1 - y * y))
-_pointwise(np.arcsinh, lambda g, y, a: g / np.sqrt(1 + a * a))
-_pointwise(np.arccosh, lambda g, y, a: g / np.sqrt(a * a - 1))
-_pointwise(np.arctanh, lambda g, y, a: g / (1 - a * a))
+pointwise(np.sin, lambda g, y, a: g * np.cos(a))
+pointwise(np.cos, lambda g, y, a: -g * np.sin(a))
+pointwise(np.tan, lambda g, y, a: g * (1 + y * y))
+pointwise(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
+pointwise(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
+pointwise(np.arctan, lambda g, y, a: g / (1 + a * a))
+pointwise(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
+pointwise(np.hypot, lambda g, y, a, b: g * (a / _nonzero(y)), lambda g, y, a, b: g * (b / _nonzero(y)), symmetric=True)
+pointwise(np.sinh, lambda g, y, a: g * np.cosh(a))
+pointwise(np.cosh, lambda g, y, a: g * np.sinh(a))
+pointwise(np.tanh, lambda g, y, a: g * (1 - y * y))
+pointwise(np.arcsinh, lambda g, y, a: g / np.sqrt(1 + a * a))
+pointwise(np.arccosh, lambda g, y, a: g / np.sqrt(a * a - 1))
+pointwise(np.arctanh, lambda g, y, a: g / (1 - a * a))
 for _degrees in (np.degrees, np.rad2deg):
-    _pointwise(_degrees, lambda g, y, a: g * (180 / math.pi), linear=1)
+    pointwise(_degrees, lambda g, y, a: g * (180 / math.pi), linear=1)
 for _radians in (np.radians, np.deg2rad):
-    _pointwise(_radians, lambda g, y, a: g * (math.pi / 180), linear=1)
+    pointwise(_radians, lambda g, y, a: g * (math.pi / 180), linear=1)
 
 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -183,8 +183,8 @@ def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * y * np.log(np.where(a == 0, 1, a))
 
 
-_pointwise(np.power, _power_base, _power_exponent, sign="**", implementation=operator.pow)
-_pointwise(np.float_power, _power_base, _power_exponent)
+pointwise(np.power, _power_base, _power_exponent, sign="**", implementation=operator.pow)
+pointwise(np.float_power, _power_base, _power_exponent)
 
 
 def _extremum(function: Function, wins: Derivative) -> None:
@@ -200,7 +200,7 @@ def _extremum(function: Function, wins: Derivative) -> None:
         a, b = operands
         return both if a is not None and b is not None and a.requires_grad and b.requires_grad else one
 
-    _choosing(function, by_operands, pointwise=True, symmetric=True)
+    choosing(function, by_operands, pointwise=True, symmetric=True)
 
 
 _extremum(np.maximum, lambda a, b: a > b)
@@ -208,7 +208,7 @@ _extremum(np.minimum, lambda a, b: a < b)
 _extremum(np.fmax, lambda a, b: (a > b) | np.isnan(b))
 _extremum(np.fmin, lambda a, b: (a < b) | np.isnan(b))
 
-_pointwise(
+pointwise(
     np.where,
     None,
     lambda g, y, condition, a, b: np.where(condition, g, _zero(g)),
@@ -225,7 +225,7 @@ def _evenly(function: Function, repeated: Derivative, **facts: Any) -> None:
     def derivative(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return np.broadcast_to(repeated(g, y, a, axis, keepdims), a.shape)
 
-    _row(function, derivative, repeated=repeated, linear=1, **facts)
+    row(function, derivative, repeated=repeated, linear=1, **facts)
 
 
 def _kept_mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -255,14 +255,14 @@ def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> A
     order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
     moved = np.transpose(a, order)
     rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], count(a, axis)))
-    others = np.transpose(_product_of_others(rows).reshape(moved.shape), _inverse(order, a.ndim))
-    return _spread(g, a, axis, keepdims) * others
+    others = np.transpose(_product_of_others(rows).reshape(moved.shape), inverse(order, a.ndim))
+    return spread(g, a, axis, keepdims) * others
 
 
 def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    tied = a == _spread(y, a, axis, keepdims)
+    tied = a == spread(y, a, axis, keepdims)
     share = g / np.sum(np.where(tied, _one(a), _zero(a)), axis=axis, keepdims=keepdims)
-    return np.where(tied, _spread(share, a, axis, keepdims), _zero(a))
+    return np.where(tied, spread(share, a, axis, keepdims), _zero(a))
 
 
 def _deviation(a: Any, axis: Any) -> Any:
@@ -270,11 +270,11 @@ def _deviation(a: Any, axis: Any) -> Any:
 
 
 def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return _spread(g * (2 / _freedom(a, axis, ddof)), a, axis, keepdims) * _deviation(a, axis)
+    return spread(g * (2 / _freedom(a, axis, ddof)), a, axis, keepdims) * _deviation(a, axis)
 
 
 def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return _spread(g / (_freedom(a, axis, ddof) * _nonzero(y)), a, axis, keepdims) * _deviation(a, axis)
+    return spread(g / (_freedom(a, axis, ddof) * _nonzero(y)), a, axis, keepdims) * _deviation(a, axis)
 
 
 def _freedom(a: Any, axis: Any, ddof: float) -> float:
@@ -283,7 +283,7 @@ def _freedom(a: Any, axis: Any, ddof: float) -> float:
 
 def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
-    return _spread(g / _nonzero(y), a, axis, keepdims) * a
+    return spread(g / _nonzero(y), a, axis, keepdims) * a
 
 
 def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
@@ -300,26 +300,26 @@ _evenly(
     implementation=lambda a, axis=None, keepdims=False: _add_reduce(a, axis, None, None, keepdims),
 )
 _evenly(np.mean, _kept_mean)
-_row(np.prod, _prod, reduces=np.multiply)
+row(np.prod, _prod, reduces=np.multiply)
 for _largest in (np.max, np.amax):
-    _row(_largest, _max, reduces=np.maximum)
+    row(_largest, _max, reduces=np.maximum)
 for _smallest in (np.min, np.amin):
-    _row(_smallest, _max, reduces=np.minimum)
-_row(np.var, _var)
-_row(np.std, _std)
-_row(np.linalg.norm, _norm)
-_row(np.cumsum, _cumsum, linear=1)
+    row(_smallest, _max, reduces=np.minimum)
+row(np.var, _var)
+row(np.std, _std)
+row(np.linalg.norm, _norm)
+row(np.cumsum, _cumsum, linear=1)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def _inverse(axes: Any, ndim: int) -> tuple[int, ...]:
+def inverse(axes: Any, ndim: int) -> tuple[int, ...]:
     """Return the order of axes that undoes a transpose by ``axes``."""
     return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
 
 
-_view = functools.partial(_row, linear=1, view=True)
+_view = functools.partial(row, linear=1, view=True)
 
 _view(np.reshape, lambda g, y, a, shape=None: g.reshape(a.shape), implementation=lambda a, shape: a.reshape(shape))
 _view(np.ravel, lambda g, y, a: g.reshape(a.shape))
@@ -327,7 +327,7 @@ _view(np.squeeze, lambda g, y, a, axis=None: g.reshape(a.shape))
 _view(np.expand_dims, lambda g, y, a, axis=None: g.reshape(a.shape))
 _view(
     np.transpose,
-    lambda g, y, a, axes=None: g.T if axes is None else np.transpose(g, _inverse(axes, a.ndim)),
+    lambda g, y, a, axes=None: g.T if axes is None else np.transpose(g, inverse(axes, a.ndim)),
     implementation=lambda a, axes=None: a.transpose(axes),
 )
 _view(np.swapaxes, lambda g, y, a, axis1, axis2: np.swapaxes(g, axis1, axis2))
@@ -338,7 +338,7 @@ _view(np.broadcast_to, lambda g, y, a, shape: g)
 # --- primitives -------------------------------------------------------------------------------------------------------
 
 
-def _implementation(function: Any) -> Any:
+def plain(function: Any) -> Any:
     return function.__wrapped__
 
 
@@ -347,26 +347,26 @@ def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> An
     return slab(g, axis, slice(start, start + arrays[i].shape[axis]))
 
 
-_row(identity, same, linear=1, identity=True, implementation=_implementation(identity))
-_row(detach, None, identity=True, implementation=_implementation(detach))
-_row(cast, same, None, linear=1, implementation=_implementation(cast))  # the walk gives the cotangent a's own dtype
-_choosing(
+row(identity, same, linear=1, identity=True, implementation=plain(identity))
+row(detach, None, identity=True, implementation=plain(detach))
+row(cast, same, None, linear=1, implementation=plain(cast))  # the walk gives the cotangent a's own dtype
+choosing(
     getitem,
     _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)),
     gaps=True,
     linear=1,
     view=True,
-    implementation=_implementation(getitem),
+    implementation=plain(getitem),
 )
-_choosing(
+choosing(
     scatter,
     _first_only(lambda g, y, a, *index, shape: getitem(g, *index)),
     gaps=True,
     linear=1,
-    implementation=_implementation(scatter),
+    implementation=plain(scatter),
 )
-_choosing(concatenate, _each(_concatenate_part), implementation=_implementation(concatenate))
-_choosing(stack, _each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i)), implementation=_implementation(stack))
+choosing(concatenate, each(_concatenate_part), implementation=plain(concatenate))
+choosing(stack, each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i)), implementation=plain(stack))
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -378,8 +378,8 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
     if a.ndim == 1:
-        return (g[..., None, :] @ _swap(b))[..., 0, :]
-    return g @ _swap(b)
+        return (g[..., None, :] @ swap(b))[..., 0, :]
+    return g @ swap(b)
 
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -388,8 +388,8 @@ def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
     if b.ndim == 1:
-        return (_swap(a) @ g[..., None])[..., 0]
-    return _swap(a) @ g
+        return (swap(a) @ g[..., None])[..., 0]
+    return swap(a) @ g
 
 
 def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
@@ -408,14 +408,14 @@ def _tensordot_left(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
-    return np.transpose(product, _inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
+    return np.transpose(product, inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
 
 
 def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
-    return np.transpose(product, _inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
+    return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
 
 
 def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
@@ -443,15 +443,15 @@ def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize
     return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", optimize=optimize)
 
 
-_row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=matmul)
-_row(np.tensordot, _tensordot_left, _tensordot_right, linear=2)
-_row(
+row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=matmul)
+row(np.tensordot, _tensordot_left, _tensordot_right, linear=2)
+row(
     np.outer,
     lambda g, y, a, b: (g @ b.reshape(-1)).reshape(a.shape),
     lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
     linear=2,
 )
-_choosing(einsum, _each(_einsum_part), implementation=_implementation(einsum))
+choosing(einsum, each(_einsum_part), implementation=plain(einsum))
 
 
 # --- non-differentiable functions -------------------------------------------------------------------------------------
@@ -463,14 +463,14 @@ for _function in (
     *(np.argmax, np.argmin, np.argsort, np.count_nonzero, np.searchsorted, np.round, np.around, np.fix),
     *(np.isclose, np.allclose, np.array_equal),
 ):
-    _row(_function)
+    row(_function)
 for _sign, _ufunc in {
     **{">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal},
     **{"&": np.bitwise_and, "|": np.bitwise_or, "^": np.bitwise_xor, "~": np.invert, "//": np.floor_divide},
     **{"<<": np.left_shift, ">>": np.right_shift},
 }.items():
-    _row(_ufunc, sign=_sign)
+    row(_ufunc, sign=_sign)
 for _varying in (np.argwhere, np.nonzero, np.flatnonzero, np.unique):
-    _row(_varying, varying_shape=True)
-_row(np.all, reduces=np.logical_and)
-_row(np.any, reduces=np.logical_or)
+    row(_varying, varying_shape=True)
+row(np.all, reduces=np.logical_and)
+row(np.any, reduces=np.logical_or)
