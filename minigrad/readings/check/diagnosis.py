@@ -15,6 +15,8 @@ from .search import Fit, Search
 from .steps import Homework, Step, agrees
 from .wording import Finding, Words, times
 
+Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
+
 _ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
 _ALSO = 0.15  # how much less likely than the first what is told beside it may be
 MOST_NAMES = 500  # of a graph whose lines are searched
@@ -83,6 +85,9 @@ class Diagnosis:
         lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
         searches = [Search(step, line) for k, line in enumerate(lines) if k == 0 or line.code != lines[0].code]
         found = [fit for search in searches for fit in search.likely()]
+        k = step.multiple(step.expected) if likely and step.between else None
+        if k is not None and (step.known_factor(k) or abs(k + 1) < _ROUNDED):
+            found += [fit for search in searches for fit in search.upstream(k)]
         if likely or found:
             return sorted(found, key=lambda fit: fit.weight)
         searches += [Search(step, line) for line in self._closed(step)]
@@ -95,7 +100,7 @@ class Diagnosis:
             for s in searches:
                 found += [*s.summands(), *s.with_a_factor(factors), *s.on_some_entries()]
         if not found:
-            found = [fit for search in searches for fit in search.pairs()]
+            found = [fit for search in searches for fit in (*search.pairs(), *search.nested())]
         return sorted(found, key=lambda fit: fit.weight)
 
     def _closed(self, step: Step) -> list[RightLine]:

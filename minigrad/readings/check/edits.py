@@ -154,6 +154,24 @@ def other_branch(e: Expr, line: RightLine) -> Edits:
         yield Call(np.where, (c, b, a))
 
 
+def off_diagonal(e: Expr, line: RightLine) -> Edits:
+    """Yield a sum by a Jacobian without its diagonal, and one in which all entries but the diagonal have another sign."""
+    if e.function is np.sum and e.options.get("keepdims") and any(user.function in SUMS for user in line.users[e]):
+        (diagonal,) = e.args
+        yield Call(np.subtract, (e, diagonal))
+        yield Call(np.subtract, (Call(np.multiply, (2, diagonal)), e))
+
+
+def one_of_two(e: Expr, line: RightLine) -> Edits:
+    """Yield a * b - z * c for a * (b - c): another value in one of the two products that are written as one."""
+    for a, total in (e.args, e.args[::-1]) if e.function is np.multiply else ():
+        if total.function in SUMS:
+            b, c = total.args
+            for value in line.of_shape(np.shape(line.values[a])):
+                for x, y in ((a, value), (value, a)):
+                    yield Call(total.function, (Call(np.multiply, (x, b)), Call(np.multiply, (y, c))))
+
+
 def assigned(e: Expr, line: RightLine) -> Edits:
     """Yield = for +=: of what is used several times the last counts."""
     if e.function is scatter:
@@ -379,6 +397,7 @@ EDITS = (
     Edit(other_product, 1.1, Kind.PRODUCT),
     Edit(other_sum, 1.1, Kind.WRONG_AXIS),
     Edit(other_comparison, 1.1, Kind.WRONG_MASK),
+    Edit(off_diagonal, 1.1, Kind.DIAGONAL),
     Edit(assigned, 1.0, Kind.INDEX),
     Edit(overlaid, 1.2, Kind.INDEX),
     Edit(reversed_, 1.3, Kind.REVERSED),
@@ -391,6 +410,7 @@ EDITS = (
     Edit(functions, 1.6, Kind.WRONG_FACTOR),
     Edit(other_slope, 1.6, Kind.WRONG_FACTOR),
     Edit(one_factor_more, 1.6, Kind.EXTRA_FACTOR),
+    Edit(one_of_two, 1.6, Kind.OPERAND),
     Edit(other_operation, 1.7, Kind.OPERATION),
     Edit(exchanged_and_turned, 1.8, Kind.ORDER),
     Edit(summed_too, 1.8, Kind.WRONG_AXIS),

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     INDEX = "wrong entries"  # an index left out, or counted once though used several times
     REVERSED = "reversed"
     SHAPE = "wrong shape"
+    COST = "another cost"  # the gradients are right for it
     STALE = "stale value"  # a weight after its update
     NOT_FINITE = "not finite"
     UNKNOWN = "unknown"

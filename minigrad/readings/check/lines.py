@@ -6,6 +6,7 @@ the names allow, and in one line where what is not given has no line of its own:
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -282,7 +283,8 @@ class RightLine:
         affected = {*changes}.union(*[self.dependents(place) for place in changes])
         for e in self.order:
             if e in affected:
-                values[e] = self._computed(e, values)
+                with suppress(Exception) if e in changes else nullcontext():  # its parts may no longer fit
+                    values[e] = self._computed(e, values)
                 if e in changes:
                     values[e] = self.evaluate(changes[e], values)
         return values[self.root]

@@ -30,7 +30,8 @@ from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.words import printable, suggestions
 
 from .conventions import Convention, convention_of
-from .diagnosis import Diagnosis, unknown
+from .cost import of_the_cost
+from .diagnosis import Diagnosis, Wrong, unknown
 from .kinds import Kind
 from .source import Code, Statement, gradients_in, run, statements_before
 from .steps import Homework, Step, agrees
@@ -138,6 +139,9 @@ def check(
             homework = convention.taken_out(homework)
         diagnosis = Diagnosis(homework)
         wrong = _wrong(homework, diagnosis)
+        if wrong:
+            wrong, doubts = of_the_cost(homework, wrong)
+            notes += doubts
     derivation = Derivation(diagnosis.forms[0].lines) if wrong and diagnosis.forms else None
     statements = code.statements or (statements_before(sys._getframe(1)) if wrong else {})
     return _report(homework, wrong, notes, derivation, statements)
@@ -183,9 +187,6 @@ def _unknown_name(graph: Graph, key: str, names: Mapping[str, Any]) -> str:
         f"check: no node of {root} is called {printable(key.removeprefix('d'))!r} (gradient {printable(key)!r}); "
         f"there are {suggestions(key, spellings)}. Names come from name=, .named or names=locals()"
     )
-
-
-Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
 
 
 def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:

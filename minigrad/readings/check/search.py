@@ -26,6 +26,8 @@ _MOST = 20_000  # candidates for one line
 _ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
 _FEW = 40  # edits of a row at parts that are alike
 LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
+_MOST_NESTED = 5_000  # pairs of edits that are tried of which one depends on the other
+_CLOSE = 0.1  # how much less likely two edits are of which one depends on the other
 _MANY = 12  # summands, more are not tried in all combinations
 
 
@@ -82,6 +84,7 @@ class Search:
         self.tolerance = slack + _ROUNDING * (np.abs(self.target) + 1e-300)
         self.rates = self._rates()
         self.candidates: list[Candidate] = []
+        self.misfits: list[Candidate] = []  # edits that give their place a shape with which the rest cannot go on
         self.sums: list[Array] = []
 
     def _sums(self, a: Any) -> Array:
@@ -176,6 +179,8 @@ class Search:
             sums = self.base + rate @ change
         else:
             root = self._replaced(place, value)
+            if root is None and edit.weight <= LIKELY:
+                self.misfits.append(Candidate(edit, {place: new}))
             if root is None or root.shape != self.step.answer.shape:
                 return
             if root.shape == self.right.shape and np.array_equal(root, self.right):
@@ -276,6 +281,13 @@ class Search:
             return None
         return None
 
+    def upstream(self, k: float) -> Iterator[Fit]:
+        """Yield a factor on each gradient that the line leads through, the last first."""
+        for e in reversed(self.line.order):
+            changes = {e: Call(np.multiply, (k, e))}
+            if e in self.line.lines.definitions and self._gives(changes):
+                yield Fit(_SCALED.weight, _SCALED, self.line, changes, k - 1)
+
     # --- several places -----------------------------------------------------------------------------------------------
 
     def with_a_factor(self, factors: Iterable[float]) -> list[Fit]:
@@ -310,6 +322,25 @@ class Search:
             return []
         second = Fit(other.edit.weight, other.edit, self.line, other.changes)
         return [Fit(one.edit.weight + other.edit.weight, one.edit, self.line, one.changes, second=second)]
+
+    def nested(self) -> list[Fit]:
+        """Return pairs of likely edits of which one is of something that the other has changed."""
+        edits = [edit for edit in EDITS if edit.weight <= LIKELY]
+        inner = [*self.misfits, *(c for c in self.candidates if c.edit.weight <= LIKELY and len(c.changes) == 1)]
+        tries = (
+            (Candidate(edit, {place: new}), candidate)
+            for candidate in inner
+            for place in self.line.dependents(next(iter(candidate.changes)))
+            for edit in edits
+            for new in edit.make(place, self.line)
+        )
+        found = []
+        for one, other in islice(tries, _MOST_NESTED):
+            if self._gives(one.changes | other.changes):
+                second = Fit(other.edit.weight, other.edit, self.line, other.changes)
+                weight = one.edit.weight + other.edit.weight + _CLOSE
+                found.append(Fit(weight, one.edit, self.line, one.changes, second=second))
+        return found
 
     def summands(self) -> list[Fit]:
         """Return the edits that leave out, double or negate several summands of one sum."""

@@ -216,7 +216,7 @@ class Homework:
         numbers = {abs(float(a)) for a in primals if isinstance(a, int | float | np.number) and np.isfinite(a)}
         found = {2.0: "2 times too large", 0.5: "half of what it should be"}
         for n in lengths:
-            found |= {
+            found = {
                 float(n): f"{n} times too large (is a factor 1/{n} missing?)",
                 1 / n: f"{n} times too small (is a factor 1/{n} applied twice?)",
                 1 / n**2: f"{n}² times too small (is a factor 1/{n} applied three times?)",
@@ -225,7 +225,7 @@ class Homework:
                 0.5 / n: f"2·{n} times too small",
                 n / (n - 1): f"{n}/{n - 1} times what it should be ({n - 1} stands for {n})",
                 (n - 1) / n: f"{n - 1}/{n} times what it should be ({n} stands for {n - 1})",
-            }
+            } | found
         for k in sorted(numbers - {0.0, 1.0}):
             found.setdefault(k, f"{k:.6g} times what it should be")
             found.setdefault(1 / k, f"too small by the factor {k:.6g}")

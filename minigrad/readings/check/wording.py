@@ -10,7 +10,7 @@ from minigrad.text.expressions import LITERAL, Expr
 from minigrad.text.numpy_code import ATOM, CALL, Names, Text, spelled
 from minigrad.text.words import printable
 
-from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, overlaid
+from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, off_diagonal, overlaid
 from .kinds import Kind
 from .lines import Call, RightLine
 from .search import Fit
@@ -220,6 +220,10 @@ class Words:
             return f"{self.left_out(kind, place, new)} is left out"
         if kind is Kind.EXTRA_FACTOR:
             return f"the factor {self.code(new.args[1])} has no place here"
+        if self.fit.edit.make is off_diagonal and isinstance(new, Call):
+            if isinstance(new.args[0], Call):
+                return "the entries beside the diagonal of the Jacobian have the wrong sign"
+            return "the diagonal of the Jacobian is left out"
         if kind is Kind.ORDER:
             return f"the factors are exchanged: {now} stands where {old} belongs"
         if kind is Kind.PRODUCT:
@@ -263,7 +267,8 @@ class Words:
             return Finding(Kind.DOUBLED_PATH, f"{what} is added twice")
         if kind is Kind.SIGN:
             return Finding(kind, "the sign is wrong: multiply by -1" if whole else f"the sign of {what} is wrong")
-        return Finding(kind, f"{what} is {known or times(k)}", *self.statements())
+        statements = () if fit.place in self.line.lines.definitions else self.statements()
+        return Finding(kind, f"{what} is {known or times(k)}", *statements)
 
     def _of_summands(self, amounts: list[tuple[Expr, float]]) -> Finding:
         missing = [self.code(e) for e, k in amounts if k == -1]

@@ -144,6 +144,9 @@ SLIPS = [
     (SOFTMAX, "dQ", "dS @ K", Kind.FACTOR),
     (SOFTMAX, "dK", "dS @ Q / np.sqrt(3)", Kind.TRANSPOSED),
     (SOFTMAX, "dS", "P @ (dP - np.sum(dP * P, axis=1, keepdims=True))", Kind.PRODUCT),
+    (SOFTMAX, "dS", "P * (dP - 2 * dP * P + np.sum(dP * P, axis=1, keepdims=True))", Kind.DIAGONAL),
+    (SOFTMAX, "dS", "P * dP - S * np.sum(dP * P, axis=1, keepdims=True)", Kind.OPERAND),
+    (DROPOUT, "dZ", "dA @ (1 - A.T @ A)", Kind.PRODUCT),
     (DROPOUT, "dA", "dD / keep", Kind.MISSING_MASK),
     (DROPOUT, "dA", "dD * mask", Kind.FACTOR),
     (DROPOUT, "dZ", "dA * (1 - A)", Kind.WRONG_FACTOR),
@@ -184,6 +187,17 @@ def test_a_number_that_is_off_in_every_turn_of_a_loop_is_named():
     dh0 = (dh1 * (0.5 - r.values["h1"] ** 2)) @ r.values["W"].T
     (mistake,) = corpus.check(r.J, {"dh2": dh2, "dh0": dh0}, names=r.tensors).mistakes
     assert mistake.kind == Kind.NUMBER and "more places" in mistake.message
+
+
+def test_a_factor_on_a_gradient_that_is_not_given_is_one_mistake_of_all_that_follow():
+    r = corpus.record(DROPOUT, corpus.weights(DROPOUT))
+    for k in (-1, 6):
+        found = r.derive({"dA": f"{k} * dD * mask / keep"})
+        report = corpus.check(r.J, {"dW": found["dW"], "dU": found["dU"]}, names=r.tensors)
+        assert [m.node for m in report.mistakes] == ["W"] and report.right == ["U"]
+    found = r.derive({"dD": "6 * dS @ U.T", "dU": "6 * D.T @ dS"})
+    report = corpus.check(r.J, {"dW": found["dW"], "dU": found["dU"]}, names=r.tensors)
+    assert len(report.mistakes) == 1 and report.inherited and "is 6 times too large" in str(report), report
 
 
 def test_one_less_than_a_length_is_a_known_factor():

@@ -1,0 +1,154 @@
+"""Where the cost is wrong, and not the gradients: they are right for a cost that one operation makes another.
+
+A row that meets a column makes a table, as does a matrix product of all labels with all outputs; a sum over rows
+without keepdims is a row, not a column; a mean stands for a sum. Each such operation is exchanged for the likely one,
+and the gradients are judged once more.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph
+
+from .diagnosis import Wrong
+from .kinds import Kind
+from .replay import recorded_again
+from .steps import Homework
+from .wording import Finding
+
+_USUAL, _DOUBTFUL, _ODD = range(3)  # how sure it is that an operation is not meant, before any gradient is seen
+_LARGEST = 2_000  # nodes of a graph that is recorded again
+_BROADCAST = {np.add, np.subtract, np.multiply, np.divide}
+_REDUCTIONS = {np.sum, np.mean, np.max, np.min, np.amax, np.amin}
+
+
+class Suspect(NamedTuple):
+    """An operation of the cost that is likely to be another: what computes that, and what is said."""
+
+    node: Tensor
+    other: Callable[..., Any]
+    words: str
+    doubt: int = _ODD
+
+
+def of_the_cost(homework: Homework, wrong: Wrong) -> tuple[Wrong, list[str]]:
+    """Return what is wrong with the steps, one mistake where it is the cost, and what there is to say besides."""
+    found = _suspects(homework)
+    guilty = _culprits(homework, found)
+    said = _listed(homework, guilty or [suspect for suspect in found if suspect.doubt == _ODD])
+    if guilty and guilty[0].doubt > _USUAL:
+        first, *others = wrong
+        text = f"the gradients are right for another cost, so it is the cost that is likely wrong: {said}"
+        return {first: ([Finding(Kind.COST, text)], set(others))}, []
+    if guilty:
+        return wrong, [f"all gradients given are right for another cost: {said}. Is it the cost that is wrong?"]
+    return wrong, [f"the cost may be meant otherwise: {said}."] if said else []
+
+
+def _listed(homework: Homework, suspects: list[Suspect]) -> str:
+    """Return what is said of operations, those that are alike together."""
+    places: dict[str, list[str]] = {}
+    for suspect in suspects:
+        places.setdefault(suspect.words, []).append(_place(homework, suspect.node))
+    return "; ".join(f"in {', '.join(dict.fromkeys(where))}, {words}" for words, where in places.items())
+
+
+def _place(homework: Homework, node: Tensor) -> str:
+    """Return the name of the first named node that a node is computed for."""
+    while node not in homework.graph.names:
+        node = homework.graph.consumers[node][0]
+    return homework.name(node)
+
+
+def _suspects(homework: Homework) -> list[Suspect]:
+    """Return what may be wrong with a cost, the oddest first."""
+    nodes = [node for node in homework.graph.nodes if node.requires_grad and node.function is not None]
+    if len(nodes) > _LARGEST:
+        return []
+    found = [suspect for node in nodes for look in (_table, _products, _row, _average) for suspect in look(node)]
+    return sorted(found, key=lambda suspect: -suspect.doubt)
+
+
+def _culprits(homework: Homework, found: list[Suspect]) -> list[Suspect]:
+    """Return the suspects that explain all: alike ones together, or a single one; empty where none does."""
+    kinds = {suspect.words for suspect in found}
+    groups = [[s for s in found if s.words == words] for words in sorted(kinds)] + [[s] for s in found]
+    return next((group for group in groups if _all_right(homework, group)), [])
+
+
+def _all_right(homework: Homework, group: list[Suspect]) -> bool:
+    """Whether all gradients are right for the cost with other operations."""
+    with suppress(Exception):  # what is meant need not fit the rest
+        copies = recorded_again(homework, homework.graph.nodes, {s.node: s.other for s in group})
+        root = copies[homework.graph.root]
+        return not Homework(Graph.of_cost(root), {copies[x]: a for x, a in homework.as_given.items()}).wrong
+    return False
+
+
+def _table(node: Tensor) -> Iterator[Suspect]:
+    """Yield (m,) that meets (m, 1)."""
+    if node.function in _BROADCAST:
+        a, b = map(np.shape, node.primals)
+        if sorted((len(a), len(b))) == [1, 2] and (m := max(a)) == max(b) > 1 and node.shape == (m, m) != a and a != b:
+            if (m, m) not in (a, b):
+                column = max(a, b, key=len)
+                yield Suspect(
+                    node,
+                    lambda x, y: node.function(np.reshape(x, column), np.reshape(y, column)),
+                    f"a row {min(a, b, key=len)} meets a column {column}, which makes a table {node.shape} of every "
+                    f"entry with every other; give both one shape",
+                )
+
+
+def _products(node: Tensor) -> Iterator[Suspect]:
+    """Yield a matrix product of every column with every other, of which only those of equal number are meant."""
+    if node.function is np.matmul:
+        a, b = map(np.shape, node.primals)
+        if a == b[::-1] and node.ndim == 2 and node.size > 1:
+            yield Suspect(
+                node,
+                lambda x, y: np.multiply(np.transpose(x), y),
+                f"a matrix product {a} @ {b} makes a table {node.shape} of every label with every output; "
+                f"an elementwise product (*) is meant",
+                _DOUBTFUL,
+            )
+
+
+def _row(node: Tensor) -> Iterator[Suspect]:
+    """Yield a reduction over the last axis that meets a square array as a row."""
+    if node.function in _BROADCAST:
+        for x, other in zip(node.operands, node.operands[::-1], strict=True):
+            if x is not None and _is_column(x) and other is not None and other.shape == (x.size, x.size):
+                yield Suspect(
+                    node,
+                    lambda a, b, x=x: node.function(*[v[:, None] if np.shape(v) == x.shape else v for v in (a, b)]),
+                    f"what was reduced over axis {x.ndim} is used as a row {x.shape} and is a column; keepdims=True "
+                    f"keeps it one",
+                )
+
+
+def _is_column(x: Tensor) -> bool:
+    (source, *_) = x.operands or (None,)
+    return (
+        x.function in _REDUCTIONS
+        and x.ndim == 1
+        and source is not None
+        and source.ndim == 2
+        and x.options.get("axis") in (1, -1)
+    )
+
+
+def _average(node: Tensor) -> Iterator[Suspect]:
+    """Yield a mean for a sum over everything, and a sum for a mean."""
+    if node.function in (np.sum, np.mean) and node.size == 1:
+        other = np.sum if node.function is np.mean else np.mean
+        yield Suspect(
+            node,
+            lambda a: other(a, **node.options),
+            f"it has np.{node.function.__name__} where np.{other.__name__} is meant",
+            _USUAL,
+        )
