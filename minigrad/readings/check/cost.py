@@ -91,64 +91,46 @@ def _all_right(homework: Homework, group: list[Suspect]) -> bool:
 
 def _table(node: Tensor) -> Iterator[Suspect]:
     """Yield (m,) that meets (m, 1)."""
-    if node.function in _BROADCAST:
-        a, b = map(np.shape, node.primals)
-        if sorted((len(a), len(b))) == [1, 2] and (m := max(a)) == max(b) > 1 and node.shape == (m, m) != a and a != b:
-            if (m, m) not in (a, b):
-                column = max(a, b, key=len)
-                yield Suspect(
-                    node,
-                    lambda x, y: node.function(np.reshape(x, column), np.reshape(y, column)),
-                    f"a row {min(a, b, key=len)} meets a column {column}, which makes a table {node.shape} of every "
-                    f"entry with every other; give both one shape",
-                )
+    f: Any = node.function
+    shapes = sorted(map(np.shape, node.primals), key=len)
+    if f in _BROADCAST and [len(shape) for shape in shapes] == [1, 2]:
+        row, column = shapes
+        if column == (*row, 1) != (1, 1):
+            words = f"a row {row} meets a column {column}, which makes a table {node.shape} of every "
+            words += "entry with every other; give both one shape"
+            yield Suspect(node, lambda *args: f(*[np.reshape(a, row) for a in args]), words)
 
 
 def _products(node: Tensor) -> Iterator[Suspect]:
     """Yield a matrix product of every column with every other, of which only those of equal number are meant."""
-    if node.function is np.matmul:
+    if node.function is np.matmul and node.ndim == 2 and node.size > 1:
         a, b = map(np.shape, node.primals)
-        if a == b[::-1] and node.ndim == 2 and node.size > 1:
-            yield Suspect(
-                node,
-                lambda x, y: np.multiply(np.transpose(x), y),
-                f"a matrix product {a} @ {b} makes a table {node.shape} of every label with every output; "
-                f"an elementwise product (*) is meant",
-                _DOUBTFUL,
-            )
+        if a == b[::-1]:
+            words = f"a matrix product {a} @ {b} makes a table {node.shape} of every label with every output; an "
+            words += "elementwise product (*) is meant"
+            yield Suspect(node, lambda x, y: np.multiply(np.transpose(x), y), words, _DOUBTFUL)
 
 
 def _row(node: Tensor) -> Iterator[Suspect]:
     """Yield a reduction over the last axis that meets a square array as a row."""
-    if node.function in _BROADCAST:
-        for x, other in zip(node.operands, node.operands[::-1], strict=True):
-            if x is not None and _is_column(x) and other is not None and other.shape == (x.size, x.size):
-                yield Suspect(
-                    node,
-                    lambda a, b, x=x: node.function(*[v[:, None] if np.shape(v) == x.shape else v for v in (a, b)]),
-                    f"what was reduced over axis {x.ndim} is used as a row {x.shape} and is a column; keepdims=True "
-                    f"keeps it one",
-                )
+    f: Any = node.function
+    pairs = zip(node.operands, node.primals[::-1], strict=True) if f in _BROADCAST else ()
+    for x, other in pairs:
+        if x is not None and _is_column(x) and np.shape(other) == (x.size, x.size):
+            words = (
+                f"what was reduced over axis 1 is used as a row {x.shape} and is a column; keepdims=True keeps it one"
+            )
+            yield Suspect(node, lambda *args: f(*[a[:, None] if np.ndim(a) == 1 else a for a in args]), words)
 
 
 def _is_column(x: Tensor) -> bool:
-    (source, *_) = x.operands or (None,)
-    return (
-        x.function in _REDUCTIONS
-        and x.ndim == 1
-        and source is not None
-        and source.ndim == 2
-        and x.options.get("axis") in (1, -1)
-    )
+    reduced = x.function in _REDUCTIONS and x.ndim == 1
+    return reduced and np.ndim(x.primals[0]) == 2 and x.options.get("axis") in (1, -1)
 
 
 def _average(node: Tensor) -> Iterator[Suspect]:
     """Yield a mean for a sum over everything, and a sum for a mean."""
     if node.function in (np.sum, np.mean) and node.size == 1:
-        other = np.sum if node.function is np.mean else np.mean
-        yield Suspect(
-            node,
-            lambda a: other(a, **node.options),
-            f"it has np.{node.function.__name__} where np.{other.__name__} is meant",
-            _USUAL,
-        )
+        now, other = ("np.mean", np.sum) if node.function is np.mean else ("np.sum", np.mean)
+        words = f"it has {now} where np.{other.__name__} is meant"
+        yield Suspect(node, lambda a: other(a, **node.options), words, _USUAL)

@@ -155,7 +155,7 @@ def other_branch(e: Expr, line: RightLine) -> Edits:
 
 
 def off_diagonal(e: Expr, line: RightLine) -> Edits:
-    """Yield a sum by a Jacobian without its diagonal, and one in which all entries but the diagonal have another sign."""
+    """Yield a sum by a Jacobian without its diagonal, or with the other sign everywhere but there."""
     if e.function is np.sum and e.options.get("keepdims") and any(user.function in SUMS for user in line.users[e]):
         (diagonal,) = e.args
         yield Call(np.subtract, (e, diagonal))
