@@ -44,7 +44,7 @@ def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
 
 def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception) -> Exception:
     """Return the error of a call that NumPy refused, with the Tensors named and the mend."""
-    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+    kind = next(k for k in (np.linalg.LinAlgError, IndexError, ValueError, TypeError) if isinstance(error, k))
     text = str(error)
     tensors = described(args)
     return kind(f"{called(function)}{'' if tensors in text else f' of {tensors}'}: {_mend(function, args) or text}")

@@ -66,6 +66,48 @@ def einsum(*arrays: Any, subscripts: str, optimize: Any = False) -> Any:
     return np.einsum(subscripts, *arrays, optimize=optimize)
 
 
+@dispatching
+def norm(a: Any, **options: Any) -> Any:
+    """``np.linalg.norm(a, **options)`` of vectors."""
+    return np.linalg.norm(a, **options)
+
+
+@dispatching
+def ratio(a: Any, b: Any) -> Any:
+    """Return ``a / b``, and 0 where b is 0."""
+    return a / np.where(b == 0, b.dtype.type(1), b)
+
+
+@dispatching
+def nowhere_zero(a: Any, undefined: str) -> Any:
+    """Return a copy of what is divided by; where it is 0, ``undefined`` says what has no value."""
+    if not np.all(a):
+        raise ValueError(undefined)
+    return +a
+
+
+@dispatching
+def others(a: Any) -> Any:
+    """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
+
+    Pairs are multiplied, the pairs' others found in the same way, each half of a pair gets the other half: O(n).
+    Exponents are kept apart, so that no product overflows that is not an answer.
+    """
+
+    def products(a: Any, power: Any) -> Any:
+        if a.shape[-1] < 2:
+            return np.ones_like(a), np.zeros_like(power)
+        half = (a.shape[-1] + 1) // 2
+        pad = [(0, 0)] * (a.ndim - 1) + [(0, a.shape[-1] % 2)]
+        pairs, more = np.frexp(np.pad(a, pad, constant_values=1).reshape((*a.shape[:-1], half, 2)))
+        powers = np.pad(power, pad).reshape(more.shape) + more
+        rest, shift = products(pairs.prod(axis=-1), powers.sum(axis=-1))
+        swapped = (rest[..., None] * pairs[..., ::-1], shift[..., None] + powers[..., ::-1])
+        return tuple(part.reshape((*a.shape[:-1], 2 * half))[..., : a.shape[-1]] for part in swapped)
+
+    return np.ldexp(*products(a, np.zeros(a.shape, int)))
+
+
 def matmul(a: Any, b: Any) -> Any:
     """Return ``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
     return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b

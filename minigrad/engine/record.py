@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import composed, vjps  # noqa: F401 - they write the table of rules
+from . import composed, linear_algebra, vjps  # noqa: F401 - they write the table of rules
 from .arrays import frozen, private
 from .context import traced
 from .errors import called, described, failed, no_rule

@@ -36,6 +36,9 @@ from .primitives import (
     identity,
     kept_shape,
     matmul,
+    nowhere_zero,
+    others,
+    ratio,
     scatter,
     slab,
     stack,
@@ -68,19 +71,14 @@ def _first_only(derivative: Derivative) -> Chooser:
 # --- what several derivatives need ------------------------------------------------------------------------------------
 
 
-def _kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the cotangent of a reduction of ``a`` in the shape that keepdims=True gives, which broadcasts to a's."""
     return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
 
 
 def spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
-    return np.broadcast_to(_kept(g, None, a, axis, keepdims), a.shape)
-
-
-def _nonzero(a: Any) -> Any:
-    """Return ``a`` with 1 in place of 0: a safe divisor where the numerator is 0 too."""
-    return np.where(a == 0, _one(a), a)
+    return np.broadcast_to(kept(g, None, a, axis, keepdims), a.shape)
 
 
 def _one(a: Any) -> Any:
@@ -89,6 +87,11 @@ def _one(a: Any) -> Any:
 
 def _zero(a: Any) -> Any:
     return a.dtype.type(0)
+
+
+def _finite(a: Any) -> Any:
+    """Return a logarithm with 0 in place of -inf, so that what is 0 as a share of the sum 0 is 0, not NaN."""
+    return np.where(a == -math.inf, _zero(a), a)
 
 
 def swap(a: Any) -> Any:
@@ -149,8 +152,13 @@ pointwise(np.log, lambda g, y, a: g / a)
 pointwise(np.log2, lambda g, y, a: g / (a * math.log(2)))
 pointwise(np.log10, lambda g, y, a: g / (a * math.log(10)))
 pointwise(np.log1p, lambda g, y, a: g / (1 + a))
-pointwise(np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), symmetric=True)
-pointwise(np.logaddexp2, lambda g, y, a, b: g * np.exp2(a - y), lambda g, y, a, b: g * np.exp2(b - y), symmetric=True)
+for _logarithm, _exponential in ((np.logaddexp, np.exp), (np.logaddexp2, np.exp2)):
+    pointwise(
+        _logarithm,
+        lambda g, y, a, b, exp=_exponential: g * exp(a - _finite(y)),
+        lambda g, y, a, b, exp=_exponential: g * exp(b - _finite(y)),
+        symmetric=True,
+    )
 
 pointwise(np.sin, lambda g, y, a: g * np.cos(a))
 pointwise(np.cos, lambda g, y, a: -g * np.sin(a))
@@ -159,7 +167,7 @@ pointwise(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
 pointwise(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
 pointwise(np.arctan, lambda g, y, a: g / (1 + a * a))
 pointwise(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
-pointwise(np.hypot, lambda g, y, a, b: g * (a / _nonzero(y)), lambda g, y, a, b: g * (b / _nonzero(y)), symmetric=True)
+pointwise(np.hypot, lambda g, y, a, b: g * ratio(a, y), lambda g, y, a, b: g * ratio(b, y), symmetric=True)
 pointwise(np.sinh, lambda g, y, a: g * np.cosh(a))
 pointwise(np.cosh, lambda g, y, a: g * np.sinh(a))
 pointwise(np.tanh, lambda g, y, a: g * (1 - y * y))
@@ -187,11 +195,11 @@ pointwise(np.power, _power_base, _power_exponent, sign="**", implementation=oper
 pointwise(np.float_power, _power_base, _power_exponent)
 
 
-def _extremum(function: Function, wins: Derivative) -> None:
+def _extremum(function: Function, wins: Derivative, ties: Derivative = operator.eq) -> None:
     """Write the row of maximum or its kin: the winner takes the gradient, at a tie two operands take half each."""
 
     def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
-        return g * wins(mine, other) + 0.5 * g * (mine == other)
+        return g * wins(mine, other) + 0.5 * g * ties(mine, other)
 
     both = (lambda g, y, a, b: of_both(g, y, a, b), lambda g, y, a, b: of_both(g, y, b, a))
     one = (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a))
@@ -205,8 +213,8 @@ def _extremum(function: Function, wins: Derivative) -> None:
 
 _extremum(np.maximum, lambda a, b: a > b)
 _extremum(np.minimum, lambda a, b: a < b)
-_extremum(np.fmax, lambda a, b: (a > b) | np.isnan(b))
-_extremum(np.fmin, lambda a, b: (a < b) | np.isnan(b))
+_extremum(np.fmax, lambda a, b: (a > b) | (np.isnan(b) & (a == a)), lambda a, b: (a == b) | ((a != a) & (b != b)))
+_extremum(np.fmin, lambda a, b: (a < b) | (np.isnan(b) & (a == a)), lambda a, b: (a == b) | ((a != a) & (b != b)))
 
 pointwise(
     np.where,
@@ -231,23 +239,13 @@ def _evenly(function: Function, repeated: Derivative, **facts: Any) -> None:
 def _kept_mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     n = max(count(a, axis), 1)
     part = g / n if n <= float(np.finfo(a.dtype).max) else g * (1 / n)  # float16 has no number above 65,504
-    return _kept(part, y, a, axis, keepdims)
+    return kept(part, y, a, axis, keepdims)
 
 
-def _product_of_others(a: Any) -> Any:
-    """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
-
-    Pairs are multiplied, the pairs' others found in the same way, each half of a pair gets the other half: O(n).
-    """
-    n = a.shape[-1]
-    if n < 2:
-        return np.ones(a.shape, a.dtype)
-    if n % 2:
-        a = np.concatenate([a, np.ones((*a.shape[:-1], 1), a.dtype)], axis=-1)
-    pairs = a.reshape((*a.shape[:-1], a.shape[-1] // 2, 2))
-    left, right = pairs[..., 0], pairs[..., 1]
-    others = _product_of_others(left * right)
-    return np.stack([others * right, others * left], axis=-1).reshape(a.shape)[..., :n]
+def others_of_two(a: Any) -> Any:
+    """For two different entries of the last axis the product of all but the two; for one twice 0."""
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    return others(np.where(one == 1, _one(a), a[..., None, :])) * (1 - one)
 
 
 def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -255,14 +253,15 @@ def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> A
     order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
     moved = np.transpose(a, order)
     rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], count(a, axis)))
-    others = np.transpose(_product_of_others(rows).reshape(moved.shape), inverse(order, a.ndim))
-    return spread(g, a, axis, keepdims) * others
+    of_others = np.transpose(others(rows).reshape(moved.shape), inverse(order, a.ndim))
+    return spread(g, a, axis, keepdims) * of_others
 
 
 def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     tied = a == spread(y, a, axis, keepdims)
-    share = g / np.sum(np.where(tied, _one(a), _zero(a)), axis=axis, keepdims=keepdims)
-    return np.where(tied, spread(share, a, axis, keepdims), _zero(a))
+    ones = np.where(tied, _one(a), _zero(a))  # none where y is NaN: 0 / 0 passes it on
+    share = g / np.sum(ones, axis=axis, keepdims=keepdims)
+    return spread(share, a, axis, keepdims) * ones
 
 
 def _deviation(a: Any, axis: Any) -> Any:
@@ -274,16 +273,12 @@ def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bo
 
 
 def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return spread(g / (_freedom(a, axis, ddof) * _nonzero(y)), a, axis, keepdims) * _deviation(a, axis)
+    direction = ratio(_deviation(a, axis), kept(y, None, a, axis, keepdims))
+    return spread(g / _freedom(a, axis, ddof), a, axis, keepdims) * direction
 
 
 def _freedom(a: Any, axis: Any, ddof: float) -> float:
     return max(count(a, axis) - ddof, 0) or math.nan
-
-
-def _norm(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return a / ‖a‖₂, and 0 at a = 0, the subgradient of least norm."""
-    return spread(g / _nonzero(y), a, axis, keepdims) * a
 
 
 def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
@@ -295,7 +290,7 @@ _add_reduce: Function = np.add.reduce
 
 _evenly(
     np.sum,
-    _kept,
+    kept,
     reduces=np.add,
     implementation=lambda a, axis=None, keepdims=False: _add_reduce(a, axis, None, None, keepdims),
 )
@@ -307,7 +302,6 @@ for _smallest in (np.min, np.amin):
     row(_smallest, _max, reduces=np.minimum)
 row(np.var, _var)
 row(np.std, _std)
-row(np.linalg.norm, _norm)
 row(np.cumsum, _cumsum, linear=1)
 
 
@@ -339,6 +333,7 @@ _view(np.broadcast_to, lambda g, y, a, shape: g)
 
 
 def plain(function: Any) -> Any:
+    """Return a function of primitives without the question who is to compute it."""
     return function.__wrapped__
 
 
@@ -347,9 +342,27 @@ def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> An
     return slab(g, axis, slice(start, start + arrays[i].shape[axis]))
 
 
+_AT_ZERO = (
+    "a length or deviation that is 0 has no second derivative; its square has one: write np.sum(np.square(x)) for "
+    "np.linalg.norm(x)**2, np.var(x) for np.std(x)**2"
+)
+
 row(identity, same, linear=1, identity=True, implementation=plain(identity))
 row(detach, None, identity=True, implementation=plain(detach))
 row(cast, same, None, linear=1, implementation=plain(cast))  # the walk gives the cotangent a's own dtype
+row(
+    others,
+    lambda g, y, a: (g[..., None, :] @ others_of_two(a))[..., 0, :],
+    implementation=plain(others),
+)
+row(nowhere_zero, same, linear=1, implementation=plain(nowhere_zero))
+pointwise(
+    ratio,
+    lambda g, y, a, b: g / nowhere_zero(b, undefined=_AT_ZERO),
+    lambda g, y, a, b: -g * y / nowhere_zero(b, undefined=_AT_ZERO),
+    linear=1,
+    implementation=plain(ratio),
+)
 choosing(
     getitem,
     _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)),

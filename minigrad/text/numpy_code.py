@@ -10,11 +10,14 @@ identifier that is no keyword, no builtin, and unique, so no name can carry code
 Which form a function has is said by the table in ``spelling``.
 """
 
+import ast
 import builtins
+import inspect
 import keyword
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +84,7 @@ class Names:
         self._counts: dict[str, int] = {}
         self._bound: dict[int, Name] = {}
         self._helpers: set[str] = set()
+        self._defined: dict[Callable[..., Any], tuple[Name, str]] = {}
         self.namespace: dict[str, Any] = {}
 
     def fresh(self, wish: str) -> Name:
@@ -113,9 +117,30 @@ class Names:
         self._helpers.add(name)
         return name
 
+    def define(self, function: Callable[..., Any]) -> Name:
+        """Return the name of a function of minigrad's, and enter its source in the prelude, without annotations."""
+        if function not in self._defined:
+            name = self.fresh(function.__name__)
+            whole: Any = inspect.unwrap(function)
+            definition = ast.parse(inspect.getsource(whole)).body[0]
+            assert isinstance(definition, ast.FunctionDef)
+            definition.decorator_list = []
+            for part in ast.walk(definition):
+                match part:
+                    case ast.arg():
+                        part.annotation = None
+                    case ast.FunctionDef():
+                        part.returns = None
+                        part.name = name if part is definition else part.name
+                    case ast.Name() if isinstance(used := whole.__globals__.get(part.id), FunctionType):
+                        part.id = self.define(used)
+            self._defined[function] = name, ast.unparse(definition) + "\n"
+        return self._defined[function][0]
+
     def prelude(self) -> str:
         """Return the definitions of the helpers that were used so far."""
-        return "\n\n".join(_HELPERS[name] for name in sorted(self._helpers))
+        helpers = [_HELPERS[name] for name in sorted(self._helpers)]
+        return "\n\n".join([*helpers, *(definition for _, definition in self._defined.values())])
 
 
 # --- literals --------------------------------------------------------------------------------------------------------
@@ -242,6 +267,31 @@ def scatter(arguments: Sequence[Text], options: dict[str, Any], names: Names) ->
     """Return a call of the helper ``scatter``."""
     g, *index = arguments
     return call(names.helper("scatter"), [g.code, f"np.s_{_index(index)}", literal(options["shape"]).code], {}, names)
+
+
+def ratio(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    """Return a quotient that is 0 where it would be 0 / 0."""
+    divisor = arguments[1].code
+    return binary("/", arguments[0], Text(f"np.where({divisor} == 0, 1, {divisor})", CALL))
+
+
+def defined(function: Callable[..., Any]) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
+    """Return the form of a function that NumPy lacks: a call of its own definition, which enters the prelude."""
+
+    def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+        return call(names.define(function), [a.code for a in arguments], options, names)
+
+    return written
+
+
+def part_of(function: Callable[..., Any], name: str) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
+    """Return the form of one of the results of a function, such as ``np.linalg.eigh(a).eigenvectors``."""
+
+    def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+        whole = call(function_name(function, names), [a.code for a in arguments], options, names)
+        return Text(f"{whole.code}.{name}", CALL)
+
+    return written
 
 
 def cast(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:

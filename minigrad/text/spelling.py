@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import primitives
+from minigrad.engine import linear_algebra, primitives
 
 from . import mathematics as forms
 from . import numpy_code as code
@@ -80,7 +80,7 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     },
     np.sum: Spelling(forms.total, word="Σ"),
     np.prod: Spelling(word="Π"),
-    np.linalg.norm: Spelling(word="‖·‖"),
+    primitives.norm: Spelling(numpy="np.linalg.norm", word="‖·‖"),
     np.transpose: Spelling(forms.transpose, numpy=code.transpose, positional=("axes",), word="ᵀ"),
     np.swapaxes: Spelling(forms.transpose, positional=("axis1", "axis2")),
     np.moveaxis: Spelling(positional=("source", "destination")),
@@ -96,6 +96,11 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     primitives.concatenate: Spelling(numpy=code.joined("np.concatenate")),
     primitives.stack: Spelling(numpy=code.joined("np.stack")),
     primitives.einsum: Spelling(forms.einsum, numpy=code.einsum),
+    primitives.ratio: Spelling(forms.quotient, numpy=code.ratio),
+    primitives.nowhere_zero: Spelling(forms.unchanged, numpy=code.unchanged),
+    primitives.others: Spelling(numpy=code.defined(primitives.others)),
+    linear_algebra.cofactors: Spelling(numpy=code.defined(linear_algebra.cofactors)),
+    **{part: Spelling(numpy=code.part_of(*names)) for part, names in linear_algebra.PARTS.items()},
 }
 _BY_NAME = Spelling()
 

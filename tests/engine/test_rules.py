@@ -39,15 +39,16 @@ def test_flat_function_gives_what_numpy_gives(f):
 def test_function_without_a_rule_says_how_to_add_one():
     X = mg.Tensor(np.eye(2), name="X")
     with pytest.raises(
-        TypeError, match=r"no rule for np\.linalg\.inv, called with X \(2, 2\) float64.*mg\.rule\(np\.linalg\.inv"
+        TypeError, match=r"no rule for np\.fft\.fftshift, called with X \(2, 2\) float64.*mg\.rule\(np\.fft\.fftshift"
     ):
-        np.linalg.inv(X)
+        np.fft.fftshift(X)
     with pytest.raises(TypeError, match=r"no rule for np\.gcd.*mg\.rule"):
         np.gcd(X, 2)
 
 
 def test_rule_of_a_numpy_function_of_a_scipy_ufunc_and_of_ones_own(rng):
     special = pytest.importorskip("scipy.special")
+    old = replace(RULES[np.linalg.inv])
     mg.rule(np.linalg.inv, lambda g, y, a: -(y.T @ g @ y.T))
     mg.rule(special.expit, lambda g, y, x: g * y * (1 - y))
     cube = mg.rule(lambda x: x * x * x, lambda g, y, x: 3 * g * x * x)
@@ -57,7 +58,8 @@ def test_rule_of_a_numpy_function_of_a_scipy_ufunc_and_of_ones_own(rng):
         mg.check_grads(cube, (rng.normal(size=3),))
         assert isinstance(cube(np.ones(2)), np.ndarray)
     finally:
-        for function in (np.linalg.inv, special.expit, cube):
+        define(old)
+        for function in (special.expit, cube):
             del RULES[function]
 
 

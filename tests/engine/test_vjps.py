@@ -326,6 +326,11 @@ NAN_FREE_KINKS = [
     ("min, tied, axis", lambda x: np.min(x, axis=0), [[[1.0, 1.0], [1.0, 3.0]]], [[[0.5, 1], [0.5, 0]]]),
     ("prod, one zero", np.prod, [[2.0, 0.0, 3.0]], [[0, 6, 0]]),
     ("prod, two zeros", np.prod, [[2.0, 0.0, 0.0]], [[0, 0, 0]]),
+    ("prod of huge numbers and 0", np.prod, [[0.0, 1e-200, 1e200, 1e200]], [[1e200, 0, 0, 0]]),
+    ("fmax of nan and nan", np.fmax, [[math.nan], [math.nan]], [[0.5], [0.5]]),
+    ("fmin of nan and nan", np.fmin, [[math.nan], [math.nan]], [[0.5], [0.5]]),
+    ("logaddexp of nothing", np.logaddexp, [[-math.inf, -math.inf], [-math.inf, 1.0]], [[0, 0], [0, 1]]),
+    ("logaddexp2 of nothing", np.logaddexp2, [[-math.inf, -math.inf], [-math.inf, 1.0]], [[0, 0], [0, 1]]),
     ("norm at 0", np.linalg.norm, [[0.0, 0.0]], [[0, 0]]),
     ("hypot at 0", np.hypot, [0.0, 0.0], [0, 0]),
     ("std at 0", np.std, [[2.0, 2.0]], [[0, 0]]),
@@ -340,6 +345,17 @@ NAN_FREE_KINKS = [
     ("heaviside at 0", np.heaviside, [[-1.0, 0.0], [0.5, 0.5]], [[0, 0], [0, 1]]),
     ("copysign", np.copysign, [[-2.0, 2.0], [1.0, -1.0]], [[-1, -1], [0, 0]]),
 ]
+
+
+@pytest.mark.parametrize("f", [np.max, np.min], ids=["max", "min"])
+def test_an_extremum_of_nan_passes_nan_on(f):
+    with np.errstate(all="ignore"):
+        assert np.array_equal(np.isnan(gradient(lambda x: f(x, axis=1), [[1.0, math.nan], [2.0, 3.0]])[0])[:, 0], [1, 0])
+
+
+def test_the_second_derivative_of_prod_is_exact_at_zeros():
+    hessian = mg.hessian(np.prod)(np.array([0.0, 0.0, 2.0, 1e200]))
+    assert np.array_equal(hessian, [[0, 2e200, 0, 0], [2e200, 0, 0, 0], [0] * 4, [0] * 4])
 
 
 @pytest.mark.parametrize(("f", "args", "expected"), [k[1:] for k in NAN_FREE_KINKS], ids=[k[0] for k in NAN_FREE_KINKS])

@@ -1,0 +1,346 @@
+"""Linear algebra: the rules of numpy.linalg, and what is composed of other functions.
+
+A function of several results is composed of its parts, such as ``np.linalg.eigh(a).eigenvectors``, each a function with
+a rule of its own. The cotangent of a symmetric matrix is symmetric, whichever triangle of it NumPy reads. Where there
+is no derivative (of eigenvectors at repeated eigenvalues, of a direction at 0) an error says so.
+
+References
+----------
+M. Giles (2008), An extended collection of matrix derivative results for forward and reverse mode algorithmic
+differentiation. F. Walter, L. Lehmann, R. Lamour (2012), On evaluating higher-order derivatives of the QR
+decomposition of tall matrices with full column rank in forward and reverse mode algorithmic differentiation.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.linalg import _linalg
+
+from .primitives import LETTERS, axes_of, concatenate, norm, nowhere_zero, others, ratio
+from .rules import Derivative, Function, Rule, define, dispatching
+from .vjps import kept, others_of_two, plain, row, spread, swap
+
+PARTS: dict[Function, tuple[Function, str]] = {}  # the function that each is a part of, and its name there
+
+
+def _part(function: Function, name: str, *derivatives: Derivative) -> Function:
+    """Write the row of one of the results of a function, and return it as a function of its own."""
+    get = operator.attrgetter(name)
+
+    def part(a: Any, **options: Any) -> Any:
+        return get(function(a, **options))
+
+    part.__name__ = name
+    recorded = dispatching(part)
+    row(recorded, *derivatives, implementation=part)
+    PARTS[recorded] = function, name
+    return recorded
+
+
+def _eye(a: Any) -> Any:
+    return np.eye(a.shape[-1], dtype=a.dtype)
+
+
+def _columns(v: Any, a: Any) -> Any:
+    """Scale the columns of matrices."""
+    return a * v[..., None, :]
+
+
+# --- solving ----------------------------------------------------------------------------------------------------------
+
+
+def _solve_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return np.linalg.solve(swap(a), g[..., None])[..., 0]
+    return np.linalg.solve(swap(a), g)
+
+
+def _solve_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    right = _solve_right(g, y, a, b)
+    return -right[..., None] * y[..., None, :] if b.ndim == 1 else -right @ swap(y)
+
+
+def _pinv(g: Any, y: Any, a: Any, rcond: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+    """Return the derivative among matrices of the same rank."""
+    left, of_g = swap(y), swap(g)
+    outside = (of_g - a @ y @ of_g) @ y @ left
+    return outside - left @ g @ left + left @ y @ (of_g - of_g @ y @ a)
+
+
+row(np.linalg.solve, _solve_left, _solve_right)
+row(np.linalg.inv, lambda g, y, a: -swap(y) @ g @ swap(y))
+row(np.linalg.pinv, _pinv)
+
+
+# --- determinants -----------------------------------------------------------------------------------------------------
+
+
+@dispatching
+def cofactors(a: Any) -> Any:
+    """Return the matrix of cofactors: the derivative of the determinant, of singular matrices too."""
+    u, s, vh = np.linalg.svd(a)
+    return np.sign(np.linalg.det(u @ vh))[..., None, None] * (u * others(s)[..., None, :]) @ vh
+
+
+def _cofactors(g: Any, y: Any, a: Any) -> Any:
+    """Return products of all singular values but two: a cofactor is the determinant of a part of the matrix."""
+    u, s, vh = _u(a, full_matrices=False), np.linalg.svdvals(a), _vh(a, full_matrices=False)
+    inner, of_two = swap(u) @ g @ swap(vh), others_of_two(s)
+    diagonal = of_two @ np.sum(inner * _eye(a), axis=-1)[..., None]
+    sign = np.sign(np.linalg.det(u @ vh))[..., None, None]
+    return sign * (u @ (diagonal * _eye(a) - swap(of_two * inner)) @ vh)
+
+
+row(cofactors, _cofactors, implementation=plain(cofactors))
+row(np.linalg.det, lambda g, y, a: g[..., None, None] * cofactors(a))
+_sign = _part(np.linalg.slogdet, "sign")
+_logabsdet = _part(np.linalg.slogdet, "logabsdet", lambda g, y, a: g[..., None, None] * swap(np.linalg.inv(a)))
+
+
+# --- decompositions ---------------------------------------------------------------------------------------------------
+
+
+def _cholesky(g: Any, y: Any, a: Any, upper: bool = False) -> Any:
+    low, of_low = (swap(y), swap(g)) if upper else (y, g)
+    half = (swap(low) @ of_low) * (np.tri(a.shape[-1], dtype=a.dtype) - _eye(a) / 2)
+    left = np.linalg.solve(swap(low), half + swap(half))
+    return swap(np.linalg.solve(swap(low), swap(left))) / 2
+
+
+def _differences(w: Any, what: str) -> Any:
+    """Return w[j] - w[i] at [i, j], 1 on the diagonal; those that are rounding alone are an error."""
+    gaps = w[..., None, :] - w[..., :, None]
+    rounding = np.finfo(w.dtype).eps * w.shape[-1] * np.max(np.abs(w), axis=-1, keepdims=True)[..., None]
+    return nowhere_zero(np.where(np.abs(gaps) <= rounding, w.dtype.type(0), gaps) + _eye(gaps), undefined=what)
+
+
+def _eigenvectors(g: Any, y: Any, a: Any, **of: Any) -> Any:
+    inner = swap(y) @ g
+    gaps = _differences(np.linalg.eigvalsh(a, **of), "eigenvectors of eigenvalues that repeat have no derivative")
+    return y @ ((inner - swap(inner)) / (2 * gaps)) @ swap(y)
+
+
+def _eigenvalues(g: Any, y: Any, a: Any, UPLO: str = "L") -> Any:
+    v = _eigh_vectors(a, UPLO=UPLO)
+    return _columns(g, v) @ swap(v)
+
+
+def _left_vectors(g: Any, u: Any, s: Any, vh: Any) -> Any:
+    """Return the cotangent of a matrix u s vh, given that of u."""
+    inner = swap(u) @ g
+    gaps = _differences(s * s, "singular vectors of singular values that repeat have no derivative")
+    c = u @ _columns(s, (inner - swap(inner)) / gaps) @ vh
+    if u.shape[-2] == u.shape[-1]:
+        return c
+    divisor = nowhere_zero(s, undefined="singular vectors of the singular value 0 have no derivative")
+    return c + _columns(1 / divisor, g - u @ inner) @ vh
+
+
+def _u_part(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+    return _left_vectors(g, y, np.linalg.svdvals(a), _vh(a, full_matrices=False))
+
+
+def _vh_part(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+    return swap(_left_vectors(swap(g), swap(y), np.linalg.svdvals(a), swap(_u(a, full_matrices=False))))
+
+
+def _singular_values(g: Any, y: Any, a: Any) -> Any:
+    return _columns(g, _u(a, full_matrices=False)) @ _vh(a, full_matrices=False)
+
+
+def _by_triangle(a: Any, q: Any, m: Any, r: Any) -> Any:
+    """Return (a + q m) r⁻ᵀ, where m is the symmetric matrix with the lower triangle of ``m``."""
+    low = np.tri(m.shape[-1], dtype=m.dtype)
+    symmetric = m * low + swap(m * (low - _eye(m)))
+    return swap(np.linalg.solve(r, swap(a + q @ symmetric)))
+
+
+def _q_part(g: Any, y: Any, a: Any) -> Any:
+    return _by_triangle(g, y, -swap(g) @ y, _r(a))
+
+
+def _r_part(g: Any, y: Any, a: Any) -> Any:
+    q = _q(a)
+    return _by_triangle(0 * q, q, y @ swap(g), y)
+
+
+row(np.linalg.cholesky, _cholesky)
+row(np.linalg.eigvalsh, _eigenvalues)
+row(np.linalg.svdvals, _singular_values)
+_eigh_vectors = _part(np.linalg.eigh, "eigenvectors", _eigenvectors)
+_u, _vh = _part(np.linalg.svd, "U", _u_part), _part(np.linalg.svd, "Vh", _vh_part)
+_q, _r = _part(np.linalg.qr, "Q", _q_part), _part(np.linalg.qr, "R", _r_part)
+
+
+def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    s = np.linalg.svdvals(a)
+    if not compute_uv:
+        return s
+    if full_matrices and a.shape[-2] != a.shape[-1]:
+        raise TypeError("the vectors that full_matrices=True adds have no derivative; give full_matrices=False")
+    return _linalg.SVDResult(_u(a, full_matrices=False), s, _vh(a, full_matrices=False))
+
+
+def _qr(a: Any, mode: str = "reduced") -> Any:
+    m, n = a.shape[-2:]
+    if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
+        raise TypeError(f"what mode={mode!r} adds has no derivative; give mode='reduced' or 'r'")
+    square = a if m >= n else a[..., :m]
+    q, r = _q(square), _r(square)
+    if m < n:
+        r = concatenate(r, swap(q) @ a[..., m:], axis=-1)
+    return r if mode == "r" else _linalg.QRResult(q, r)
+
+
+def _no_eig(a: Any) -> Any:
+    raise TypeError(
+        "eigenvalues of a matrix that is not symmetric may be complex, and Tensors compute with real numbers only; "
+        "np.linalg.eigh and np.linalg.eigvalsh are recorded for symmetric matrices"
+    )
+
+
+# --- norms ------------------------------------------------------------------------------------------------------------
+
+
+def _norm_part(g: Any, y: Any, a: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return a / ‖a‖₂, or sign(a) |a|ᵖ⁻¹ / ‖a‖ₚᵖ⁻¹; 0 at a = 0, the subgradient of least norm."""
+    direction = ratio(a, kept(y, None, a, axis, keepdims))
+    return spread(g, a, axis, keepdims) * (direction if ord == 2 else np.sign(a) * np.abs(direction) ** (ord - 1))
+
+
+row(norm, _norm_part, implementation=plain(norm))
+
+_OF_SINGULAR_VALUES: dict[Any, Function] = {2: np.max, -2: np.min, "nuc": np.sum}
+
+
+def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    axes = axes_of(x, axis)
+    if len(axes) != 1:
+        moved = np.moveaxis(x, axes, range(-len(axes), 0))
+        rows = moved.reshape((*moved.shape[: x.ndim - len(axes)], -1))
+        y = _vector_norm(rows, axis=-1, ord=ord)
+        return np.expand_dims(y, axes) if keepdims else y
+    options: dict[str, Any] = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
+    if ord == 0:
+        return np.sum(x != 0, **options).astype(x.dtype)
+    if ord == 1:
+        return np.sum(np.abs(x), **options)
+    if abs(ord) == math.inf:
+        return (np.max if ord > 0 else np.min)(np.abs(x), **options)
+    return norm(x, **({} if ord == 2 else {"ord": ord}), **options)
+
+
+def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return _norm(x, ord, (-2, -1), keepdims)
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    given = {key: value for key, value in (("axis", axis), ("keepdims", keepdims or None)) if value is not None}
+    axes = axes_of(x, axis)
+    if ord is None or (ord == "fro" and len(axes) == 2):
+        return norm(x, **given)
+    if len(axes) == 1:
+        return _vector_norm(x, ord=ord, **given)
+    if len(axes) != 2:
+        raise ValueError(f"ord={ord!r} is a norm of vectors or matrices; give one axis or two")
+    matrices = np.moveaxis(x, axes, (-2, -1))
+    if ord in _OF_SINGULAR_VALUES:
+        y = _OF_SINGULAR_VALUES[ord](np.linalg.svdvals(matrices), axis=-1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        sums = np.sum(np.abs(matrices), axis=-2 if abs(ord) == 1 else -1)
+        y = (np.max if ord > 0 else np.min)(sums, axis=-1)
+    else:
+        raise ValueError(f"ord={ord!r} is no norm of matrices; there are 1, 2, -1, -2, inf, -inf, 'fro' and 'nuc'")
+    return np.expand_dims(y, axes) if keepdims else y
+
+
+def _cond(x: Any, p: Any = None) -> Any:
+    if p in (None, 2, -2):
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return _norm(x, p, (-2, -1)) * _norm(np.linalg.inv(x), p, (-2, -1))
+
+
+# --- what is composed -------------------------------------------------------------------------------------------------
+
+
+def _lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
+    m, n = a.shape
+    x = np.linalg.pinv(a, np.finfo(a.dtype).eps * max(m, n) if rcond is None else rcond) @ b
+    residuals = np.sum(np.square(b - a @ x), axis=0, keepdims=b.ndim == 1)
+    return x, residuals if m > n else residuals[:0], np.linalg.matrix_rank(a), np.linalg.svdvals(a)
+
+
+def _matrix_power(a: Any, n: int) -> Any:
+    a, n = (np.linalg.inv(a), -n) if n < 0 else (a, operator.index(n))
+    power = None if n else np.broadcast_to(_eye(a), a.shape)
+    while n:
+        power = power if n % 2 == 0 else a if power is None else power @ a
+        a, n = a @ a if n > 1 else a, n // 2
+    return power
+
+
+def _multi_dot(arrays: Any) -> Any:
+    """Return the product of matrices, multiplied in the order that takes the fewest operations."""
+    terms = [LETTERS[i : i + 2] for i in range(len(arrays))]
+    if np.ndim(arrays[0]) == 1:
+        terms[0] = terms[0][1:]
+    if np.ndim(arrays[-1]) == 1:
+        terms[-1] = terms[-1][:1]
+    return np.einsum(",".join(terms), *arrays, optimize=True)
+
+
+def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    if axes is not None:
+        a = np.moveaxis(a, axes, range(-len(axes), 0))
+    shape = a.shape[np.ndim(b) :]
+    return np.linalg.solve(a.reshape(-1, math.prod(shape)), np.ravel(b)).reshape(shape)
+
+
+def _tensorinv(a: Any, ind: int = 2) -> Any:
+    rows, columns = a.shape[:ind], a.shape[ind:]
+    return np.linalg.inv(a.reshape(math.prod(rows), -1)).reshape(columns + rows)
+
+
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    if not a.shape[-1] == b.shape[-1] == 3:
+        raise ValueError("a cross product is of vectors with three entries; append a 0 to those with two")
+    next_one, the_one_after = [1, 2, 0], [2, 0, 1]
+    product = a[..., next_one] * b[..., the_one_after] - a[..., the_one_after] * b[..., next_one]
+    return np.moveaxis(product, -1, axisc)
+
+
+_COMPOSED: dict[Function, Callable[..., Any]] = {
+    np.cross: _cross,
+    np.linalg.cond: _cond,
+    np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
+    np.linalg.eig: _no_eig,
+    np.linalg.eigh: lambda a, UPLO="L": _linalg.EighResult(np.linalg.eigvalsh(a, UPLO), _eigh_vectors(a, UPLO=UPLO)),
+    np.linalg.eigvals: _no_eig,
+    np.linalg.lstsq: _lstsq,
+    np.linalg.matmul: np.matmul,
+    np.linalg.matrix_norm: _matrix_norm,
+    np.linalg.matrix_power: _matrix_power,
+    np.linalg.matrix_transpose: swap,
+    np.linalg.multi_dot: _multi_dot,
+    np.linalg.norm: _norm,
+    np.linalg.outer: np.outer,
+    np.linalg.qr: _qr,
+    np.linalg.slogdet: lambda a: _linalg.SlogdetResult(_sign(a), _logabsdet(a)),
+    np.linalg.svd: _svd,
+    np.linalg.tensordot: np.tensordot,
+    np.linalg.tensorinv: _tensorinv,
+    np.linalg.tensorsolve: _tensorsolve,
+    np.linalg.trace: lambda x, /, *, offset=0: np.trace(x, offset, -2, -1),
+    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: np.sum(x1 * x2, axis=axis),
+    np.linalg.vector_norm: _vector_norm,
+}
+for _function, _lines in _COMPOSED.items():
+    define(Rule(_function, (), composed=_lines))
+row(np.linalg.matrix_rank)
