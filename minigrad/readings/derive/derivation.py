@@ -10,7 +10,7 @@ belongs to cost terms; a node that a term has no path to says so.
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,6 +108,14 @@ class _Numpy:
 
     def literal(self, value: Any) -> Text:
         return spelled(value, self.names)
+
+
+class Step(NamedTuple):
+    """A line as it is written: a symbol, and the summands that it is the sum of."""
+
+    line: Line
+    symbol: str
+    summands: list[str]
 
 
 class Derivation:
@@ -283,15 +291,21 @@ class Derivation:
 
     # --- mathematics --------------------------------------------------------------------------------------------------
 
+    def steps(self, notation: str = "unicode") -> dict[str, list[Step]]:
+        """Return the lines of the passes "forward" and "backward", in one of the notations of ``written``."""
+        spelled, passes = self._notations[notation], {"forward": self._forward, "backward": self._backward}
+        return {name: [self._step(line, spelled) for line in lines] for name, lines in passes.items()}
+
+    def _step(self, line: Line, notation: "_Numpy | Notation") -> Step:
+        summands = [text.code for text in self._summands(line, notation, self._short)]
+        return Step(line, self._text(line.symbol, {}, notation).code, summands)
+
     def text(self) -> str:
         """Return the derivation in Unicode, with the same comments as the program."""
-        notation = Notation()
         lines = []
-        for heading, section in (("forward", self._forward), ("backward", self._backward)):
-            lines += ["", heading] if section else []
-            for line in section:
-                summands = [t.code for t in self._summands(line, notation, self._short)]
-                symbol = self._text(line.symbol, {}, notation).code
+        for heading, steps in self.steps().items():
+            lines += ["", heading] if steps else []
+            for line, symbol, summands in steps:
                 comment = self._comment(line)
                 lines.append(f"  {symbol} = {added(summands)}" + (f"    # {comment}" if comment else ""))
         lines += [f"  # {printable(name)}: no path to any term" for name in self._cut_off]

@@ -43,7 +43,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """The picture of a graph, a graphviz.Digraph. Notebooks show it; ``.source`` is its DOT text.
 
     Attributes: ``graph``, the Graph that is drawn; ``vertices``, a list of (id, name, node) with the ``id`` that the
-    vertex has in DOT and SVG, node None where a box stands for several; ``edge_list``, a list of (id, tail id, head id,
+    vertex has in DOT and SVG, node None where a box stands for several; ``place``, {node: index of its vertex};
+    ``edge_list``, a list of (id, tail id, head id,
     terms); ``colours``, {term: colour}; ``formulas``, {node: what it was computed by}; ``derivation``, that of the
     graph, None where it is large; ``marks``, {node: (mark, message)} of a check.
     """
@@ -66,6 +67,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         self.derivation, self._page = derivation, page
         self.colours, self.formulas, self.marks = colours, formulas, marks
         self.vertices = [(v.id, v.name, v.node) for v in vertices]
+        self.place = {node: k for k, v in enumerate(vertices) for node in v.members}
         self.edges = edges
         self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
 

@@ -74,4 +74,9 @@ class Formulas:
         text = self.derivation.written(e, notation)
         if notation == "numpy":
             return text
-        return _NUMBER.sub(lambda digits: number(float(digits[0]), 3), text).translate(_SUBSCRIPTS)
+        return as_given(_NUMBER.sub(lambda digits: number(float(digits[0]), 3), text))
+
+
+def as_given(text: str) -> str:
+    """Return mathematics with the names of users as they stand in boxes: W1 for W₁."""
+    return text.translate(_SUBSCRIPTS)

@@ -1,8 +1,9 @@
 """A picture as a page to explore: one HTML file that holds everything it needs and asks the network for nothing.
 
-The page shows the picture as Graphviz set it. Pointing at a node lights the paths on which gradient reaches it, a term
-can be switched off, and choosing a node opens a panel with what is known of it. The looks are in ``page.css``, the
-behaviour in ``page.js``; here is what they are told.
+The page shows the picture as Graphviz set it, and beside it the derivation line by line. Pointing at a node, an edge or
+a line lights what belongs together, a term can be switched off, choosing a node opens a panel with what is known of it,
+and a player walks through both passes with their numbers. The looks are in ``page.css``, the behaviour in ``page.js``;
+here is what they are told.
 
 Names are data and may be hostile. Three walls keep them text: the SVG is parsed, and only drawing elements are let
 through; the data are JSON in which every character is escaped that HTML or JavaScript could take for syntax, and become
@@ -13,6 +14,7 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Mapping
 from importlib import resources
 from string import Template
 from typing import Any
@@ -22,14 +24,18 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import norm
+from minigrad.readings.derive.derivation import Step
 from minigrad.readings.explain.explanation import Explanation
+from minigrad.text.expressions import Expr, evaluate
 from minigrad.text.words import headline, number, printable
 
 from .drawing import Drawing
+from .formulas import as_given
 
 _CELLS = 24  # of a heat map along each axis
+_SMALL = 6  # rows and columns of a matrix that is shown in full
 _NAME = 200  # characters of a name
-_REASON = 3_000  # characters of a why text
+_REASON = 3_000  # characters of a text
 _VISITS = 3_000_000  # nodes that the why texts may look at in all, which keeps a page of a large graph to seconds
 
 _SHELL = Template("""\
@@ -47,17 +53,22 @@ _SHELL = Template("""\
 <body>
 <header>
 <h1>$title</h1>
-<p>Each colour is a cost term. It runs along the edges on which that term sends gradient.</p>
 <div id="terms" role="group" aria-label="Cost terms"></div>
 <p id="checked" hidden></p>
-<p id="status" role="status"></p>
 </header>
 <main>
-<div id="view">
-<div id="zoom" role="group" aria-label="Size of the picture"></div>
+<section id="view" aria-label="Picture">
+<div id="tools" role="group" aria-label="Tools of the picture"></div>
 <div id="picture">$svg</div>
+<p id="status" role="status"></p>
+</section>
+<div id="side">
+<section id="panel" aria-labelledby="panel-name" tabindex="0" hidden></section>
+<section id="derivation" aria-labelledby="derivation-name">
+<div class="top"><h2 id="derivation-name">Derivation</h2><div id="player" role="group" aria-label="Player"></div></div>
+<div id="lines" role="region" aria-label="Lines" tabindex="0"></div>
+</section>
 </div>
-<aside id="panel" aria-labelledby="panel-name" hidden></aside>
 </main>
 <script type="application/json" id="data">$data</script>
 <script>$script</script>
@@ -78,7 +89,7 @@ def page(drawing: Drawing) -> str:
         style=style,
         script=script,
         svg=_svg(drawing.pipe("svg"), nodes),
-        data=_json({"terms": facts.terms, "nodes": nodes, "edges": _edges(drawing)}),
+        data=_json({"terms": facts.terms, "nodes": nodes, "edges": _edges(drawing), "lines": _lines(drawing)}),
     )
 
 
@@ -122,8 +133,8 @@ def _svg(content: bytes, nodes: list[dict[str, Any]]) -> str:
     for element in root.iter(f"{{{_SVG}}}g"):
         node = told.get(element.get("id", ""))
         if node is not None:
-            label = ", ".join([node["name"], node["kind"], *([node["mark"]["says"]] if node.get("mark") else [])])
-            element.attrib |= {"role": "button", "tabindex": "0", "aria-label": label}
+            shown = " ".join(filter(None, (text.text for text in element.iter(f"{{{_SVG}}}text"))))
+            element.attrib |= {"role": "button", "tabindex": "0", "aria-label": f"{shown}, {node['kind']}"}
             element.attrib |= {"aria-expanded": "false", "aria-controls": "panel"}
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -146,6 +157,59 @@ def _edges(drawing: Drawing) -> list[list[Any]]:
         summands = drawing.graph.terms_of(edge.summands)
         edges.append([id, place[tail], place[head], [term[name] for name in names], [term[name] for name in summands]])
     return edges
+
+
+# --- the derivation ---------------------------------------------------------------------------------------------------
+
+
+def _lines(drawing: Drawing) -> list[dict[str, Any]]:
+    """Return the lines of both passes; none of a graph so large that it is not written out."""
+    derivation, terms = drawing.derivation, drawing.graph.terms
+    if derivation is None:
+        return []
+    of = {s: x for symbols in (derivation.lines.symbols, derivation.lines.gradients) for x, s in symbols.items()}
+    told = []
+    for name, steps in derivation.steps().items():
+        for step in steps:
+            facts = {"pass": name, "node": -1, **_line(step, derivation.lines.recorded), "parts": []}
+            node = of.get(step.line.symbol)  # None of a temporary
+            if node is not None:
+                facts["node"] = drawing.place.get(node, -1)
+                bits = drawing.graph.reach[node] if name == "backward" else 0
+                if bits & (bits - 1):
+                    sent = {k: drawing.graph.cotangents(term) for k, term in enumerate(terms) if bits >> k & 1}
+                    facts["parts"] = [[k, _entries(part[node])] for k, part in sent.items()]
+            told.append(facts)
+    return told
+
+
+def _line(step: Step, recorded: Mapping[Expr, Any]) -> dict[str, Any]:
+    """Return a line: its formula by summands, each with its terms, and its numbers."""
+    line, texts = step.line, [as_given(printable(text, _REASON)) for text in step.summands]
+    with np.errstate(all="ignore"):
+        value = recorded[line.symbol] if line.symbol in recorded else evaluate(line.expressions[0], recorded)
+    return {
+        "symbol": as_given(step.symbol),
+        "summands": [[text, _indices(s.terms)] for text, s in zip(texts, line.summands, strict=True)],
+        "missing": _indices(line.missing),
+        "numbers": _entries(value),
+    }
+
+
+def _indices(bits: int) -> list[int]:
+    return [k for k in range(bits.bit_length()) if bits >> k & 1]
+
+
+def _entries(a: Any) -> dict[str, Any]:
+    """Return shape and norm of an array, and all entries of a small one, as rows."""
+    a = np.asarray(a, np.float64)
+    rows = a.reshape(1, -1) if a.ndim < 2 else a
+    small = a.ndim <= 2 and max(rows.shape) <= _SMALL
+    return {
+        "shape": _shape(a.shape),
+        "norm": _number(norm(a)),
+        "rows": [[number(x, 3).replace("-", "−") for x in row] for row in rows] if small else None,
+    }
 
 
 # --- what is known of a node ------------------------------------------------------------------------------------------
@@ -171,19 +235,17 @@ class _Facts:
         facts: dict[str, Any] = {"id": id, "name": printable(name, _NAME)}
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
-        facts |= {"kind": self._kind(node), "shape": _shape(node), "dtype": str(node.dtype)}
+        facts |= {"kind": self._kind(node), "shape": _shape(node.shape), "dtype": str(node.dtype)}
         value = self.graph.value(node)
         facts |= {"value": _statistics(value), "gradient": None, "heat": [_heat(value), None]}
         if node.grad is not None:
             facts |= {"gradient": _statistics(node.grad), "heat": [_heat(value), _heat(node.grad)]}
-        if node in self.drawing.formulas:
-            facts["formula"] = printable(self.drawing.formulas[node], _REASON)
         if node in self.drawing.marks:
             mark, message = self.drawing.marks[node]
             facts["mark"] = {"says": mark, "lines": [printable(line, _REASON) for line in message.splitlines()]}
         if node.requires_grad and (node is not self.graph.root or self.graph.reach[node]):
             facts["shares"] = self._shares(node)
-            facts["why"] = [self._why(node, term) for term in self.graph.terms]
+            facts["why"] = [self._why_not(node, k, term) for k, term in enumerate(self.graph.terms)]
         return facts
 
     def _kind(self, node: Tensor) -> str:
@@ -210,10 +272,10 @@ class _Facts:
             for n in norms
         ]
 
-    def _why(self, node: Tensor, term: str) -> str:
-        """Why a term does or does not reach a node; "" of an operation without a name."""
+    def _why_not(self, node: Tensor, k: int, term: str) -> str:
+        """Why a term does not reach a node; "" where it does, and of an operation without a name."""
         name = self.graph.names.get(node)
-        if name is None:
+        if name is None or self.graph.reach[node] >> k & 1:
             return ""
         self.reasons -= 1
         if self.reasons < 0:
@@ -222,10 +284,10 @@ class _Facts:
         return text if len(text) <= _REASON else text[:_REASON] + "…"
 
 
-def _shape(node: Tensor) -> str:
-    if node.ndim < 2:
-        return f"({node.shape[0]},)" if node.ndim else "a scalar"
-    return " × ".join(map(str, node.shape))
+def _shape(shape: tuple[int, ...]) -> str:
+    if len(shape) < 2:
+        return f"({shape[0]},)" if shape else "a scalar"
+    return " × ".join(map(str, shape))
 
 
 def _number(x: Any) -> str:

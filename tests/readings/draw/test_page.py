@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -244,8 +245,7 @@ def test_a_click_opens_a_panel_that_tells_all(view):
         for number in (a.min(), a.max(), a.mean(), np.linalg.norm(a)):
             assert f"{number:.4g}".replace("-", "−") in told
     assert f"norm {np.linalg.norm(0.2 * W2.data):.4g}" in told
-    opened.page.locator("#panel summary").nth(1).click()
-    assert "W2 → L2" in opened.panel()
+    assert "dW2 = dZ2 A1ᵀ + 0.2 W2" in told
     assert opened.page.locator("#panel figure svg").count() == 2
     assert opened.page.locator("#panel figure").first.locator("rect").count() == 4
     opened.click("A2")
@@ -257,7 +257,8 @@ def test_the_panel_by_keyboard(view):
     opened = view(draw(network()))
     button = opened.node("W1")
     button.focus()
-    assert button.get_attribute("role") == "button" and "W1, learned" in button.get_attribute("aria-label")
+    label = button.get_attribute("aria-label")
+    assert button.get_attribute("role") == "button" and re.fullmatch("W1 .*, learned", label)
     opened.page.keyboard.press("Enter")
     assert button.get_attribute("aria-expanded") == "true"
     assert opened.page.evaluate("document.activeElement.textContent") == "W1"
@@ -395,6 +396,323 @@ def test_json_holds_nothing_that_html_or_a_script_takes_for_syntax():
     assert json.loads(text) == ["</script>&\u2028\u2029é", {"<!--": "-->"}]
 
 
+# --- the derivation and its player ------------------------------------------------------------------------------------
+
+
+def small():
+    """One layer and a penalty, of few numbers."""
+    x, y = mg.constant([[1.0, -2.0, 0.5]], "x"), mg.constant([[0.0, 1.0, 1.0]], "y")
+    w, b = mg.Tensor([[0.5]], name="w"), mg.Tensor([[0.25]], name="b")
+    p = (w @ x + b).named("p")
+    fit, ridge = np.sum(np.square(p - y)).named("fit"), (3 * np.sum(np.square(w))).named("ridge")
+    J = (fit + ridge).named("J")
+    J.backward()
+    return J, {"w": w, "b": b, "p": p, "x": x, "y": y}
+
+
+def current(opened):
+    """The line that the player has come to, with its numbers; "" where it has not begun."""
+    lines = opened.page.locator("#lines [aria-current]")
+    return " ".join(lines.first.inner_text().split()) if lines.count() else ""
+
+
+def known(opened):
+    """The nodes that are lit."""
+    name = {id: name for id, name, _ in opened.drawing.vertices}
+    lit = opened.page.eval_on_selector_all(".node.on", "all => all.map(node => node.id)")
+    return {name[id] for id in lit}
+
+
+def test_the_derivation_stands_beside_the_picture(view):
+    drawing = draw(network())
+    opened = view(drawing)
+    shown = [" ".join(text.split()) for text in opened.page.locator("#lines .formula").all_inner_texts()]
+    steps = drawing.derivation.steps()
+    assert len(shown) == len(steps["forward"]) + len(steps["backward"])
+    assert "dW1 = dZ1 Xᵀ + 0.2 W1" in shown and "dA1 = W2ᵀ dZ2 no path to L2" in shown
+    colours = opened.page.eval_on_selector_all(
+        "#lines .formula .coloured", "all => all.map(e => [e.textContent, getComputedStyle(e).color])"
+    )
+    blue, orange = (f"rgb({int(c[1:3], 16)}, {int(c[3:5], 16)}, {int(c[5:], 16)})" for c in drawing.colours.values())
+    assert ["dZ1 Xᵀ", blue] in colours and ["0.2 W1", orange] in colours
+
+
+def test_a_line_lights_its_edges_and_its_node_and_they_light_it(view):
+    opened = view(draw(network()))
+    lines = opened.page.locator("#lines li")
+    lines.filter(has_text="dW2 =").hover()
+    assert opened.edges(".edge.on") == {("W2", "Z2"), ("W2", "L2")} and "W2" in known(opened)
+    lines.filter(has_text=re.compile("^Z2 =")).hover()
+    assert opened.edges(".edge.on") == {("W2", "Z2"), ("A1", "Z2"), ("b2", "Z2")}
+    opened.point("W2")
+    assert opened.page.locator("#lines li.on").all_inner_texts() == ["dW2 = dZ2 A1ᵀ + 0.2 W2"]
+    id = next(id for id, tail, head, _ in opened.drawing.edge_list if (tail, head) == ("node-a1", "node-z2"))
+    opened.page.locator(f"#{id} path").first.dispatch_event("pointerover")
+    lit = opened.page.locator("#lines li.on").all_inner_texts()
+    assert [text.split(" = ")[0] for text in lit] == ["Z2", "dA1"]
+
+
+def test_the_player_walks_the_backward_pass_to_its_end_and_back(view):
+    J, _ = small()
+    opened = view(draw(J))
+    symbols = [step.symbol for step in opened.drawing.derivation.steps()["backward"]]
+    seen = []
+    for _ in symbols:
+        opened.page.get_by_role("button", name="Next line").click()
+        seen.append(current(opened).split(" = ")[0])
+    assert seen == symbols and seen[0] == "dJ" and known(opened) >= {"J", "fit", "ridge", "p", "w", "b"}
+    opened.page.keyboard.press("n")
+    assert current(opened).startswith(symbols[-1]), "there is no line after the last"
+    for symbol in reversed(symbols[:-1]):
+        opened.page.keyboard.press("b")
+        assert current(opened).startswith(f"{symbol} =")
+    assert known(opened) == {"J"} and opened.edges(".edge.on") == set()
+    opened.page.keyboard.press("Escape")
+    assert current(opened) == "" and not opened.page.locator("#picture.lit").count()
+
+
+def test_a_line_shows_its_numbers_in_all_and_per_term(view):
+    J, t = small()
+    opened = view(draw(J))
+    opened.page.locator("#lines li").filter(has_text="dw =").click()
+    w, x, residual = t["w"].data, t["x"].data, t["p"].data - t["y"].data
+    fit, ridge = (2 * residual @ x.T).item(), (6 * w).item()
+    for what, number in {"dw =": fit + ridge, "fit sends": fit, "ridge sends": ridge}.items():
+        shown = f"{number:.3g}".replace("-", "−")
+        assert f"{what} {shown} 1 × 1, norm {abs(number):.4g}" in current(opened)
+    opened.page.locator("#lines li").filter(has_text="dp =").click()
+    row = " ".join(f"{entry:.3g}".replace("-", "−") for entry in (2 * residual).ravel())
+    assert f"dp = {row} 1 × 3" in current(opened) and "sends" not in current(opened)
+
+
+def test_what_is_known_so_far_is_lit_and_the_rest_is_dim(view):
+    J, _ = small()
+    opened = view(draw(J))
+    opened.page.locator("#lines li").filter(has_text="dp =").click()
+    opened.page.mouse.move(1, 1)
+    assert "p" in known(opened) and known(opened).isdisjoint({"w", "b", "x"})
+    assert opened.page.locator(".node.now").get_attribute("id") == "node-p"
+    opened.page.locator("#lines li").filter(has_text=re.compile("^p =")).click()
+    opened.page.mouse.move(1, 1)
+    assert known(opened) >= {"p", "w", "b", "x"} and known(opened).isdisjoint({"J", "fit", "ridge"})
+
+
+def test_it_plays_by_itself_forward_as_well(view):
+    J, _ = small()
+    opened = view(draw(J))
+    opened.page.clock.install()
+    opened.page.get_by_role("button", name="Play the forward pass").click()
+    assert current(opened).startswith("p =")
+    opened.page.clock.run_for(1500)
+    assert current(opened).startswith("t1 = p - y t1 = 0.75 −1.75 −0.5")
+    opened.page.clock.run_for(60_000)
+    assert current(opened).split(" = ")[0] == opened.drawing.derivation.steps()["backward"][-1].symbol
+    opened.page.keyboard.press("p")
+    assert current(opened).startswith("dJ = 1")
+    opened.page.keyboard.press("p")
+    opened.page.clock.run_for(60_000)
+    assert current(opened).startswith("dJ = 1"), "it rests"
+
+
+def test_a_large_graph_is_not_written_out(view):
+    y = mg.Tensor([1.0], name="x")
+    for _ in range(1_100):
+        y = y + 1
+    opened = view(draw(np.sum(y).named("J")))
+    assert "mg.derive" in opened.page.inner_text("#lines") and not opened.page.locator("#player").is_visible()
+
+
+# --- the view ---------------------------------------------------------------------------------------------------------
+
+
+def drawn_box(opened):
+    """Where the whole of the picture is, in pixels of the window: left, top, right, bottom."""
+    return opened.page.evaluate(
+        """() => {
+            const boxes = [...document.querySelectorAll(".node, .edge")].map((g) => g.getBoundingClientRect());
+            const [sides, least] = [(key) => boxes.map((box) => box[key]), Math.min];
+            return [least(...sides("left")), least(...sides("top")),
+                    Math.max(...sides("right")), Math.max(...sides("bottom"))];
+        }"""
+    )
+
+
+def frame(opened):
+    box = opened.page.locator("#picture").bounding_box()
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
+def is_in_sight(opened):
+    (left, top, right, bottom), (x0, y0, x1, y1) = drawn_box(opened), frame(opened)
+    return x0 - 1 <= left and y0 - 1 <= top and right <= x1 + 1 and bottom <= y1 + 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_it_opens_with_the_whole_picture_in_sight(view, width, height):
+    opened = view(draw(network()), width=width, height=height)
+    assert is_in_sight(opened) and frame(opened)[3] <= height
+    left, _, right, _ = drawn_box(opened)
+    assert right - left > 0.4 * width
+    opened.page.set_viewport_size({"width": width, "height": height - 200})
+    opened.page.wait_for_timeout(100)
+    assert is_in_sight(opened), "it fits the window when that changes"
+
+
+def test_wheel_zooms_at_the_mouse_and_fit_fits_again(view):
+    opened = view(draw(network()))
+    x, y = opened.point("W1")
+    before = opened.node("W1").bounding_box()
+    opened.page.mouse.wheel(0, -400)
+    after = opened.node("W1").bounding_box()
+    assert after["width"] > 1.5 * before["width"]
+    assert abs(after["x"] + after["width"] / 2 - x) < 3 and abs(after["y"] + after["height"] / 2 - y) < 3
+    assert not is_in_sight(opened)
+    opened.page.get_by_role("button", name="Fit").click()
+    assert is_in_sight(opened) and opened.node("W1").bounding_box() == before
+    for key, larger in {"+": True, "-": False}.items():
+        before = opened.node("W1").bounding_box()["width"]
+        opened.page.keyboard.press(key)
+        assert (opened.node("W1").bounding_box()["width"] > before) is larger
+    for _ in range(60):
+        opened.page.mouse.wheel(0, 4_000)
+    assert opened.node("W1").bounding_box()["width"] > 5, "it does not vanish"
+
+
+def test_a_drag_pans_and_chooses_nothing(view):
+    opened = view(draw(network()))
+    x, y = opened.point("W1")
+    before = opened.node("W1").bounding_box()
+    opened.page.mouse.down()
+    opened.page.mouse.move(x + 50, y + 30, steps=5)
+    opened.page.mouse.up()
+    after = opened.node("W1").bounding_box()
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((50, 30), abs=1)
+    assert not opened.page.locator("#panel").is_visible()
+    opened.click("W1")
+    assert opened.page.locator("#panel").is_visible()
+
+
+def test_two_fingers_pinch(view):
+    opened = view(draw(network()), width=390, height=844)
+    before, (x, y) = opened.node("W1").bounding_box()["width"], opened.point("W1")
+    for kind, first, second in [("down", -20, 20), ("move", -40, 20), ("move", -40, 40), ("up", -40, 40)]:
+        for id, dx in {1: first, 2: second}.items():
+            opened.page.locator("#picture").dispatch_event(
+                f"pointer{kind}", {"pointerId": id, "clientX": x + dx, "clientY": y, "pointerType": "touch"}
+            )
+    assert opened.node("W1").bounding_box()["width"] == pytest.approx(2 * before, rel=0.1)
+
+
+def test_it_prints_on_one_page(view):
+    opened = view(draw(network()))
+    opened.page.mouse.wheel(0, -400)
+    for landscape in (False, True):
+        assert opened.page.pdf(landscape=landscape).count(b"/Type /Page\n") == 1
+
+
+# --- ways to a node ---------------------------------------------------------------------------------------------------
+
+
+def test_search_finds_a_node(view):
+    opened = view(draw(network()))
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.type("w")
+    assert known(opened) == {"W1", "W2"} and opened.page.inner_text("#status").startswith("2 of 13 nodes: W1 and W2")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.inner_text("#panel h2") == "W1"
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.inner_text("#panel h2") == "W2"
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.type("nothing")
+    assert opened.page.inner_text("#status") == "0 of 13 nodes."
+
+
+def test_arrow_keys_walk_along_edges(view):
+    opened = view(draw(network()))
+    opened.node("J").focus()
+    linked = {frozenset((tail, head)) for _, tail, head, _ in opened.drawing.edge_list}
+    keys = ["ArrowUp", "ArrowLeft", "ArrowDown", "ArrowRight"]
+    here, visited = "node-j", {"node-j"}
+    for key in [*["ArrowUp"] * 6, *keys * 6]:
+        opened.page.keyboard.press(key)
+        there = opened.page.evaluate("document.activeElement.id")
+        assert there == here or frozenset((here, there)) in linked
+        here = there
+        visited.add(here)
+    assert len(visited) > 5
+
+
+def test_a_link_leads_to_a_node(view, tab, tmp_path):
+    drawing = draw(network())
+    opened = view(drawing)
+    opened.click("W2")
+    assert tab.evaluate("location.hash") == "#node-w2"
+    tab.evaluate("location.hash = '#node-a1'")
+    tab.wait_for_timeout(50)
+    assert tab.inner_text("#panel h2") == "A1"
+    tab.reload()
+    assert tab.inner_text("#panel h2") == "A1"
+    tab.addresses[:] = tab.addresses[:1]
+
+
+def test_a_node_too_small_to_read_is_brought_near(view):
+    x = mg.Tensor([1.0], name="x")
+    for k in range(30):
+        x = np.tanh(x).named(f"y{k}")
+    opened = view(draw(np.sum(x).named("J"), direction="TB"))
+    assert opened.node("y17").bounding_box()["height"] < 20
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.type("y17")
+    opened.page.keyboard.press("Enter")
+    assert opened.node("y17").bounding_box()["height"] > 25
+    (x0, y0, x1, y1), box = frame(opened), opened.node("y17").bounding_box()
+    assert x0 <= box["x"] <= x1 and y0 <= box["y"] <= y1
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_is_copied_as_it_is_shown(view, tab):
+    opened = view(draw(network()))
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.page.get_by_role("switch", name="L2").click()
+    opened.page.get_by_role("button", name="Copy as SVG").click()
+    tab.get_by_text("The picture is copied, as SVG.").wait_for()
+    copied = ElementTree.fromstring(tab.evaluate("navigator.clipboard.readText()"))
+    assert copied.get("viewBox").startswith("0.00 0.00") and not [e for e in copied.iter() if e.get("tabindex")]
+    ids = {element.get("id") for element in copied.iter()}
+    assert "node-w1" in ids and not [id for id, *_, terms in opened.drawing.edge_list if terms == ["L2"] and id in ids]
+    opened.page.get_by_role("button", name="Copy as PNG").click()
+    tab.get_by_text("The picture is copied, as PNG.").wait_for()
+    size = """async () => {
+        const [item] = await navigator.clipboard.read();
+        const bitmap = await createImageBitmap(await item.getType("image/png"));
+        return [bitmap.width, bitmap.height];
+    }"""
+    width, height = (float(copied.get(side).removesuffix("pt")) for side in ("width", "height"))
+    assert tab.evaluate(size) == pytest.approx([2.5 * width, 2.5 * height], abs=2)
+
+
+# --- access -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(view, scheme):
+    package = pytest.importorskip("axe_core_python")
+    opened = view(draw(network()), scheme)
+    opened.page.evaluate(resources.files(package).joinpath("axe.min.js").read_text())
+    for act in (lambda: None, lambda: opened.click("W2"), lambda: opened.page.keyboard.press("n")):
+        act()
+        opened.page.mouse.move(1, 1)
+        opened.page.wait_for_timeout(200)
+        options = {"preload": False, "rules": {"label-content-name-mismatch": {"enabled": True}}}
+        found = opened.page.evaluate("options => axe.run(options)", options)
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+    opened.page.complaints[:] = [text for text in opened.page.complaints if "Canvas2D" not in text]  # of axe itself
+
+
 # --- looks ------------------------------------------------------------------------------------------------------------
 
 
@@ -407,11 +725,10 @@ def test_a_phone_shows_it_without_scrolling_sideways(view, scheme):
     assert panel["y"] >= picture["y"] + picture["height"], "the panel stands below the picture"
     sizes = opened.page.evaluate(
         """() => {
-            const svg = document.querySelector("#picture svg");
-            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
             return [...document.querySelectorAll("body *")]
-                .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
-                .map((e) => parseFloat(getComputedStyle(e).fontSize) * (e instanceof SVGElement ? scale : 1));
+                .filter((e) => !(e instanceof SVGElement) && e.checkVisibility())
+                .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+                .map((e) => parseFloat(getComputedStyle(e).fontSize));
         }"""
     )
     assert min(sizes) >= 11.9
