@@ -49,23 +49,25 @@ def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
     everything = frozenset(x for x in homework.given if x not in ends)
     if not everything:
         return None
-    plain = len(homework.wrong)
-    found: list[tuple[int, int, Convention]] = []
+    best, fewest = None, len(homework.wrong)
+    leaves = {x for x in homework.off if x.function is None}
+    for k in homework.lengths if inner and leaves else ():
+        wrong = _wrong(homework, inner, k, fewest)
+        if len(wrong) < fewest and leaves - wrong:
+            best, fewest = Convention(k, inner), len(wrong)
     if len(everything) > 1 and inner:
-        found.append((len(_wrong(homework, everything, -1.0)) + derivatives, 1, Convention(-1.0, everything)))
-    for k in homework.lengths if inner else ():
-        wrong = _wrong(homework, inner, k)
-        if any(x.function is None and x in homework.off and x not in wrong for x in homework.answers):
-            found.append((len(wrong), 0, Convention(k, inner)))
-    best = min(found, key=lambda item: item[:2], default=None)
-    return best[2] if best is not None and best[0] < plain else None
+        downhill = len(_wrong(homework, everything, -1.0, fewest)) + derivatives
+        best = Convention(-1.0, everything) if downhill < fewest else best
+    return best
 
 
-def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float) -> set[Tensor]:
-    """Return the nodes whose answers do not follow from the others where some of them carry a factor."""
+def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float, most: int) -> set[Tensor]:
+    """Return the nodes, ``most`` at most, whose answers do not follow from the others where some carry a factor."""
     rest = homework.rest(frozenset(scaled))
-    found = set()
+    found: set[Tensor] = set()
     for node, answer in homework.answers.items():
+        if len(found) == most:
+            break
         of_given = homework.expected[node] - rest[node]
         expected: Array = of_given + k * rest[node] if node in scaled else of_given / k + rest[node]
         slack = homework.loose[node] * max(abs(k), 1 / abs(k), 1.0)

@@ -21,7 +21,8 @@ from .steps import Homework
 from .wording import Finding
 
 _USUAL, _DOUBTFUL, _ODD = range(3)  # how sure it is that an operation is not meant, before any gradient is seen
-_LARGEST = 2_000  # nodes of a graph that is recorded again
+_LARGEST = 1_000  # nodes of a graph that is recorded again
+_FEW = 6  # operations that are exchanged one by one
 _BROADCAST = {np.add, np.subtract, np.multiply, np.divide}
 _REDUCTIONS = {np.sum, np.mean, np.max, np.min, np.amax, np.amin}
 
@@ -76,7 +77,7 @@ def _suspects(homework: Homework) -> list[Suspect]:
 def _culprits(homework: Homework, found: list[Suspect]) -> list[Suspect]:
     """Return the suspects that explain all: alike ones together, or a single one; empty where none does."""
     kinds = {suspect.words for suspect in found}
-    groups = [[s for s in found if s.words == words] for words in sorted(kinds)] + [[s] for s in found]
+    groups = [[s for s in found if s.words == words] for words in sorted(kinds)] + [[s] for s in found[:_FEW]]
     return next((group for group in groups if _all_right(homework, group)), [])
 
 
@@ -118,7 +119,7 @@ def _row(node: Tensor) -> Iterator[Suspect]:
     for x, other in pairs:
         if x is not None and _is_column(x) and np.shape(other) == (x.size, x.size):
             words = (
-                f"what was reduced over axis 1 is used as a row {x.shape} and is a column; keepdims=True keeps it one"
+                f"what was reduced over axis 1 is used as a row {x.shape}, but is a column: keepdims=True is missing"
             )
             yield Suspect(node, lambda *args: f(*[a[:, None] if np.ndim(a) == 1 else a for a in args]), words)
 

@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from minigrad.engine.tensor import Tensor
+from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.words import printable
 
 from .kinds import Kind
 from .lines import RightLine, RightLines
+from .replay import part_of
 from .search import Fit, Search
 from .steps import Homework, Step, agrees
 from .wording import Finding, Words, times
@@ -19,28 +21,55 @@ Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a 
 
 _ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
 _ALSO = 0.15  # how much less likely than the first what is told beside it may be
-MOST_NAMES = 500  # of a graph whose lines are searched
+_MOST_NAMES = 80  # of a graph whose lines are searched as a whole
+_MOST_CUT = 20  # steps of a larger graph that are cut out of it
+_FEW = 4  # lines of a correction
 _MOST_SENDERS = 100  # of a step that is asked what each contributes
 _TOLD = 8  # fits, the likeliest, that are put into words
 _MOST_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
 
 class Diagnosis:
-    """The findings for the steps of one homework."""
+    """The findings for the steps of one homework.
+
+    In a graph of many names the first wrong steps are cut out, and each has a diagnosis of its own, so that the time
+    does not grow with the square of the names.
+    """
 
     def __init__(self, homework: Homework) -> None:
         self.homework = homework
         self._lines: dict[tuple[int, Tensor], RightLine | None] = {}
+        self._parts: dict[Tensor, tuple[Diagnosis, Step]] = {}
 
     @cached_property
     def forms(self) -> list[RightLines]:
-        """The right lines as a course writes them: by way of every name, or each step in one line.
-
-        Empty for a graph of more than ``MOST_NAMES`` names, whose lines take long to write.
-        """
-        if len(self.homework.graph.names) > MOST_NAMES:
+        """The right lines as a course writes them: by way of every name, or each step in one line; none of many."""
+        if len(self.homework.graph.names) > _MOST_NAMES:
             return []
         return [RightLines(self.homework), RightLines(self.homework, self.homework.answers)]
+
+    @cached_property
+    def derivation(self) -> Derivation | None:
+        """The lines by way of every name, to be written."""
+        return Derivation(self.forms[0].lines) if self.forms else None
+
+    def _near(self, step: Step) -> "tuple[Diagnosis, Step]":
+        """Return the diagnosis that has the lines of a step, and the step in it."""
+        if self.forms or step.node in self._parts or len(self._parts) == _MOST_CUT:
+            return self._parts.get(step.node, (self, step))
+        part = part_of(step)
+        self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part.step(step))
+        return self._parts[step.node]
+
+    def correction(self, step: Step) -> tuple[str, ...]:
+        """Return the lines of the derivation that lead to a step; none for a constant, which has no line."""
+        near, step = self._near(step)
+        lines = []
+        for node in [*step.between, step.node][-_FEW:]:
+            with suppress(KeyError):
+                if near.derivation is not None:
+                    lines.append(near.derivation.line("d" + step.graph.names[node]))
+        return tuple(lines)
 
     def follows(self, step: Step) -> bool:
         """Whether the answer is what a right line gives, though another form of it would round less."""
@@ -57,12 +86,13 @@ class Diagnosis:
         with np.errstate(all="ignore"):
             whole = [*_shape(step), *_exchanged(step), *_factor(step), *_terms(step)]
             certain = any(finding.kind is not Kind.FACTOR for finding in whole)
-            fits = [] if certain and not (step.between and others) else self._fits(step, bool(whole))
-            explained = {id(fit): self._explained(fit, others) for fit in fits}
+            near, own = self._near(step)
+            fits = [] if certain and not (step.between and others) else near._fits(own, bool(whole))
+            explained = {id(fit): self._explained(fit, others) if near is self else [] for fit in fits}
             fits.sort(key=lambda fit: (-len(explained[id(fit)]), fit.weight))
             told = [fit for fit in fits[:_TOLD] if fit.weight <= fits[0].weight + _ALSO]
             shared = set(explained[id(fits[0])]) if fits else set()
-            edited = [Words(step, fit).finding() for fit in told]
+            edited = [Words(own, fit).finding() for fit in told]
             findings = [*whole, *edited] if certain and not shared else [*edited, *whole]
             found: dict[Kind, Finding] = {}
             for finding in findings:

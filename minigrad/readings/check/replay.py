@@ -1,13 +1,19 @@
 """Parts of the recorded graph, recorded again: with other operations in it, or cut out of a graph that is too large."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from minigrad.engine.context import recording, tracing
+from minigrad.engine.node import reachable
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor
+from minigrad.graph import Graph
 
-from .steps import Homework
+from .steps import Homework, Step
+
+_LARGEST = 400  # operations of a part
 
 
 def recorded_again(
@@ -30,3 +36,35 @@ def recorded_again(
             copy = apply(node.function, args, node.options) if change is None else change(*args)
             copies[node] = copy.named(homework.graph.names[node]) if node in homework.graph.names else copy
     return copies
+
+
+class Part(NamedTuple):
+    """The part of a homework that one step is made of, as a small homework of its own, with the copies of its nodes."""
+
+    homework: Homework
+    copies: Mapping[Tensor, Any]
+
+    def step(self, step: Step) -> Step:
+        """Return the same step in the part."""
+        return Step(self.homework, self.copies[step.node], step.slack)
+
+
+def part_of(step: Step) -> Part | None:
+    """Return the operations from the gradients that a step starts from to its own; None where they are too many.
+
+    The cost is one of which the sources have the gradients that the learner gave: the sum of each times its gradient.
+    """
+    homework, ends = step.homework, {*step.sources, *step.inside}
+    if len(ends) > _LARGEST:
+        return None
+
+    def unnamed(x: Tensor) -> list[Tensor]:
+        return [y for y in x.inputs if y not in homework.graph.names]
+
+    copies = recorded_again(homework, reachable(ends, unnamed))
+    with recording():
+        sent = [np.sum(copies[x] * np.asarray(homework.sent(x))) for x in step.sources]
+        costs = [copies[homework.graph.root]] if homework.graph.root in step.inside else []
+        graph = Graph.of_cost(sum(sent[1:] + costs, sent[0]) if sent else costs[0])
+    given = {copies[x]: np.asarray(homework.sent(x)) for x in step.sources}
+    return Part(Homework(graph, given | {copies[step.node]: homework.as_given[step.node]}), copies)

@@ -17,7 +17,6 @@ Right: dZ.
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +25,6 @@ import numpy as np
 from minigrad.engine.arrays import Array
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
-from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.words import printable, suggestions
 
 from .conventions import Convention, convention_of
@@ -38,7 +36,7 @@ from .steps import Homework, Step, agrees
 from .wording import Finding
 
 _WIDE = 160  # characters of a statement
-_FEW = 4  # lines of a correction
+_MANY = 30  # names in a list, and mistakes that are told
 _OTHERS = 2  # other mistakes that give the same numbers, in words
 
 
@@ -85,13 +83,15 @@ class Check:
             lines = [f"All {total} gradients are right." if total > 1 else "The gradient is right."]
         else:
             lines = [f"{len(self.mistakes)} of {total} steps {'is' if len(self.mistakes) == 1 else 'are'} wrong."]
-        for i, mistake in enumerate(self.mistakes, 1):
+        for i, mistake in enumerate(self.mistakes[:_MANY], 1):
             lines.append(f"{i}. d{printable(mistake.node)}: {mistake.message}")
             if mistake.statement is not None:
                 lines.append(f"   {printable(mistake.statement.place)}: {printable(mistake.statement.text, _WIDE)}")
             lines += [f"   {line}" for line in mistake.correction]
             if mistake.likely and mistake.statement is None:
                 lines.append(f"   likely yours: {mistake.likely}")
+        if self.mistakes[_MANY:]:
+            lines.append(f"Wrong too: {_listed([mistake.node for mistake in self.mistakes[_MANY:]])}.")
         if self.inherited:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
@@ -142,9 +142,8 @@ def check(
         if wrong:
             wrong, doubts = of_the_cost(homework, wrong)
             notes += doubts
-    derivation = Derivation(diagnosis.forms[0].lines) if wrong and diagnosis.forms else None
     statements = code.statements or (statements_before(sys._getframe(1)) if wrong else {})
-    return _report(homework, wrong, notes, derivation, statements)
+    return _report(diagnosis, wrong, notes, statements)
 
 
 def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
@@ -237,17 +236,12 @@ def _note(homework: Homework, convention: Convention) -> str:
     )
 
 
-def _report(
-    homework: Homework,
-    wrong: Wrong,
-    notes: list[str],
-    derivation: Derivation | None,
-    statements: Mapping[str, Statement],
-) -> Check:
+def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], statements: Mapping[str, Statement]) -> Check:
+    homework = diagnosis.homework
     graph = homework.graph
     notes += _kinks(homework, wrong)
     mistakes = [
-        replace(_mistake(homework, node, *found, derivation), statement=statements.get("d" + graph.names[node]))
+        replace(_mistake(diagnosis, node, *found), statement=statements.get("d" + graph.names[node]))
         for node, found in wrong.items()
     ]
     explained = set().union(*[others for _, others in wrong.values()])
@@ -289,13 +283,8 @@ def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
     return [f"{names}: at a kink (entries where {where} has a left and a right derivative) any value between is right."]
 
 
-def _mistake(
-    homework: Homework,
-    node: Tensor,
-    findings: list[Finding],
-    explained: Collection[Tensor],
-    derivation: Derivation | None,
-) -> Mistake:
+def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explained: Collection[Tensor]) -> Mistake:
+    homework = diagnosis.homework
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
@@ -308,21 +297,12 @@ def _mistake(
     if explained:
         names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
         message += f" The same slip explains {names}."
-    lines = _corrected(homework, [*step.between, node], derivation)
+    lines = diagnosis.correction(step)
     if first.right and first.right not in lines:
         lines = (*lines, first.right)
     return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 
-def _corrected(homework: Homework, nodes: list[Tensor], derivation: Derivation | None) -> tuple[str, ...]:
-    """Return the lines of the derivation that lead to the last of the nodes; none for a constant, which has no line."""
-    lines = []
-    for node in nodes[-_FEW:]:
-        with suppress(KeyError):
-            if derivation is not None:
-                lines.append(derivation.line("d" + homework.graph.names[node]))
-    return tuple(lines)
-
-
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"d{printable(name)}" for name in names)
+    called = [f"d{printable(name)}" for name in names]
+    return ", ".join(called[:_MANY]) + (f" and {len(called) - _MANY} more" if len(called) > _MANY else "")

@@ -30,7 +30,7 @@ _CAP = 1e-3  # a float32 step in float64 data explains no larger relative error 
 
 def double(a: Any) -> Any:
     """Return a floating value in double precision; anything else as it is."""
-    return a.astype(np.float64) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
+    return a.astype(np.float64, copy=False) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
 
 
 def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
@@ -232,23 +232,23 @@ class Homework:
         return found | {-k: f"of the wrong sign, and {words}" for k, words in found.items()}
 
     @cached_property
-    def strict(self) -> dict[Tensor, float]:
-        """How far an answer may be off by rounding, in the dtype of the data."""
-        return self._slack(self.epsilon)
-
-    @cached_property
     def loose(self) -> dict[Tensor, float]:
-        """How far an answer may be off where a step was rounded to float32."""
-        if self.epsilon >= _SINGLE:
+        """How far an answer may be off where a step was rounded to float32: its effect grows with its size."""
+        more = _SINGLE / self.epsilon
+        if more <= 1:
             return self.strict
-        slack = self._slack(_SINGLE)
         return {
-            node: s if node in self.coarse else min(s, _CAP * _largest(self.expected[node]))
-            for node, s in slack.items()
+            node: more * s if node in self.coarse else min(more * s, _CAP * _largest(self.expected[node]))
+            for node, s in self.strict.items()
         }
 
-    def _slack(self, epsilon: float) -> dict[Tensor, float]:
-        """Return the effect of rounding on each step, found by moving every value and answer by a rounding error."""
+    @cached_property
+    def strict(self) -> dict[Tensor, float]:
+        """How far an answer may be off by rounding, in the dtype of the data.
+
+        It is the effect of moving every value and answer by a rounding error.
+        """
+        epsilon = self.epsilon
         moved = dict.fromkeys(self.answers, 0.0)
         for seed in range(2):
             rng = np.random.default_rng(seed)

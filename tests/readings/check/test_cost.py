@@ -53,4 +53,4 @@ def test_a_reduction_without_keepdims_is_pointed_out_where_it_becomes_a_row():
     Z = (S - np.max(S, axis=1)).named("Z")
     J = np.sum(Z**2)
     report = check(J, {"dZ": 2 * Z.data, "dS": 2 * Z.data})
-    assert "in Z, what was reduced over axis 1 is used as a row (4,)" in report.notes[-1]
+    assert "in Z, what was reduced over axis 1 is used as a row (4,), but is a column" in report.notes[-1]

@@ -1,4 +1,7 @@
 import importlib.util
+import sys
+import tracemalloc
+from collections import Counter
 from pathlib import Path
 
 import corpus
@@ -483,6 +486,50 @@ def assert_harmless(report):
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
+
+
+def recurrence(n):
+    """A recurrence of n steps, of which the middle one is wrong, with all gradients by hand."""
+    rng = np.random.default_rng(4)
+    U, s, x = mg.Tensor(0.4 * rng.normal(size=(2, 2)), name="U"), np.zeros((2, 1)), rng.normal(size=(n, 2, 1))
+    states = []
+    for k in range(n):
+        states.append(np.tanh((U @ s).named(f"a{k}") + x[k]).named(f"s{k}"))
+        s = states[-1]
+    gradients, sent, dU = {}, 0, 0
+    for k in reversed(range(n)):
+        ds = 2 * states[k].data + sent
+        da = ds * (1 - states[k].data ** (1 if k == n // 2 else 2))
+        gradients |= {f"ds{k}": ds, f"da{k}": da}
+        dU = dU + (da @ states[k - 1].data.T if k else 0)
+        sent = U.data.T @ da
+    return np.sum(np.square(np.stack(states))), gradients | {"dU": dU}
+
+
+def test_the_work_grows_with_the_steps_of_a_recurrence_and_no_faster():
+    counts, peaks = [], []
+    for n in (200, 400):
+        J, gradients = recurrence(n)
+        calls = Counter()
+        sys.setprofile(lambda frame, event, argument, calls=calls: calls.update([event]))
+        try:
+            report = check(J, gradients)
+        finally:
+            sys.setprofile(None)
+        assert [m.node for m in report.mistakes] == [f"a{n // 2}"] and report.mistakes[0].kind is Kind.WRONG_FACTOR
+        assert len(str(report)) < 2000
+        counts.append(calls.total())
+        tracemalloc.start()
+        check(J, gradients)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert counts[1] < 2.2 * counts[0] and peaks[1] < 2.2 * peaks[0], (counts, peaks)
+
+
+def test_a_slip_in_every_step_of_a_long_recurrence_is_told_without_end_of_words():
+    J, gradients = recurrence(120)
+    report = check(J, {name: -g if name.startswith("da") else g for name, g in gradients.items()})
+    assert len(report.mistakes) > 100 and len(str(report)) < 9000, len(str(report))
 
 
 def test_sixty_doublings_and_a_deep_chain():
