@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .differences import check_grads
 from .engine.context import no_grad
+from .engine.debug import debug
 from .engine.rules import rule
 from .engine.scope import scope
 from .engine.tensor import Tensor, constant
@@ -56,6 +57,7 @@ __all__ = [
     "check_grads",
     "compile",
     "constant",
+    "debug",
     "derive",
     "draw",
     "explain",

@@ -28,7 +28,8 @@ README = (ROOT / "README.md").read_text()
 MODULES = (
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
     "engine.linear_algebra",
-    *("engine.node", "engine.scope", "engine.errors", "engine.record", "engine.reverse", "engine.tensor"),
+    *("engine.node", "engine.scope", "engine.errors", "engine.debug", "engine.record", "engine.reverse"),
+    "engine.tensor",
     *("trees", "transforms", "differences", "graph", "text.words", "text.numpy_code", "text.expressions"),
     *("text.normal_form", "text.rewrites", "text.mathematics", "text.spelling"),
     *("readings.derive.lines", "readings.derive.derivation"),

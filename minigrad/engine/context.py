@@ -3,23 +3,68 @@
 Each thread and each asyncio task has its own, so that a ``no_grad`` or a ``scope`` in one does not leak into another.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from typing import Any
+
+Path = tuple[str, ...] | None
 
 # The scopes around the code that runs, outermost first; None where nothing is recorded.
-scopes: ContextVar[tuple[str, ...] | None] = ContextVar("minigrad_scopes", default=())
+scopes: ContextVar[Path] = ContextVar("minigrad_scopes", default=())
 # While a program is traced, non-differentiable functions (comparisons, sign, argmax) are recorded too: their value
 # differs from call to call.
 traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
 # While a transform runs the function that it differentiates: the order of the first node that may depend on its
 # arguments. None elsewhere.
 differentiated: ContextVar[int | None] = ContextVar("minigrad_differentiated", default=None)
+# The regions that the code is in, outermost first, each with what it was entered with and the scopes around it.
+_entered: ContextVar[tuple[tuple["Region", Any, Path], ...]] = ContextVar("minigrad_regions", default=())
+# What sees each node that is recorded and each cotangent, inside mg.debug().
+watcher: ContextVar[Any] = ContextVar("minigrad_watcher", default=None)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Return a context in which nothing is recorded: results are constants. Also a decorator.
+class Watched(tuple[str, ...]):
+    """Scopes inside which ``watcher`` sees what is recorded: to ask each time costs more than to look at their type."""
+
+    __slots__ = ()
+
+
+class Region(ContextDecorator):
+    """A context that changes ``scopes``. Regions end in any order: those of two generators end as these are closed."""
+
+    def change(self, path: Path, token: Any) -> Path:
+        """Return what the region makes of the scopes around it; ``token`` is what it was entered with."""
+        raise NotImplementedError
+
+    def enter(self, token: Any) -> None:
+        """Begin the region."""
+        around = scopes.get()
+        _entered.set((*_entered.get(), (self, token, around)))
+        path = self.change(around, token)
+        scopes.set(path if path is None or watcher.get() is None else Watched(path))
+
+    def leave(self) -> Any:
+        """End the region, and return what it was last entered with."""
+        *outer, (region, token, around) = _entered.get()
+        inner = []
+        while region is not self:
+            inner.append((region, token))
+            region, token, around = outer.pop()
+        _entered.set(tuple(outer))
+        scopes.set(around)
+        for other, its_token in reversed(inner):
+            other.enter(its_token)
+        return token
+
+    def __enter__(self) -> None:
+        self.enter(None)
+
+    def __exit__(self, *error: object) -> None:
+        self.leave()
+
+
+class no_grad(Region):
+    """A context in which nothing is recorded: results are constants. Also a decorator.
 
     It holds in the thread or asyncio task that entered it, and in no other.
 
@@ -31,39 +76,40 @@ def no_grad() -> Iterator[None]:
     ...     (2 * W).requires_grad
     False
     """
-    token = scopes.set(None)
-    try:
-        yield
-    finally:
-        scopes.reset(token)
+
+    def change(self, path: Path, token: Any) -> None:
+        """Return None: nothing is recorded."""
 
 
-@contextmanager
-def recording() -> Iterator[None]:
-    """Return a context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
-    token = scopes.set(scopes.get() or ())
-    try:
-        yield
-    finally:
-        scopes.reset(token)
+class recording(Region):
+    """A context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
+
+    def change(self, path: Path, token: Any) -> tuple[str, ...]:
+        """Return the scopes, none inside ``no_grad``."""
+        return () if path is None else path
 
 
-@contextmanager
-def tracing() -> Iterator[None]:
+class _Setting:
+    """A context in which a variable of the code around it has another value."""
+
+    __slots__ = ("_token", "_value", "_variable")
+
+    def __init__(self, variable: ContextVar[Any], value: Any) -> None:
+        self._variable, self._value = variable, value
+
+    def __enter__(self) -> None:
+        self._token: Token[Any] = self._variable.set(self._value)
+
+    def __exit__(self, *error: object) -> None:
+        self._variable.reset(self._token)
+
+
+def tracing() -> _Setting:
     """Return a context in which non-differentiable functions record too, so that all of a computation is written."""
-    token = traced.set(True)
-    try:
-        yield
-    finally:
-        traced.reset(token)
+    return _Setting(traced, True)
 
 
-@contextmanager
-def differentiating(start: int) -> Iterator[None]:
+def differentiating(start: int) -> _Setting:
     """Return a context in which no value leaves a node that requires a gradient and is not older than ``start``."""
     outer = differentiated.get()
-    token = differentiated.set(start if outer is None else min(outer, start))
-    try:
-        yield
-    finally:
-        differentiated.reset(token)
+    return _Setting(differentiated, start if outer is None else min(outer, start))

@@ -9,16 +9,19 @@ next ``.data`` is a copy.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Iterable
+import os
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
+from threading import RLock
 from typing import Any, TypeVar
 from weakref import ref
 
 import numpy as np
 
 from .arrays import Array, like, read_only
-from .context import differentiated, scopes, traced
+from .context import Watched, differentiated, scopes, traced, watcher
 from .rules import Rule
 
 NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
@@ -26,6 +29,12 @@ NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and neve
 _count = itertools.count()
 _new = object.__new__
 _SOLE_OWNER = 2  # references that getrefcount sees to an array held by one attribute: that one and its own argument
+
+_accumulating = RLock()  # held where the two parts of a gradient are read and written
+if hasattr(os, "register_at_fork"):  # a child process must not wait for a thread that it does not have
+    os.register_at_fork(
+        before=_accumulating.acquire, after_in_parent=_accumulating.release, after_in_child=_accumulating.release
+    )
 
 N = TypeVar("N", bound="Node")
 
@@ -172,11 +181,13 @@ class Node:
                 f"choose by value with np.where, and return what is wanted outside"
             )
         start = differentiated.get()
-        if start is not None and self.requires_grad and self.order >= start:
+        inside = start is not None and self.order >= start and "a function that is differentiated"
+        inside = inside or (how != ".data" and type(scopes.get()) is Watched and "mg.debug()")
+        if inside and self.requires_grad:
             raise TypeError(
-                f"{how} of {self.describe()} inside a function that is differentiated would lose its gradient without "
-                f"a word: compute with NumPy's functions (np.exp for math.exp); to leave it out of the gradient, take "
-                f"t.detach() or mg.stop_gradient(t)"
+                f"{how} of {self.describe()} inside {inside} would lose its gradient without a word: compute "
+                f"with NumPy's functions (np.exp for math.exp); to leave it out of the gradient, take t.detach() or "
+                f"mg.stop_gradient(t)"
             )
 
     @property
@@ -206,14 +217,15 @@ class Node:
     @property
     def grad(self) -> Array | None:
         """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
-        g = self._cotangent
-        if g is not None:
-            shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
-            if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self.value.shape:
-                g = np.array(np.broadcast_to(g, self.shape))
-            self._grad = g if self._grad is None else self._grad + g
-            self._cotangent = None
-        return self._grad
+        with _accumulating:
+            g = self._cotangent
+            if g is not None:
+                shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
+                if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self.value.shape:
+                    g = np.array(np.broadcast_to(g, self.shape))
+                total = g if self._grad is None else self._grad + g
+                self._grad, self._cotangent = total, None
+            return self._grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -224,6 +236,20 @@ class Node:
     def zero_grad(self) -> None:
         """Forget the gradient: ``.grad`` is None again."""
         self._grad = self._cotangent = None
+
+
+def accumulate(cotangents: Mapping[Any, Any]) -> None:
+    """Add to the gradient of every node what a reverse walk has found for it: to all of them, or to none.
+
+    The interpreter handles an interruption, and lets another thread run, between two instructions of its own; storing
+    the sums is one instruction.
+    """
+    with _accumulating:
+        sums = [g if x._cotangent is None else x._cotangent + g for x, g in cotangents.items()]
+        deque(map(_store_cotangent, cotangents, sums), maxlen=0)
+
+
+_store_cotangent: Callable[[Node, Any], None] = Node.__dict__["_cotangent"].__set__
 
 
 def leaf_holding(kind: type[N], primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
@@ -256,6 +282,8 @@ def result(
     node.options = options
     node.scope = path
     node.order = next(_count)
+    if type(path) is Watched:
+        watcher.get().see_node(node)
     return node
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .context import recording
+from .context import recording, watcher
 from .node import N, Node
 from .primitives import cast
 from .rules import same
@@ -94,7 +94,7 @@ def _walked(
     narrowed: set[N],
 ) -> dict[N, Any]:
     """Complete ``found``, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
-    get = found.get
+    get, watch = found.get, watcher.get()
     for node in nodes:
         rule = node.rule
         if rule is None:
@@ -114,17 +114,17 @@ def _walked(
         elif type(derivatives) is not tuple:
             derivatives = rule.vjps(operands)
         plain = 0 if node.options else len(args)
-        for i, derivative in enumerate(derivatives):
-            x = operands[i]
+        for x, a, derivative in zip(operands, args, derivatives, strict=False):
             if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
                 continue
-            if derivative is same:
+            if watch is not None:
+                c = watch.cotangent(node, x, derivative, g, y, args)
+            elif derivative is same:
                 c = g
             elif plain == 2:  # unpacking them costs 3 % of the smallest network's step
                 c = derivative(g, y, args[0], args[1])
             else:
                 c = derivative(g, y, *args, **node.options)
-            a = args[i]
             if narrow and c.shape != a.shape:
                 narrowed.add(x)
             elif c.shape != a.shape:
@@ -211,9 +211,11 @@ def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
     try:
         return unbroadcast(c, shape)
     except ValueError:
+        watch = watcher.get()
         raise RuntimeError(
             f"the rule of {node.op} returned a cotangent of shape {c.shape} for an argument of shape {shape}; "
             f"a derivative returns the argument's shape, or one that broadcasting made of it (see mg.rule)"
+            + ("" if watch is None else f"; {watch.recorded_at(node)}")
         ) from None
 
 

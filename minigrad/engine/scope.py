@@ -6,15 +6,12 @@ It keeps no graph alive, and costs nothing where nothing is recorded in a scope.
 """
 
 import sys
-from collections.abc import Mapping
-from contextlib import ContextDecorator
-from contextvars import Token
 from inspect import CO_OPTIMIZED
 from sys import getrefcount
 from types import FrameType
 from weakref import WeakValueDictionary
 
-from .context import scopes
+from .context import Path, Region
 from .node import Node
 
 
@@ -30,7 +27,7 @@ class ScopeName(str):
         return scope
 
 
-class scope(ContextDecorator):
+class scope(Region):
     """Group what is recorded inside the context under a name; scopes nest. Pictures draw a scope as a box.
 
     What the block assigns is called by its variable where nothing else names it, such as ``layer 1.Z``. A scope holds
@@ -60,29 +57,32 @@ class scope(ContextDecorator):
         if not isinstance(name, str) or not name:
             raise TypeError(f"scope: the name is a string that is not empty, not {name!r}")
         self.name = name
-        self._entered: list[tuple[ScopeName, Token[tuple[str, ...] | None]]] = []
+
+    def change(self, path: Path, token: ScopeName) -> Path:
+        """Return the scopes with one more inside them."""
+        return None if path is None else (*path, token)
 
     def __enter__(self) -> None:
-        outer, name = scopes.get(), ScopeName(self.name)
-        self._entered.append((name, scopes.set(None if outer is None else (*outer, name))))
+        self.enter(ScopeName(self.name))
 
     def __exit__(self, *error: object) -> None:
-        name, token = self._entered.pop()
-        scopes.reset(token)
-        held = sys._getframe(1).f_locals
-        for variable, value in held.items():
-            if isinstance(value, Node) and value.scope and value.scope[-1] is name:
+        name: ScopeName = self.leave()
+        for variable, value in variables(sys._getframe(1)).items():
+            if value.scope and value.scope[-1] is name:
                 name.assigned[variable] = value
-        _forget(held, sys._getframe(1))
 
 
-_UNSHARED = 4  # references that getrefcount sees to a frame's own copy: the frame, two variables, its argument
+_UNSHARED = 3  # references that getrefcount sees to a frame's own copy: the frame, a variable, its argument
 
 
-def _forget(held: Mapping[str, object], frame: FrameType) -> None:
-    """Empty the copy of a function's variables that the interpreter made and would keep, unless locals() gave it out.
+def variables(frame: FrameType) -> dict[str, Node]:
+    """Return the variables of a frame that hold nodes.
 
-    From Python 3.13 on there is no copy.
+    The copy of a function's variables that the interpreter makes for this is emptied, for the frame would keep it;
+    unless locals() gave it out. From Python 3.13 on there is no copy.
     """
+    held = frame.f_locals
+    nodes = {name: value for name, value in held.items() if isinstance(value, Node)}
     if frame.f_code.co_flags & CO_OPTIMIZED and isinstance(held, dict) and getrefcount(held) <= _UNSHARED:
         held.clear()
+    return nodes

@@ -11,6 +11,7 @@ import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from sys import getrefcount
 from types import FrameType
 from typing import Any
 
@@ -18,11 +19,12 @@ import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
-from .node import NO_OPTIONS, Node, ancestors, leaf_holding
+from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding
 from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, recorder
 from .reverse import walk
 from .rules import RULES
+from .scope import variables
 
 _RECORDERS = {ufunc: recorder(ufunc) for ufunc in RULES if isinstance(ufunc, np.ufunc)}
 
@@ -39,6 +41,8 @@ def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
     def update(self: Tensor, other: Any) -> Any:
         start = differentiated.get()
         if self.rule is not None or not self.requires_grad or (start is not None and self.order >= start):
+            if getrefcount(self) > _REFERENCES_OF_A_NAME:
+                _refuse_other_names(self, sign, sys._getframe(1))
             return NotImplemented  # Python then computes self - other, and gives the result the name
         if scopes.get() is not None:
             name = self.name or "t"
@@ -50,6 +54,33 @@ def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
         return self
 
     return update
+
+
+def _refuse_other_names(t: Tensor, sign: str, frame: FrameType) -> None:
+    """Refuse ``b += ...`` after ``b = a``: NumPy changes the array that both names have, and here a would stay."""
+    names = [name for name, value in variables(frame).items() if value is t]
+    if len(names) > 1:
+        raise TypeError(
+            f"{sign} on {t.describe()}, which is called {' and '.join(names)} here: NumPy would change it under each "
+            f"of these names, and a recorded value stays; write {names[-1]} = {names[-1]} {sign[0]} ..., which gives "
+            f"this name alone to the result"
+        )
+
+
+class _Probe:
+    """What ``t += ...`` sees of the references to t where one name holds it."""
+
+    def __iadd__(self, other: Any) -> Any:
+        return getrefcount(self)
+
+
+def _references_of_a_name() -> int:
+    probe: Any = _Probe()
+    probe += 0
+    return int(probe)
+
+
+_REFERENCES_OF_A_NAME = _references_of_a_name()
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,6 +217,7 @@ class Tensor(Node):
         """Return how a leaf is copied and pickled: as a leaf of its own. A result is not copied without its graph."""
         if self.rule is not None:
             raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
+        self.refuse_escape("a copy")
         return Tensor, (np.array(self.value), self.name, self.requires_grad)
 
     def __repr__(self) -> str:
@@ -252,9 +284,7 @@ class Tensor(Node):
         """
         if traced.get():
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
-        for node, g in walk({self: self.seed(gradient)}, narrow=True).items():
-            earlier = node._cotangent
-            node._cotangent = g if earlier is None else earlier + g
+        accumulate(walk({self: self.seed(gradient)}, narrow=True))
 
     def seed(self, gradient: Any = None) -> Any:
         """Return the cotangent that a reverse walk from here starts with: ``gradient``, checked, or 1 for a scalar."""

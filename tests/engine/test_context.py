@@ -63,3 +63,21 @@ def test_no_grad_and_scope_end_with_an_exception_and_nest():
         return W * 2
 
     assert not evaluate().requires_grad and not evaluate().requires_grad
+
+
+@pytest.mark.parametrize(
+    "regions", [(mg.no_grad, mg.no_grad), (mg.no_grad, lambda: mg.scope("a")), (mg.debug, mg.no_grad)]
+)
+def test_contexts_that_end_in_another_order_leave_recording_as_it_was(regions):
+    def held(region):
+        with region():
+            yield
+
+    first, second = map(held, regions)
+    with mg.scope("outer"):
+        next(first), next(second)
+        first.close()
+        assert (leaf() * 2).requires_grad == (regions[1] is not mg.no_grad)
+        second.close()
+        assert (leaf() * 2).scope == ("outer",) and (leaf() * 2).requires_grad
+    assert (leaf() * 2).scope == ()

@@ -1,6 +1,8 @@
 """Doors through which a gradient could get lost without a word, and arrays that change after they were recorded."""
 
+import copy
 import math
+import pickle
 import statistics
 
 import numpy as np
@@ -116,3 +118,33 @@ def test_a_result_and_an_argument_of_a_transform_are_rebound_as_everybody_writes
 
     x = np.array([1.0, 2.0])
     assert np.array_equal(mg.grad(loss)(x), [8.0, 16.0]) and np.array_equal(x, [1.0, 2.0])
+
+
+def test_an_update_under_one_of_two_names_is_refused():
+    W = mg.Tensor([1.0, 2.0], "W")
+    a = W * 10
+    b = a
+    with pytest.raises(TypeError, match=r"\+= on .*called a and b here.*write b = b \+"):
+        b += 1
+    with pytest.raises(TypeError, match=r"\*= on"):
+        a *= 2
+    assert np.array_equal(a.data, [10.0, 20.0])
+
+
+def test_an_update_of_what_one_name_holds_is_taken_wherever_else_the_graph_uses_it():
+    W = mg.Tensor([1.0, 2.0], "W")
+    h = W * 2
+    h += np.tanh(h)
+    states = {"h": h * 1}
+    states["h"] -= W
+    listed = [W * 3]
+    listed[0] /= 2
+    assert np.allclose((states["h"] + listed[0]).data, W.data * 2.5 + np.tanh(2 * W.data))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_no_copy_leaves_a_function_that_is_differentiated(copied):
+    with pytest.raises(TypeError, match=r"a copy of .* would lose its gradient"):
+        mg.grad(lambda w: np.sum(copied(w) ** 2))(np.ones(2))
+    W = mg.Tensor([1.0], "W")
+    assert copied(W).name == "W" and copied(W) is not W

@@ -350,7 +350,9 @@ NAN_FREE_KINKS = [
 @pytest.mark.parametrize("f", [np.max, np.min], ids=["max", "min"])
 def test_an_extremum_of_nan_passes_nan_on(f):
     with np.errstate(all="ignore"):
-        assert np.array_equal(np.isnan(gradient(lambda x: f(x, axis=1), [[1.0, math.nan], [2.0, 3.0]])[0])[:, 0], [1, 0])
+        assert np.array_equal(
+            np.isnan(gradient(lambda x: f(x, axis=1), [[1.0, math.nan], [2.0, 3.0]])[0])[:, 0], [1, 0]
+        )
 
 
 def test_the_second_derivative_of_prod_is_exact_at_zeros():
