@@ -392,21 +392,10 @@ def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
 
 @rewrite(RUNNING, np.sum)
 def a_sum_of_products_is_an_inner_product(m: Rewriter, e: Expr) -> Expr | None:
-    """Σ a · b over all entries, and Σ (a · b ± c · d) as two: each product is rounded either way."""
+    """Σ a · b over all entries is the inner product of a and b."""
     (a,) = e.args
     if e.dtype not in BLAS or a.dtype != e.dtype or e.options.get("axis") is not None or e.options.get("keepdims"):
         return None
-    total = _inner_product(m, a)
-    if total is not None or a.function not in (np.add, np.subtract):
-        return total
-    if any((x.shape, x.dtype) != (a.shape, a.dtype) or x.function is LITERAL for x in a.args):
-        return None
-    parts = [_inner_product(m, x) for x in a.args]
-    return None if None in parts else m.simplified(a.function, [x for x in parts if x is not None], {}, (), e.dtype)
-
-
-def _inner_product(m: Rewriter, a: Expr) -> Expr | None:
-    """Σ u · v for the product u · v that an expression is."""
     if a.function not in (np.square, np.multiply):
         return None
     factors = (*a.args, *a.args) if a.function is np.square else a.args
