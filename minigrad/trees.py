@@ -25,8 +25,8 @@ Tree = Any  # a container, None, or a leaf of any type
 #   (type, length)   a sequence
 #   (dict, keys)     a dictionary, the keys in their order of insertion: a program may go through it in that order
 #   None             None
-#   dtype, shape     an array or a NumPy scalar
-#   type             another leaf, such as a Python number
+#   dtype, shape     an array, in memory or in a file, or a NumPy scalar
+#   type             another leaf, such as a Python number or a masked array
 Structure = tuple[Any, ...]
 
 
@@ -82,7 +82,7 @@ def collect(branches: Iterable[Tree], leaves: list[Any], structure: list[Any]) -
             structure.append(None)
         else:
             leaves.append(x)
-            structure += (x.dtype, x.shape) if isinstance(x, np.ndarray | np.generic) else (kind,)
+            structure += (x.dtype, x.shape) if isinstance(x, np.generic | np.memmap) else (kind,)
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:

@@ -14,6 +14,8 @@ scopes: ContextVar[Path] = ContextVar("minigrad_scopes", default=())
 # While a program is traced, non-differentiable functions (comparisons, sign, argmax) are recorded too: their value
 # differs from call to call.
 traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
+# The results of functions that are not pure, in the order in which they were called, while somebody notes them.
+impure_calls: ContextVar[list[Any] | None] = ContextVar("minigrad_impure_calls", default=None)
 # While a transform runs the function that it differentiates: the order of the first node that may depend on its
 # arguments. None elsewhere.
 differentiated: ContextVar[int | None] = ContextVar("minigrad_differentiated", default=None)
@@ -97,8 +99,9 @@ class _Setting:
     def __init__(self, variable: ContextVar[Any], value: Any) -> None:
         self._variable, self._value = variable, value
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         self._token: Token[Any] = self._variable.set(self._value)
+        return self._value
 
     def __exit__(self, *error: object) -> None:
         self._variable.reset(self._token)
@@ -107,6 +110,11 @@ class _Setting:
 def tracing() -> _Setting:
     """Return a context in which non-differentiable functions record too, so that all of a computation is written."""
     return _Setting(traced, True)
+
+
+def noting() -> _Setting:
+    """Return a context that gives a list, to which the results of functions that are not pure are added."""
+    return _Setting(impure_calls, [])
 
 
 def differentiating(start: int) -> _Setting:

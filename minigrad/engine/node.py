@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -81,6 +81,7 @@ class Node:
         *("rule", "operands", "primals", "options", "scope", "order", "__weakref__"),
     )
 
+    recorded_as: ClassVar[Any]  # the class of what is computed from it
     primal: Any
     _buffer: Array | None
     _grad: Array | None
@@ -268,11 +269,17 @@ def result(
     requires_grad: bool,
     like: N,
 ) -> N:
-    """Return the node of a call that was just computed, of the class of ``like``; in ``no_grad`` a leaf."""
+    """Return the node of a call that was just computed, of the class that goes with ``like``; in ``no_grad`` a leaf.
+
+    While a program is traced, ``no_grad`` keeps out gradients alone: the value differs from call to call.
+    """
     path = scopes.get()
     if path is None:
-        return leaf_holding(type(like), value)
-    node: N = _new(type(like))
+        if not traced.get():
+            leaf: N = leaf_holding(like.recorded_as, value)
+            return leaf
+        path, requires_grad = (), False
+    node: N = _new(like.recorded_as)
     node.primal = value
     node._buffer = node._grad = node._cotangent = node._source = node.name = None
     node.requires_grad = requires_grad

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import composed, linear_algebra, vjps  # noqa: F401 - they write the table of rules
 from .arrays import frozen, private
-from .context import traced
+from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule
 from .node import NO_OPTIONS, Node, result
 from .rules import RULES, Rule
@@ -75,7 +75,10 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     except (ValueError, TypeError, IndexError) as error:
         raise failed(function, args, error) from error
     assert tensor is not None
-    return result(rule, value, tuple(operands), tuple(primals), options, requires, tensor)
+    node = result(rule, value, tuple(operands), tuple(primals), options, requires, tensor)
+    if not rule.pure and (calls := impure_calls.get()) is not None:
+        calls.append(node)
+    return node
 
 
 def _constant(a: Any) -> Any:

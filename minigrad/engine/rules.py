@@ -55,6 +55,8 @@ class Rule:
         Whether the result may share memory with the first argument.
     reduces : np.ufunc or None
         The ufunc whose ``reduce`` it is.
+    pure : bool
+        Whether it depends on its arguments alone and changes nothing, so that one call may stand for several.
     varying_shape : bool
         Whether the shape of its result depends on the values of its arguments.
     sign : str or None
@@ -75,6 +77,7 @@ class Rule:
     jumps: bool = False
     view: bool = False
     reduces: np.ufunc | None = None
+    pure: bool = True
     varying_shape: bool = False
     sign: str | None = None
 
@@ -111,7 +114,7 @@ def define(row: Rule) -> None:
             setattr(known, field.name, getattr(row, field.name))
 
 
-def rule(function: Function, *derivatives: Derivative | None) -> Function:
+def rule(function: Function, *derivatives: Derivative | None, pure: bool = False) -> Function:
     """Teach minigrad the derivatives of a function.
 
     Parameters
@@ -125,6 +128,10 @@ def rule(function: Function, *derivatives: Derivative | None) -> Function:
         that broadcasting made of it. Written in NumPy it works for second derivatives too. It must not write to what
         it is given. None says that no gradient passes through that argument; without any derivative the function is
         non-differentiable, and gives plain arrays.
+    pure : bool
+        Whether your function depends on its arguments alone and changes nothing else. A compiled program calls one
+        that may draw random numbers or keep a state as often as it is written, and in that order; of a pure one it
+        calls what it needs, equal calls once. NumPy's functions and ufuncs are pure.
 
     Returns
     -------
@@ -148,9 +155,12 @@ def rule(function: Function, *derivatives: Derivative | None) -> Function:
         if part is not None and not callable(part):
             raise TypeError(f"rule: {part!r} is not callable; give a function and one derivative per argument, or None")
     implementation = None
-    if not isinstance(function, np.ufunc | type(np.sum)):  # NumPy's own dispatch on their arguments already
+    if isinstance(function, np.ufunc | type(np.sum)):  # which dispatch on their arguments already
+        pure = True
+    else:
         implementation, function = _copying(function), dispatching(function)
-    define(Rule(function, tuple(d and _copying(d) for d in derivatives), implementation=implementation))
+    vjps = tuple(d and _copying(d) for d in derivatives)
+    define(Rule(function, vjps, implementation=implementation, pure=pure, jumps=True))  # nobody knows where it jumps
     return function
 
 

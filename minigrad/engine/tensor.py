@@ -215,6 +215,7 @@ class Tensor(Node):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a leaf is copied and pickled: as a leaf of its own. A result is not copied without its graph."""
+        self.refuse_escape("a copy")
         if self.rule is not None:
             raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
         self.refuse_escape("a copy")
@@ -390,6 +391,9 @@ class Tensor(Node):
         dtype = np.dtype(dtype)
         copy: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
         return copy
+
+
+Tensor.recorded_as = Tensor
 
 
 def _is_at(frame: FrameType, operation: str) -> bool:

@@ -99,6 +99,10 @@ class Expressions:
         """Return the expression of a call, as it is."""
         return self._expr(_key_of_call(function, args, options, shape), function, tuple(args), options, shape, dtype)
 
+    def once(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+        """Return the expression of a call that no other call equals."""
+        return self._expr(object(), function, tuple(args), options, shape, dtype)
+
     def find(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Expr | None:
         """Return a call that was made before; None where it was not."""
         return self._made.get(_key_of_call(function, args, options, shape))

@@ -5,23 +5,28 @@
     memory     every result gets its place in memory                                                     (memory.py)
     emit       the program becomes Python source that writes into this memory                            (emit.py)
 
-A graph is recorded for one signature: the form, shapes and dtypes of the arguments. The compiled function keeps a
-program for each of the latest signatures.
+A graph is recorded for one signature: the form, shapes and dtypes of the arguments, and strings among them. The
+compiled function keeps a program for each of the latest signatures. Python numbers are arguments too (numbers.py).
+
+Nothing is locked: threads that meet a new signature at once each trace it, and the last program stays. A lock held
+while f runs would hang a forked process, or two functions that wait for each other.
 """
 
 import functools
 import inspect
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from minigrad import trees
-from minigrad.engine.context import recording, tracing
+from minigrad.engine.context import noting, recording, tracing
 from minigrad.engine.errors import called
 from minigrad.engine.node import ancestors, leaf_holding
 from minigrad.engine.primitives import detach, getitem, identity
@@ -31,12 +36,12 @@ from minigrad.text.expressions import known
 from minigrad.text.numpy_code import Names
 
 from .emit import Source, emit
+from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
 
 Function = Callable[..., Any]
 
 _SIGNATURES = 32  # programs that a compiled function keeps
-_NUMBERS = (bool, int, float)
 
 
 def compile(f: Function) -> "Compiled":
@@ -50,15 +55,16 @@ def compile(f: Function) -> "Compiled":
     Parameters
     ----------
     f : callable
-        It takes arrays, numbers, and lists, tuples and dicts of them, and returns the same; it may be a transform, such
-        as ``mg.value_and_grad(loss)``, or a whole training step with an optimiser's update.
+        It takes arrays, numbers, strings, None, and lists, tuples and dicts of them, and returns arrays and numbers in
+        the same containers; it may be a transform, such as ``mg.value_and_grad(loss)``, a whole training step with an
+        optimiser's update, or a method.
 
     Returns
     -------
     Compiled
         A function whose results agree with those of ``f`` to rounding; they are new arrays, the caller's own. No
         argument is written to. Threads may call one compiled function at the same time. Called with Tensors (inside
-        another transform, say) it simply calls ``f``.
+        another transform, say) it simply calls ``f``. It pickles where ``f`` does, and is traced anew where it arrives.
 
     Raises
     ------
@@ -69,10 +75,14 @@ def compile(f: Function) -> "Compiled":
 
     Notes
     -----
-    A Python number counts as a 0-d array: of the widest floating dtype among the arguments; an int as int64, or as that
-    dtype where it is narrower. What ``f`` reads from elsewhere is read when it is traced, and stays; Tensors that ``f``
-    uses from outside are read at each call. Side effects of ``f`` (printing, appending to a list) happen while it is
-    traced and never again, and random numbers would stay the same: pass them as arguments.
+    Python numbers compute as in ``f`` itself: with each other as Python's, beside an array in its dtype. A string is
+    given to ``f`` as it is, and has a program of its own. The attributes of a method's instance are arguments: arrays
+    and numbers may differ from call to call, and for any other object there is a program of its own.
+
+    What ``f`` reads from elsewhere is read when it is traced, and stays; Tensors that ``f`` uses from outside are read
+    at each call. Side effects of ``f`` (printing, appending to a list) happen while it is traced and never again, and
+    random numbers would stay the same: pass them as arguments, or draw them in a function taught by ``mg.rule``, which
+    is called as often as it is written, unless it is said to be pure.
 
     Examples
     --------
@@ -97,37 +107,48 @@ class Compiled:
         functools.update_wrapper(self, f)
         self._function = f
         self._programs: OrderedDict[Any, _Runner] = OrderedDict()
-        self._lock = threading.RLock()
+        self._methods: dict[type, _Method] = {}
         self._last: _Runner | None = None
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Return what the function returns, computed by the program for these arguments."""
         leaves: list[Any] = []
-        structure: list[Any] = []
+        structure: list[Any] = [len(args)]
         trees.collect(args, leaves, structure)
         if options:
             trees.collect((options,), leaves, structure)
+        structure += [x for x in leaves if type(x) in _STATIC]
         signature = tuple(structure)
         runner = self._programs.get(signature)
         if runner is None:
             if any(isinstance(x, Tensor) for x in leaves):
                 return self._function(*args, **options)
-            runner = self._compiled(signature, args, options)
-        elif runner is not self._last:
-            with self._lock:
-                if signature in self._programs:
-                    self._programs.move_to_end(signature)
-        self._last = runner
+            runner = self._last = self._programs[signature] = _Runner(self._function, args, options)
+            if len(self._programs) > _SIGNATURES:
+                self._programs.popitem(last=False)
+            return runner.first(leaves)
+        if runner is not self._last:
+            self._last = runner
+            with suppress(KeyError):  # where another thread has dropped it
+                self._programs.move_to_end(signature)
         return runner(leaves)
 
-    def _compiled(self, signature: Any, args: tuple[Any, ...], options: dict[str, Any]) -> "_Runner":
-        with self._lock:
-            runner = self._programs.get(signature)  # another thread may have been faster
-            if runner is None:
-                runner = self._programs[signature] = _Runner(self._function, args, options)
-                if len(self._programs) > _SIGNATURES:
-                    self._programs.popitem(last=False)
-        return runner
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Return the method of an instance, as a function in a class does."""
+        if instance is None:
+            return self
+        kind = type(instance)
+        if kind not in self._methods:
+            self._methods[kind] = _Method(_of_attributes(self._function, kind))
+        return MethodType(self._methods[kind], instance)
+
+    def __reduce__(self) -> Any:
+        """Return how it is pickled: by name where that leads to it, as a decorated function's, else as what f is."""
+        with suppress(AttributeError, KeyError):
+            name: str = vars(self)["__qualname__"]
+            if attrgetter(name)(sys.modules[self.__module__]) is self:
+                return name
+        return compile, (self._function,)
 
     @property
     def source(self) -> str:
@@ -156,6 +177,53 @@ class Compiled:
         return self._last
 
 
+# --- methods --------------------------------------------------------------------------------------------------------
+
+
+class _Method(Compiled):
+    """The compiled function of the attributes of an instance, called with the instance."""
+
+    def __call__(self, instance: Any, *args: Any, **options: Any) -> Any:
+        attributes = trees.map(lambda x: x if _is_argument(x) else _Kept(x), vars(instance))
+        return super().__call__(attributes, *args, **options)
+
+
+class _Kept:
+    """An attribute that is no argument: a program serves this very object, whatever it equals."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kept) and self.held is other.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+_STATIC = frozenset({str, _Kept})
+
+
+def _of_attributes(f: Function, kind: type) -> Function:
+    """Return the function that calls the method f on an instance with the given attributes."""
+
+    @functools.wraps(f)
+    def method(attributes: dict[str, Any], *args: Any, **options: Any) -> Any:
+        instance: Any = object.__new__(kind)
+        given = trees.map(lambda x: x.held if isinstance(x, _Kept) else x, attributes)
+        vars(instance).update(given)
+        result = f(instance, *args, **options)
+        for name, x in vars(instance).items():
+            if name not in given or x is not given[name]:
+                raise TypeError(
+                    f"{called(f)} assigns self.{name} while it is traced, which would happen once: return the new "
+                    f"value, and assign it outside"
+                )
+        return result
+
+    return method
+
+
 # --- forms: arrays and numbers, and lists, tuples and dicts of them -------------------------------------------------
 
 
@@ -175,30 +243,32 @@ def _text(tree: Any, names: Names) -> str:
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 
-def _array(x: Any, dtype: np.dtype[Any] | None) -> Any:
-    """Return an argument as a program takes it: an array, or a NumPy scalar for a 0-d array or a number."""
-    return dtype.type(x) if dtype is not None else x if x.ndim else x[()]
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic)
 
 
-def _number_dtypes(leaves: Sequence[Any]) -> list[np.dtype[Any] | None]:
-    """Return the dtype that each Python number counts as; None for arrays."""
-    floating = [x.dtype for x in leaves if type(x) not in _NUMBERS and x.dtype.kind == "f"]
-    widest = np.result_type(*floating) if floating else np.dtype(np.float64)
-    of_int = np.dtype(np.int64) if widest.itemsize >= 8 else widest
-    of_kind = {bool: np.dtype(np.bool_), int: of_int, float: widest}
-    return [of_kind.get(type(x)) for x in leaves]
+def _is_argument(x: Any) -> bool:
+    """Return whether a program takes this: a number, a string, or an array of real numbers."""
+    real = _is_array(x) and x.dtype.kind in "biuf"
+    plain = type(x) is np.ndarray or isinstance(x, np.generic | np.memmap)
+    return type(x) in (*NUMBERS, str) or (real and plain)
+
+
+def _array(x: Any) -> Any:
+    """Return an array as a program takes it: a NumPy scalar where it is 0-d."""
+    return x if x.ndim else x[()]
 
 
 def _checked(x: Any, path: str, f: Function) -> None:
     """Raise TypeError for an argument that is no array of real numbers."""
-    if type(x) in _NUMBERS or (isinstance(x, np.generic | np.ndarray) and x.dtype.kind in "biuf"):
-        if type(x) is not np.ndarray and isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
-            raise TypeError(f"{called(f)}: argument {path} is a {type(x).__name__}; pass a plain array (np.asarray)")
+    if _is_argument(x) or type(x) is _Kept:
         return
-    what = f"an array of {x.dtype}" if isinstance(x, np.ndarray | np.generic) else f"{type(x).__name__} {x!r:.40}"
+    if _is_array(x) and x.dtype.kind in "biuf":
+        raise TypeError(f"{called(f)}: argument {path} is a {type(x).__name__}; pass a plain array (np.asarray)")
+    what = f"an array of {x.dtype}" if _is_array(x) else f"{type(x).__name__} {x!r:.40}"
     raise TypeError(
-        f"{called(f)}: argument {path} is {what}; a compiled function takes arrays of real numbers, numbers, and "
-        f"lists, tuples and dicts of them"
+        f"{called(f)}: argument {path} is {what}; a compiled function takes arrays of real numbers, numbers, "
+        f"strings, and lists, tuples and dicts of them"
     )
 
 
@@ -217,18 +287,25 @@ def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any])
 
 @dataclass(frozen=True)
 class _Trace:
-    """One recorded run of f: the nodes that stand for its arguments, and what it returned, structure and leaves."""
+    """One recorded run of f: the nodes that stand for its arrays, and what it returned, structure and leaves."""
 
     arguments: list[Tensor]
+    arithmetic: Arithmetic
     structure: trees.Structure
     results: list[Tensor]
+    impure: list[Tensor]  # the calls of functions that are not pure
     start: int  # the order that divides what was there before from what f recorded
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The nodes that a call gives values to: those of its arrays, and of what it computes of numbers."""
+        return [*self.arguments, *self.arithmetic.inputs.values()]
 
     def outer(self) -> list[Tensor]:
         """Return the Tensors made before the trace that its results directly depend on."""
         found: dict[Tensor, None] = {}
-        seen = {*self.results, *self.arguments}
-        stack = list(seen.difference(self.arguments))
+        seen = {*self.results, *self.impure, *self.inputs}
+        stack = list(seen.difference(self.inputs))
         while stack:
             node = stack.pop()
             if node.order < self.start:
@@ -242,17 +319,23 @@ class _Trace:
 
 
 def _trace(
-    f: Function, call: trees.Structure, arrays: Sequence[Any], paths: Sequence[str], guarded: bool = True
+    f: Function, call: trees.Structure, given: Sequence[Any], paths: Sequence[str], guarded: bool = True
 ) -> _Trace:
-    """Run f on Tensors in place of the arrays; ``call`` is the structure of its arguments.
+    """Run f on Tensors in place of its arrays and numbers; ``call`` is the structure of its arguments.
 
-    Where ``guarded``, an argument is the result of a function, which unlike a leaf gives no value out while traced.
+    Where ``guarded``, an argument is the result of a function, so that its gradient is not taken unless f does.
     """
     before = _random_states()
-    with recording(), tracing():
-        leaves = [leaf_holding(Tensor, x, path, x.dtype.kind == "f") for x, path in zip(arrays, paths, strict=True)]
+    arithmetic = Arithmetic(given)
+    with recording(), tracing(), noting() as impure:
         start = Tensor(0.0).order
-        nodes = [_guarded(x) for x in leaves] if guarded else leaves
+        nodes: list[Any] = [*given]
+        for i, (x, path) in enumerate(zip(given, paths, strict=True)):
+            if type(x) in NUMBERS:
+                nodes[i] = Number(arithmetic, i, path)
+            elif _is_array(x):
+                leaf = leaf_holding(Tensor, _array(x), path, x.dtype.kind == "f")
+                nodes[i] = _guarded(leaf) if guarded else leaf
         args, options = trees.unflatten(call, nodes)
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
@@ -260,8 +343,10 @@ def _trace(
             f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"
         )
-    results, structure = trees.flatten(tree)
-    return _Trace(nodes, structure, [_result(x, f) for x in results], start)
+    leaves, structure = trees.flatten(tree)
+    results = [_result(x, f, arithmetic) for x in leaves]
+    arguments = [node for node, x in zip(nodes, given, strict=True) if _is_array(x)]
+    return _Trace(arguments, arithmetic, structure, results, impure, start)
 
 
 def _guarded(x: Tensor) -> Tensor:
@@ -280,16 +365,18 @@ def _random_states() -> list[Any]:
     return states
 
 
-def _result(x: Any, f: Function) -> Tensor:
+def _result(x: Any, f: Function, arithmetic: Arithmetic) -> Tensor:
     """Return a leaf of what f returned, as a node; checked."""
+    if type(x) in NUMBERS:
+        x = arithmetic.computed(type(x), x)
     if not isinstance(x, Tensor):
-        if not isinstance(x, np.ndarray | np.generic | bool | int | float):
+        if not _is_array(x):
             raise TypeError(
                 f"{called(f)} returned {type(x).__name__} {x!r:.40}; a compiled function returns arrays, numbers, and "
                 f"lists, tuples and dicts of them"
             )
         return Tensor(x, requires_grad=False)
-    return x
+    return x.as_input(None) if isinstance(x, Number) else x
 
 
 def _refuse_varying_shapes(f: Function, nodes: Sequence[Tensor]) -> None:
@@ -313,37 +400,45 @@ class _Runner:
         paths = _argument_paths(f, args, options)
         for x, path in zip(given, paths, strict=True):
             _checked(x, path, f)
-        self.dtypes = _number_dtypes(given)
-        arrays = [_array(x, dtype) for x, dtype in zip(given, self.dtypes, strict=True)]
-        self.plain = all(type(x) is np.ndarray and x.ndim for x in given)
-        trace = _trace(f, structure, arrays, paths)
+        trace = _trace(f, structure, given, paths)
+        self.arithmetic = trace.arithmetic
+        self.plain = not self.arithmetic.inputs and all(type(x) is np.ndarray and x.ndim for x in given)
         outer = trace.outer()
         self.outer = [x if x.function is None else x.detach() for x in outer]
-        self.source = _source(f, trace, [*trace.arguments, *outer])
+        self.source = _source(f, trace, [*trace.inputs, *outer])
+        self.made = (trace.structure, trace.results) if trace.impure else None
         self.namespace = {"__builtins__": {"range": range, "min": min}, **self.source.namespace}
         exec(self.source.text, self.namespace)
         self.workspaces: list[Function] = []
-        ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) for x in arrays]
+        ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) if _is_array(x) else x for x in given]
         self.retraced = functools.partial(_trace, f, structure, ones, paths, False)
+
+    def first(self, leaves: list[Any]) -> Any:
+        """Return the results for the leaves that were traced; functions that are not pure are not called again."""
+        if self.made is None:
+            return self(leaves)
+        structure, results = self.made
+        self.made = None
+        return trees.unflatten(structure, [np.array(x.value)[()] for x in results])
 
     def __call__(self, leaves: list[Any]) -> Any:
         if not self.plain:
-            leaves = [_array(x, dtype) for x, dtype in zip(leaves, self.dtypes, strict=True)]
+            leaves = [*(_array(x) for x in leaves if _is_array(x)), *self.arithmetic.given(leaves)]
         try:
             run = self.workspaces.pop()
         except IndexError:
             run = self.namespace[self.source.workspace]()
         try:
-            return run(*leaves, *[_array(x.value, None) for x in self.outer])
+            return run(*leaves, *[_array(x.value) for x in self.outer])
         finally:
             self.workspaces.append(run)
 
 
 def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
-    for result in trace.results:
+    for result in [*trace.results, *trace.impure]:
         _refuse_varying_shapes(f, ancestors([result]))
 
     def arranged(texts: list[str], names: Names) -> str:
         return _text(trees.unflatten(trace.structure, texts), names)
 
-    return emit(optimize(inputs, trace.results), arranged)
+    return emit(optimize(inputs, trace.results, trace.impure), arranged)

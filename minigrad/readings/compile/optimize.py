@@ -23,7 +23,7 @@ import numpy as np
 from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
 from minigrad.text import rewrites
-from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, parts_of
+from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, known, parts_of
 from minigrad.text.normal_form import Aim, Rewriter, unbroadcast
 from minigrad.text.numpy_code import Names
 from minigrad.text.rewrites import decides, factor_of
@@ -45,32 +45,35 @@ class Program:
     names: Names
 
 
-def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Program:
-    """Return the program that computes ``results`` from ``inputs``."""
+def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequence[Tensor] = ()) -> Program:
+    """Return the program that computes ``results`` from ``inputs``, and makes each of the ``impure`` calls once."""
     made = _Optimizer()
-    known: dict[Tensor, Expr] = {}
+    of_node: dict[Tensor, Expr] = {}
     for x in inputs:
-        if x not in known:
-            known[x] = made.symbol(made.fresh(x.name or "x"), x.shape, x.dtype)
-    symbols = [known[x] for x in inputs]
-    nodes = ancestors(results, known)
+        if x not in of_node:
+            of_node[x] = made.symbol(made.fresh(x.name or "x"), x.shape, x.dtype)
+    symbols = [of_node[x] for x in inputs]
+    nodes = ancestors([*results, *impure], of_node)
     exact = _exact(nodes)
     uses = Counter([*results, *(x for node in nodes for x in node.operands if x is not None)])
     for node in nodes:
-        if node.function is None:
-            known[node] = made.value(node.value)
+        if node.rule is None:
+            of_node[node] = made.value(node.value)
             continue
         made.exactly = node in exact or node.dtype.kind != "f"
-        args = arguments_of(node, known, made.value)
-        e = made.simplified(node.function, args, node.options, node.shape, node.dtype)
+        args = arguments_of(node, of_node, made.value)
+        if node.rule.pure:
+            e = made.simplified(node.function, args, node.options, node.shape, node.dtype)
+        else:
+            e = made.once(node.function, [made.whole(a) for a in args], node.options, node.shape, node.dtype)
         if uses[node] > 1 and abs(factor_of(e)[0]) != 1:
             e = made.whole(e)  # a factor costs every use a product, a sign is free in sums and products
         number = unbroadcast(e)
         if number.function is LITERAL:
             e = made.repeated(made.literal(node.dtype.type(number.value)), node.shape, node.dtype)
-        known[node] = e
-    outputs = [made.output(known[x]) for x in results]
-    calls = _in_time([e for e in parts_of(outputs) if not e.is_atom])
+        of_node[node] = e
+    outputs = [made.output(of_node[x]) for x in results]
+    calls = _in_time([e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom])
     used = {a for e in calls for a in e.args} | set(outputs)
     constants = {symbol: a for symbol, a in made.constants.items() if symbol in used}
     return Program(symbols, constants, calls, outputs, made.identifiers)
@@ -134,7 +137,7 @@ def inputs_of(e: Expr) -> list[Expr]:
 
 def _in_time(calls: Sequence[Expr]) -> list[Expr]:
     """Return the calls in order; those that need inputs and constants alone wait for their first use."""
-    waiting = {e for e in calls if all(a.is_atom for a in e.args)}
+    waiting = {e for e in calls if all(a.is_atom for a in e.args) and known(e.function).pure}
     ordered: dict[Expr, None] = {}
     for e in calls:
         if e not in waiting:
