@@ -40,7 +40,8 @@ MODULES = (
     *("readings.check.conventions", "readings.check.source", "readings.check.report"),
     *("readings.draw.fold", "readings.draw.formulas", "readings.draw.layout", "readings.draw.drawing"),
     *("readings.draw.page", "readings.draw.picture"),
-    *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit", "readings.compile.compiled"),
+    *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit"),
+    *("readings.compile.numbers", "readings.compile.compiled"),
     *("nn", "optim"),
 )
 
