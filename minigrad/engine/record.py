@@ -70,13 +70,18 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
             return value
         if not isinstance(value, _ARRAYS):
             value = _one_array(value, rule)
-        if requires and not (rule.smooth and len(args) == 1):
-            requires = _passes_gradient(rule, tuple(operands))
+        requires = requires and ((rule.smooth and len(args) == 1) or _passes_gradient(rule, tuple(operands)))
     except (ValueError, TypeError, IndexError) as error:
         raise failed(function, args, error) from error
     assert tensor is not None
     node = result(rule, value, tuple(operands), tuple(primals), options, requires, tensor)
-    if not rule.pure and (calls := impure_calls.get()) is not None:
+    return node if rule.pure else _noted(node)
+
+
+def _noted(node: Node) -> Node:
+    """Return the result of a function that is not pure; a program that is traced must call it too."""
+    calls = impure_calls.get()
+    if calls is not None:
         calls.append(node)
     return node
 
