@@ -76,13 +76,12 @@ def compile(f: Function) -> "Compiled":
     Notes
     -----
     Python numbers compute as in ``f`` itself: with each other as Python's, beside an array in its dtype. A string is
-    given to ``f`` as it is, and has a program of its own. The attributes of a method's instance are arguments: arrays
-    and numbers may differ from call to call, and for any other object there is a program of its own.
+    given to ``f`` as it is, and has a program of its own. The attributes of a method's instance are arguments, too;
+    any other object among them has a program of its own.
 
     What ``f`` reads from elsewhere is read when it is traced, and stays; Tensors that ``f`` uses from outside are read
     at each call. Side effects of ``f`` (printing, appending to a list) happen while it is traced and never again, and
-    random numbers would stay the same: pass them as arguments, or draw them in a function taught by ``mg.rule``, which
-    is called as often as it is written, unless it is said to be pure.
+    random numbers would stay the same: pass them as arguments, or draw them in a function taught by ``mg.rule``.
 
     Examples
     --------
