@@ -327,6 +327,15 @@ class Graph:
             self._cotangents[term] = walk({t.node: seed})
         return self._cotangents[term]
 
+    def cosine(self, node: Tensor, first: str, second: str) -> float | None:
+        """Return the cosine between what two terms send to a node; None where one has no path, NaN where it sends 0."""
+        sent = [self.cotangents(term)[node] for term in (first, second) if node in self.cotangents(term)]
+        if len(sent) < 2:
+            return None
+        with np.errstate(all="ignore"):  # each is scaled, so that squares stay finite
+            a, b = (np.ravel(g).astype(np.float64) / np.max(np.abs(g), initial=0.0) for g in sent)
+            return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))
+
     @property
     def offset(self) -> float:
         """What the root is apart from its terms: the constants that are added to it."""

@@ -141,3 +141,32 @@ def test_the_network_s_gradients_are_those_of_the_course():
     for Wi, bi, dZ, A in zip(W, b, (dZ1, dZ2, dZ3), (X, A1, A2), strict=True):
         np.testing.assert_allclose(Wi.grad, dZ @ A.T + lam / m * Wi.data, rtol=1e-12)
         np.testing.assert_allclose(bi.grad, np.sum(dZ, axis=1, keepdims=True), rtol=1e-12)
+
+
+# --- who_pulls --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def who_pulls():
+    pytest.importorskip("matplotlib")
+    return example("who_pulls")
+
+
+def test_the_cosines_are_those_of_the_gradients_of_each_task_alone(who_pulls):
+    history, p = who_pulls.train(steps=2), who_pulls.parameters()
+    J = who_pulls.cost(p)
+    found = {}
+    for task in ("inside", "angle"):
+        (found[task],) = mg.gradients(mg.explain(J).graph.terms[task].node, [p["W"]])
+        assert history[task][0] == pytest.approx(np.linalg.norm(found[task]))
+    product = np.sum(found["inside"] * found["angle"])
+    assert history["cosine"][0] == pytest.approx(product / (history["inside"][0] * history["angle"][0]))
+    assert history["cosine"][1] != history["cosine"][0]
+
+
+@pytest.mark.slow
+def test_who_pulls_draws_a_figure_and_says_what_one_sees(who_pulls, tmp_path, capsys):
+    history = who_pulls.main(tmp_path)
+    assert "<svg" in (tmp_path / "who_pulls.svg").read_text()
+    against = np.mean(np.array(history["cosine"]) < 0)
+    assert f"in {against:.0%} of the steps the tasks pull against each other" in capsys.readouterr().out

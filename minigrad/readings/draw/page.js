@@ -374,7 +374,7 @@ function contents(node) {
   if (node.shares) {
     parts.push(make("h3", {}, "What its gradient is made of"));
     parts.push(...data.terms.map((term, k) => shareRow(term, node.shares[k], node.why[k])));
-    parts.push(...(node.cosines ?? []).map((words) => make("p", { class: "small" }, words)));
+    parts.push(...node.cosines.map((words) => make("p", { class: "small" }, words)));
   }
   parts.push(make("h3", {}, "Numbers"), statistics(node));
   if (node.shares && !node.gradient) parts.push(make("p", { class: "quiet small" }, "Gradient: not computed yet."));

@@ -16,6 +16,7 @@ import html
 import json
 from collections.abc import Mapping
 from importlib import resources
+from itertools import combinations
 from string import Template
 from typing import Any
 from xml.etree import ElementTree
@@ -25,7 +26,7 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import norm
 from minigrad.readings.derive.derivation import Step
-from minigrad.readings.explain.explanation import Explanation
+from minigrad.readings.explain.explanation import MAX_MEETING, Explanation
 from minigrad.text.expressions import Expr, evaluate
 from minigrad.text.words import headline, number, printable
 
@@ -244,7 +245,7 @@ class _Facts:
             mark, message = self.drawing.marks[node]
             facts["mark"] = {"says": mark, "lines": [printable(line, _REASON) for line in message.splitlines()]}
         if node.requires_grad and (node is not self.graph.root or self.graph.reach[node]):
-            facts["shares"] = self._shares(node)
+            facts |= {"shares": self._shares(node), "cosines": self._cosines(node)}
             facts["why"] = [self._why_not(node, k, term) for k, term in enumerate(self.graph.terms)]
         return facts
 
@@ -271,6 +272,15 @@ class _Facts:
             None if n is None else [_number(n), round(n / whole, 4) if whole and np.isfinite(whole) else 0]
             for n in norms
         ]
+
+    def _cosines(self, node: Tensor) -> list[str]:
+        """Whether the terms that reach a node pull together, in words."""
+        terms = self.graph.terms_of(self.graph.reach[node])
+        cosines = {
+            pair: f"{self.graph.cosine(node, *pair):.2f}".replace("-", "−")
+            for pair in combinations(terms if self.computed and len(terms) <= MAX_MEETING else [], 2)
+        }
+        return [f"cosine {c} between {printable(a, _NAME)} and {printable(b, _NAME)}" for (a, b), c in cosines.items()]
 
     def _why_not(self, node: Tensor, k: int, term: str) -> str:
         """Why a term does not reach a node; "" where it does, and of an operation without a name."""

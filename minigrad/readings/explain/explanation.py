@@ -9,6 +9,7 @@ these values, as at a closed ReLU. The first is read off the edges, the second o
 """
 
 from collections.abc import Collection, Mapping
+from itertools import combinations
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from .reasons import Reasons
 
 NO_PATH = "·"
 MAX_TABLE_ROWS = 60
+MAX_MEETING = 3  # terms that reach one node, whose cosines the table shows
 
 
 def explain(
@@ -146,6 +148,22 @@ class Explanation:
         end, called = self.graph.terms[self._term(term)].node, self._nodes
         return [n for n in self.nodes if called[n] is not end and self.graph.reaches(called[n], term)]
 
+    def cosine(self, node: str, first: str, second: str) -> float | None:
+        """Return the cosine of the angle between what two terms add to d(root)/d(node).
+
+        1 where they pull the same way, -1 where they pull against each other, as at the end of a training, where they
+        hold each other in balance; None where one has no path, NaN where one adds nothing but zeros.
+
+        Examples
+        --------
+        >>> import numpy as np, minigrad as mg
+        >>> w = mg.Tensor([3.0, 4.0], name="w")
+        >>> J = np.sum(np.square(w - 1)).named("fit") + np.sum(np.square(w)).named("L2")
+        >>> round(mg.explain(J).cosine("w", "fit", "L2"), 3)
+        0.998
+        """
+        return self.graph.cosine(self._node(node), self._term(first), self._term(second))
+
     def why(self, node: str, term: str) -> str:
         """Return why the term does or does not reach the node, in words.
 
@@ -170,11 +188,16 @@ class Explanation:
         if left_out:
             half = MAX_TABLE_ROWS // 2
             shown = [*shown[:half], *shown[-half:]]
-        cells = [["node", "", *map(printable, self.terms), "total"]]
-        cells += [self._cells(self._row(name)) for name in shown]
+        rows = [self._row(name) for name in shown]
+        meetings = dict.fromkeys(tuple(t for t, n in row.norms.items() if n is not None) for row in rows)
+        few = max(map(len, meetings)) <= MAX_MEETING
+        pairs = list(dict.fromkeys(pair for terms in meetings for pair in combinations(terms, 2))) if few else []
+        called = ["cosine"] if len(pairs) == 1 else [f"cos({printable(a)}, {printable(b)})" for a, b in pairs]
+        cells = [["node", "", *map(printable, self.terms), "total", *called]]
+        cells += [[*self._cells(row), *(_hundredths(self.cosine(row.name, *pair)) for pair in pairs)] for row in rows]
         if left_out:
-            cells.insert(1 + MAX_TABLE_ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(self.terms) + 2)])
-        return "\n".join([self._headline(), "", *aligned(cells, left=2), "", *self._notes()])
+            cells.insert(1 + MAX_TABLE_ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(cells[0]) - 1)])
+        return "\n".join([self._headline(), "", *aligned(cells, left=2), "", *self._notes(bool(pairs), few)])
 
     # --- the table ---------------------------------------------------------------------------------------------------
 
@@ -196,13 +219,16 @@ class Explanation:
     def _headline(self) -> str:
         return f"{headline(self.graph)} = {number(self.graph.root.item(), 6)}"
 
-    def _notes(self) -> list[str]:
+    def _notes(self, cosines: bool, few: bool) -> list[str]:
         root = self._reasons.called(self.graph.root)
         notes = [
             f"A number is the norm of what a term adds to ∂{root}/∂node; what the terms add makes up the total.",
             f"{NO_PATH} means no path: the term does not depend on the node, whatever the values.",
             "0 means a path on which a factor is 0 at these values. why(node, term) tells which, and why.",
         ]
+        if cosines or not few:
+            which = "The cosine" if few else "cosine(node, term, term)"
+            notes.append(f"{which} is 1 where two terms pull the same way, -1 where they pull against each other.")
         for name, term in self.graph.terms.items():
             if not term.node.requires_grad:
                 notes.append(f"{printable(name)} reaches nothing that is learned: {self._reasons.sources(name)}")
@@ -237,6 +263,10 @@ def _known(what: str, name: str, known: Collection[str]) -> str:
     if name not in known:
         raise ValueError(f"explain knows no {what} called {printable(name)!r}; there are {suggestions(name, known)}")
     return name
+
+
+def _hundredths(cosine: float | None) -> str:
+    return "" if cosine is None else f"{cosine:.2f}"
 
 
 def _norm(a: Any) -> float | None:

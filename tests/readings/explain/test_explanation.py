@@ -141,7 +141,7 @@ def test_the_table_has_norms_and_dots():
     e = mg.explain(J, names)
     lines = {line.split()[0]: line for line in str(e).splitlines() if line}
     assert lines["A2"].split()[-2:] == ["·", f"{np.linalg.norm(e.gradient('A2')):.3g}"]
-    assert lines["W1"].split()[-2] == f"{np.linalg.norm(e.gradient('W1', term='L2')):.3g}"
+    assert lines["W1"].split()[-3] == f"{np.linalg.norm(e.gradient('W1', term='L2')):.3g}"
     assert "learned" in lines["W1"] and "constant" in lines["X"] and "J = cross-entropy + L2" in lines["J"]
     assert "no path" in str(e) and repr(e) == str(e)
 
@@ -412,6 +412,58 @@ def test_no_walk_per_node(monkeypatch):
     monkeypatch.setattr(minigrad.graph, "walk", lambda seeds: walks.append(seeds) or walk(seeds))
     str(e), e.rows(), [(e.gradient(name), [e.why(name, term) for term in e.terms]) for name in e.nodes]
     assert len(walks) == 2
+
+
+# --- do the terms pull together? --------------------------------------------------------------------------------------
+
+
+def two_pulls(first, second, scale=1.0):
+    """Two terms that send given vectors to w, and one that sends nothing there."""
+    w, v = mg.Tensor(np.zeros(len(first)), name="w"), mg.Tensor([1.0], name="v")
+    a, b = np.sum(w * (scale * np.array(first))).named("a"), np.sum(w * np.array(second)).named("b")
+    return mg.explain((a + b + np.sum(v * 2).named("c")).named("J"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "cosine"),
+    [
+        ([3.0, 4.0], [3.0, 4.0], 1),
+        ([3.0, 4.0], [-6.0, -8.0], -1),
+        ([3.0, 4.0], [4.0, -3.0], 0),
+        ([1, 0], [1, 1], 0.5**0.5),
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_the_cosine_is_that_of_the_angle_between_what_two_terms_send(first, second, cosine, scale):
+    e = two_pulls(first, second, scale)
+    assert e.cosine("w", "a", "b") == pytest.approx(cosine, abs=1e-12) == e.cosine("w", "b", "a")
+
+
+def test_there_is_no_cosine_where_a_term_has_no_path():
+    e = two_pulls([1.0], [2.0])
+    assert e.cosine("w", "a", "c") is None and e.cosine("v", "a", "b") is None
+    assert np.isnan(two_pulls([0.0, 0.0], [1.0, 2.0]).cosine("w", "a", "b"))
+    with pytest.raises(ValueError, match="no term called 'd'"):
+        e.cosine("w", "a", "d")
+
+
+def test_the_table_has_the_cosine_where_two_terms_meet():
+    lines = str(two_pulls([3.0, 4.0], [-3.0, -4.0])).splitlines()
+    assert lines[2].endswith("cosine") and next(line for line in lines if line.startswith("w ")).endswith(" -1.00")
+    assert "-1 where they pull against each other" in str(two_pulls([1.0], [1.0]))
+    w = mg.Tensor([1.0, 2.0], name="w")
+    five = mg.explain(sum(np.sum(w**k).named(f"t{k}") for k in range(1, 6)).named("J"))
+    assert "cos(" not in str(five) and "cosine(node, term, term)" in str(five)
+    x = mg.Tensor([1.0], name="x")
+    assert "cosine" not in str(mg.explain(np.sum(x).named("one") + np.sum(mg.Tensor([2.0], name="y")).named("two")))
+
+
+def test_at_a_minimum_two_terms_hold_each_other_in_balance():
+    a, lam = rng().normal(size=(6, 3)), 0.8
+    y = rng().normal(size=6)
+    w = mg.Tensor(np.linalg.solve(a.T @ a + lam * np.eye(3), a.T @ y), name="w")
+    J = np.sum(np.square(a @ w - y)).named("fit") + (lam * np.sum(np.square(w))).named("ridge")
+    assert mg.explain(J).cosine("w", "fit", "ridge") == pytest.approx(-1, abs=1e-9)
 
 
 # --- the example ------------------------------------------------------------------------------------------------------
