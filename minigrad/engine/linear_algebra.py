@@ -20,24 +20,8 @@ import numpy as np
 from numpy.linalg import _linalg
 
 from .primitives import LETTERS, axes_of, concatenate, norm, nowhere_zero, others, ratio
-from .rules import Derivative, Function, Rule, define, dispatching
-from .vjps import kept, others_of_two, plain, row, spread, swap
-
-PARTS: dict[Function, tuple[Function, str]] = {}  # the function that each is a part of, and its name there
-
-
-def _part(function: Function, name: str, *derivatives: Derivative) -> Function:
-    """Write the row of one of the results of a function, and return it as a function of its own."""
-    get = operator.attrgetter(name)
-
-    def part(a: Any, **options: Any) -> Any:
-        return get(function(a, **options))
-
-    part.__name__ = name
-    recorded = dispatching(part)
-    row(recorded, *derivatives, implementation=part)
-    PARTS[recorded] = function, name
-    return recorded
+from .rules import Function, Rule, define, dispatching
+from .vjps import kept, others_of_two, part, plain, row, spread, swap
 
 
 def _eye(a: Any) -> Any:
@@ -96,8 +80,8 @@ def _cofactors(g: Any, y: Any, a: Any) -> Any:
 
 row(cofactors, _cofactors, implementation=plain(cofactors))
 row(np.linalg.det, lambda g, y, a: g[..., None, None] * cofactors(a))
-_sign = _part(np.linalg.slogdet, "sign")
-_logabsdet = _part(np.linalg.slogdet, "logabsdet", lambda g, y, a: g[..., None, None] * swap(np.linalg.inv(a)))
+_sign = part(np.linalg.slogdet, "sign")
+_logabsdet = part(np.linalg.slogdet, "logabsdet", lambda g, y, a: g[..., None, None] * swap(np.linalg.inv(a)))
 
 
 # --- decompositions ---------------------------------------------------------------------------------------------------
@@ -170,9 +154,9 @@ def _r_part(g: Any, y: Any, a: Any) -> Any:
 row(np.linalg.cholesky, _cholesky)
 row(np.linalg.eigvalsh, _eigenvalues)
 row(np.linalg.svdvals, _singular_values)
-_eigh_vectors = _part(np.linalg.eigh, "eigenvectors", _eigenvectors)
-_u, _vh = _part(np.linalg.svd, "U", _u_part), _part(np.linalg.svd, "Vh", _vh_part)
-_q, _r = _part(np.linalg.qr, "Q", _q_part), _part(np.linalg.qr, "R", _r_part)
+_eigh_vectors = part(np.linalg.eigh, "eigenvectors", _eigenvectors)
+_u, _vh = part(np.linalg.svd, "U", _u_part), part(np.linalg.svd, "Vh", _vh_part)
+_q, _r = part(np.linalg.qr, "Q", _q_part), part(np.linalg.qr, "R", _r_part)
 
 
 def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:

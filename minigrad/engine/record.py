@@ -6,14 +6,16 @@ takes 2.8 times the time of hand-written NumPy instead of 2.0.
 """
 
 import operator
+import sys
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
-from . import composed, linear_algebra, vjps  # noqa: F401 - they write the table of rules
+from . import composed, elementwise, linear_algebra, vjps  # noqa: F401 - they write the table of rules
 from .arrays import frozen, private
 from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule
@@ -48,9 +50,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     ValueError, TypeError, IndexError
         NumPy's error, with the Tensors named; TypeError for a function without a rule.
     """
-    rule = RULES.get(function)
-    if rule is None:
-        raise no_rule(function, args)
+    rule = RULES.get(function) or _learned(function, args)
     if rule.composed is not None:
         return _call_composed(function, rule.composed, args, options)
     operands: list[Any] = []
@@ -68,9 +68,11 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
         value = rule.implementation(*primals, **options)
         if rule.derivatives == () and not traced.get():
             return value
+        requires = requires and ((rule.smooth and len(args) == 1) or _passes_gradient(rule, tuple(operands)))
+        if type(value) is tuple and not requires and not traced.get():  # indices, such as those of np.where(t)
+            return value
         if not isinstance(value, _ARRAYS):
             value = _one_array(value, rule)
-        requires = requires and ((rule.smooth and len(args) == 1) or _passes_gradient(rule, tuple(operands)))
     except (ValueError, TypeError, IndexError) as error:
         raise failed(function, args, error) from error
     assert tensor is not None
@@ -84,6 +86,15 @@ def _noted(node: Node) -> Node:
     if calls is not None:
         calls.append(node)
     return node
+
+
+def _learned(function: Callable[..., Any], args: tuple[Any, ...]) -> Rule:
+    """Return the row of a function that is met for the first time: those of SciPy's ufuncs are written then."""
+    if isinstance(function, np.ufunc) and "scipy.special" in sys.modules:
+        import_module(".special", __package__)
+    if function not in RULES:
+        raise no_rule(function, args)
+    return RULES[function]
 
 
 def _constant(a: Any) -> Any:

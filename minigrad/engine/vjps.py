@@ -43,7 +43,7 @@ from .primitives import (
     slab,
     stack,
 )
-from .rules import Derivative, Derivatives, Function, Rule, define, same
+from .rules import Derivative, Derivatives, Function, Rule, define, dispatching, same
 
 Chooser = Callable[[tuple[Any, ...]], Derivatives]
 
@@ -66,6 +66,23 @@ def each(derivative: Derivative) -> Chooser:
 def _first_only(derivative: Derivative) -> Chooser:
     """Return derivatives of a function through whose first argument alone a gradient passes."""
     return lambda operands: (derivative, *(None for _ in operands[1:]))
+
+
+PARTS: dict[Function, tuple[Function, str | int]] = {}  # the function that each is a part of, and its name there
+
+
+def part(function: Function, name: str | int, *derivatives: Derivative) -> Function:
+    """Write the row of one of the results of a function, and return it as a function of its own."""
+    get = operator.itemgetter(name) if isinstance(name, int) else operator.attrgetter(name)
+
+    def computed(a: Any, **options: Any) -> Any:
+        return get(function(a, **options))
+
+    computed.__name__ = name if isinstance(name, str) else function.__name__
+    recorded = dispatching(computed)
+    row(recorded, *derivatives, implementation=computed)
+    PARTS[recorded] = function, name
+    return recorded
 
 
 # --- what several derivatives need ------------------------------------------------------------------------------------

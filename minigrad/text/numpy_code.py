@@ -15,6 +15,7 @@ import builtins
 import inspect
 import keyword
 import math
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
@@ -47,12 +48,13 @@ BINDINGS = {
 }
 
 _HELPERS = {
+    "special": "from scipy import special\n",
     "scatter": '''def scatter(g, index, shape):
     """Zeros of a shape, with g added at an index: the gradient of x[index]."""
     out = np.zeros(shape, g.dtype)
     np.add.at(out, index, g)
     return out
-'''
+''',
 }
 
 _LONGEST = 60  # characters of an identifier
@@ -229,12 +231,22 @@ def call(function: str, arguments: Iterable[str], options: Mapping[str, Any], na
     return Text(f"{function}({', '.join((*arguments, *keywords))})", CALL)
 
 
+def part(
+    function: Callable[..., Any], name: str | int, arguments: Iterable[str], options: Mapping[str, Any], names: Names
+) -> Text:
+    """Return one of the results of a call, such as ``np.linalg.eigh(a).eigenvectors`` or ``np.frexp(a)[1]``."""
+    whole = call(function_name(function, names), arguments, options, names)
+    return Text(whole.code + (f"[{name}]" if isinstance(name, int) else f".{name}"), CALL)
+
+
 def function_name(function: Callable[..., Any], names: Names) -> str:
-    """How the text calls a function: as NumPy's, or by a name that is bound to it."""
+    """How the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
     name = getattr(function, "__name__", "")
-    for module, path in ((np, "np"), (np.linalg, "np.linalg")):
+    for module, path in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
         if getattr(module, name, None) is function:
             return f"{path}.{name}"
+    if getattr(sys.modules.get("scipy.special"), name, None) is function:
+        return f"{names.helper('special')}.{name}"
     return names.bind(function, "function" if name == "<lambda>" else name or "function")
 
 
@@ -280,16 +292,6 @@ def defined(function: Callable[..., Any]) -> Callable[[Sequence[Text], dict[str,
 
     def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
         return call(names.define(function), [a.code for a in arguments], options, names)
-
-    return written
-
-
-def part_of(function: Callable[..., Any], name: str) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
-    """Return the form of one of the results of a function, such as ``np.linalg.eigh(a).eigenvectors``."""
-
-    def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
-        whole = call(function_name(function, names), [a.code for a in arguments], options, names)
-        return Text(f"{whole.code}.{name}", CALL)
 
     return written
 

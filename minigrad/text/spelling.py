@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import linear_algebra, primitives
+from minigrad.engine.vjps import PARTS
 
 from . import mathematics as forms
 from . import numpy_code as code
@@ -100,7 +101,6 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     primitives.nowhere_zero: Spelling(forms.unchanged, numpy=code.unchanged),
     primitives.others: Spelling(numpy=code.defined(primitives.others)),
     linear_algebra.cofactors: Spelling(numpy=code.defined(linear_algebra.cofactors)),
-    **{part: Spelling(numpy=code.part_of(*names)) for part, names in linear_algebra.PARTS.items()},
 }
 _BY_NAME = Spelling()
 
@@ -114,6 +114,8 @@ def numpy(function: Callable[..., Any], arguments: Sequence[Text], options: Mapp
     >>> numpy(np.sum, [a], {"axis": 1, "keepdims": True}, names).code
     'np.sum(a, axis=1, keepdims=True)'
     """
+    if function in PARTS:
+        return code.part(*PARTS[function], [a.code for a in arguments], options, names)
     row, sign = SPELLINGS.get(function, _BY_NAME), sign_of(function)
     if sign and not options:
         if len(arguments) == 2:

@@ -43,7 +43,6 @@ BAD = [
     (lambda: np.add(W, 1, out=np.zeros((2, 3))), TypeError, r"np\.add with out= .*x = x \+ t"),
     (statement("a += v"), TypeError, r"np\.add with out= .*x = x \+ t"),
     (lambda: np.sum(W, axis=s), TypeError, r"np\.sum: axis= is s \(\) float64"),
-    (lambda: np.where(v), TypeError, r"np\.where of v .* returns one array, not a tuple"),
     (lambda: W + "a", TypeError, r"np\.add of W .* and 'a': .*real numbers"),
     (lambda: W * 1j, TypeError, r"np\.multiply of W .* and 1j: .*real numbers"),
     (lambda: np.ones(3, complex) * W, TypeError, r"np\.multiply of array \(3,\) complex128 and W .*real numbers"),

@@ -42,24 +42,24 @@ def test_function_without_a_rule_says_how_to_add_one():
         TypeError, match=r"no rule for np\.fft\.fftshift, called with X \(2, 2\) float64.*mg\.rule\(np\.fft\.fftshift"
     ):
         np.fft.fftshift(X)
-    with pytest.raises(TypeError, match=r"no rule for np\.gcd.*mg\.rule"):
-        np.gcd(X, 2)
+    with pytest.raises(TypeError, match=r"no rule for np\.isnat.*mg\.rule"):
+        np.isnat(X)
 
 
 def test_rule_of_a_numpy_function_of_a_scipy_ufunc_and_of_ones_own(rng):
     special = pytest.importorskip("scipy.special")
     old = replace(RULES[np.linalg.inv])
     mg.rule(np.linalg.inv, lambda g, y, a: -(y.T @ g @ y.T))
-    mg.rule(special.expit, lambda g, y, x: g * y * (1 - y))
+    mg.rule(special.wrightomega, lambda g, y, x: g * y / (1 + y))
     cube = mg.rule(lambda x: x * x * x, lambda g, y, x: 3 * g * x * x)
     try:
         mg.check_grads(np.linalg.inv, (np.eye(3) + 0.1 * rng.normal(size=(3, 3)),))
-        mg.check_grads(special.expit, (rng.normal(size=3),))
+        mg.check_grads(special.wrightomega, (rng.normal(size=3),))
         mg.check_grads(cube, (rng.normal(size=3),))
         assert isinstance(cube(np.ones(2)), np.ndarray)
     finally:
         define(old)
-        for function in (special.expit, cube):
+        for function in (special.wrightomega, cube):
             del RULES[function]
 
 

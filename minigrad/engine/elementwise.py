@@ -1,0 +1,75 @@
+"""Elementwise functions that are no ufuncs, and those of several results."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .primitives import detach
+from .rules import Function, Rule, define
+from .vjps import part, row
+
+_ANGLES = np.arange(256) * (2 * math.pi / 256)  # enough for all x whose I₀(x) is a float64
+
+
+def _sinc(g: Any, y: Any, x: Any) -> Any:
+    """Return (cos πx - sinc x) / x, and near 0, where that cancels, its Taylor series."""
+    series = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(12, 0, -1)]
+    near = np.abs(x) < 0.5
+    small, large = np.where(near, x, 0), np.where(near, 1, x)
+    slope = 0 * small
+    for coefficient in series:
+        slope = slope * small * small + coefficient
+    return g * np.where(near, slope * small, (np.cos(math.pi * large) - np.sinc(large)) / large)
+
+
+def _i0(g: Any, y: Any, x: Any) -> Any:
+    """Return I₁, the mean of cos t exp(x cos t) over a period: the trapezoidal rule is exact to rounding."""
+    cos = np.cos(_ANGLES).astype(x.dtype)
+    return g * np.mean(cos * np.exp(x[..., None] * cos), axis=-1)
+
+
+row(np.sinc, _sinc)
+row(np.i0, _i0)
+row(np.unwrap, lambda g, y, p, discont=None, axis=-1, period=2 * math.pi: g, jumps=True)
+for _flat in (np.angle, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.gcd, np.lcm, np.bitwise_count):
+    row(_flat)
+_exponent = part(np.frexp, 1)
+
+
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    largest = np.finfo(x.dtype).max
+    x = np.where(np.isnan(x), nan, x)
+    x = np.where(x == math.inf, largest if posinf is None else posinf, x)
+    return np.where(x == -math.inf, -largest if neginf is None else neginf, x)
+
+
+def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **options: Any) -> Any:
+    conditions = condlist if isinstance(condlist, list | tuple) and np.ndim(condlist[0]) == x.ndim else [condlist]
+    otherwise = [~np.any(np.stack(conditions), axis=0)] if len(funclist) == len(conditions) + 1 else []
+    y = np.zeros(x.shape, x.dtype)
+    for condition, function in zip([*conditions, *otherwise], funclist, strict=True):
+        if callable(function):  # is never called outside of its condition, where it may have no value
+            inside = detach(np.ravel(x)[np.argmax(condition)]) if x.size else 0
+            function = function(np.where(condition, x, inside), *args, **options)
+        y = np.where(condition, function, y)
+    return y
+
+
+def _frexp(x: Any) -> Any:
+    exponent = _exponent(x)
+    return np.ldexp(x, -exponent), exponent
+
+
+_COMPOSED: dict[Function, Function] = {
+    np.frexp: _frexp,
+    np.imag: lambda val: np.zeros(val.shape, val.dtype),
+    np.iscomplexobj: lambda x: False,
+    np.isrealobj: lambda x: True,
+    np.nan_to_num: _nan_to_num,
+    np.piecewise: _piecewise,
+    np.real: lambda val: +val,
+    np.real_if_close: lambda a, tol=100: +a,
+}
+for _function, _lines in _COMPOSED.items():
+    define(Rule(_function, (), composed=_lines))

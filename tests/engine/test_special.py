@@ -1,0 +1,114 @@
+"""SciPy's ufuncs: recorded when SciPy is there, with derivatives to second order."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rows import assert_row
+
+import minigrad as mg
+
+special = pytest.importorskip("scipy.special")
+
+REAL = np.array([[-1.3, 0.4, 0.9], [-0.2, 1.7, 2.1]])
+POSITIVE = np.array([[0.3, 0.8, 1.6], [2.2, 1.3, 0.6]])
+UNIT = np.array([[0.2, 0.45, 0.9], [0.6, 0.35, 0.7]])
+
+UNARY = {
+    **dict.fromkeys(
+        (
+            *("expit", "log_expit", "erf", "erfc", "erfi", "erfcx", "dawsn", "ndtr", "log_ndtr", "exprel", "cosm1"),
+            *("exp2", "exp10", "expm1", "sindg", "cosdg", "tandg", "i0", "i1", "i0e", "i1e", "j0", "j1", "sici"),
+            *("shichi", "fresnel", "airy"),
+        ),
+        REAL,
+    ),
+    **dict.fromkeys(
+        (
+            *("gamma", "rgamma", "gammaln", "loggamma", "psi", "digamma", "entr", "log1p", "cbrt", "exp1", "expi"),
+            *("y0", "y1", "k0", "k1", "k0e", "k1e", "cotdg", "spence"),
+        ),
+        POSITIVE,
+    ),
+    **dict.fromkeys(("logit", "erfinv", "erfcinv", "ndtri", "ellipk", "ellipe", "ellipkm1"), UNIT),
+    "ndtri_exp": -POSITIVE,
+}
+TWO = {
+    **dict.fromkeys(("xlogy", "rel_entr", "kl_div", "beta", "betaln", "poch", "boxcox", "powm1"), (POSITIVE, UNIT)),
+    **dict.fromkeys(("huber", "pseudo_huber"), (POSITIVE, REAL)),
+    **dict.fromkeys(("xlog1py", "owens_t"), (REAL, POSITIVE)),
+    **dict.fromkeys(("boxcox1p", "inv_boxcox", "inv_boxcox1p"), (UNIT, UNIT)),
+    "binom": (3 + POSITIVE, UNIT),
+}
+OF_LAST = {
+    **{f"{f} of order {v}": (f, (v,), POSITIVE) for f in ("jv", "yv", "iv", "ive", "kv", "kve") for v in (0.0, 1.5)},
+    **{f"{f} of order {n}": (f, (n,), POSITIVE) for f in ("jn", "yn", "kn", "expn") for n in (0, 1, 2)},
+    **{f: (f, (1.4,), POSITIVE) for f in ("gammainc", "gammaincc", "hyp0f1")},
+    **{f: (f, (1.4,), UNIT) for f in ("gammaincinv", "gammainccinv")},
+    **{f: (f, (1.4, 2.3), UNIT) for f in ("betainc", "betaincc", "betaincinv", "betainccinv", "hyp1f1", "hyperu")},
+    "hyp2f1": ("hyp2f1", (0.5, 1.5, 2.0), UNIT),
+    "zeta": ("zeta", (2.5,), POSITIVE),
+}
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_of_one_argument(name):
+    f = getattr(special, name)
+    assert_row(f, [UNARY[name]], rtol=1e-7)
+
+
+def test_lamberts_function_is_real():
+    mg.check_grads(special.lambertw, (POSITIVE,))
+    np.testing.assert_allclose(special.lambertw(mg.Tensor(POSITIVE)).data, special.lambertw(POSITIVE).real)
+    assert np.isnan(special.lambertw(mg.Tensor(-1.0)).data)
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_of_two_arguments(name):
+    assert_row(getattr(special, name), TWO[name], rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", OF_LAST)
+def test_of_the_last_argument(name):
+    function, first, x = OF_LAST[name]
+    f = getattr(special, function)
+    assert_row(lambda x: f(*first, x), [x], rtol=1e-7)
+
+
+def test_where_a_closed_form_is_missing_it_is_said():
+    with pytest.raises(TypeError, match=r"scipy\.special\.gammainc by its argument a .*t\.data"):
+        mg.grad(special.gammainc)(1.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (lambda x: special.xlogy(0.0, x), 0.0, 0.0),
+        (special.i1, 0.0, 0.5),
+        (special.ellipk, 0.0, np.pi / 8),
+        (lambda p: special.boxcox(2.0, p), 0.0, np.log(2) ** 2 / 2),
+        (special.exprel, 0.0, 0.5),
+        (special.lambertw, 0.0, 1.0),
+        (special.spence, 1.0, -1.0),
+        (special.log_ndtr, -1e4, 1e4),
+    ],
+)
+def test_values_at_the_edges_of_formulas(f, x, slope):
+    assert mg.grad(f)(x) == pytest.approx(slope)
+
+
+def test_scipy_is_not_imported_and_its_ufuncs_are_learned_when_met():
+    code = (
+        "import sys, minigrad as mg; t = mg.Tensor(0.5); assert 'scipy' not in sys.modules\n"
+        "from scipy import special; y = special.expit(t); assert y.requires_grad; print(mg.grad(special.erf)(0.0))"
+    )
+    assert float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) > 1
+
+
+def test_a_rule_that_a_user_taught_stays():
+    code = (
+        "import minigrad as mg; from scipy import special; mg.rule(special.erf, lambda g, y, x: 7 * g)\n"
+        "special.expit(mg.Tensor(0.5)); print(mg.grad(special.erf)(0.0))"
+    )
+    assert float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) == 7
