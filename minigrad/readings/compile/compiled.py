@@ -12,6 +12,7 @@ Nothing is locked: threads that meet a new signature at once each trace it, and 
 while f runs would hang a forked process, or two functions that wait for each other.
 """
 
+import builtins
 import functools
 import inspect
 import sys
@@ -406,8 +407,7 @@ class _Runner:
         self.outer = [x if x.function is None else x.detach() for x in outer]
         self.source = _source(f, trace, [*trace.inputs, *outer])
         self.made = (trace.structure, trace.results) if trace.impure else None
-        self.namespace = {"__builtins__": {"range": range, "min": min}, **self.source.namespace}
-        exec(self.source.text, self.namespace)
+        self.code = builtins.compile(self.source.text, f"<compiled {called(f)}>", "exec")
         self.workspaces: list[Function] = []
         ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) if _is_array(x) else x for x in given]
         self.retraced = functools.partial(_trace, f, structure, ones, paths, False)
@@ -426,16 +426,22 @@ class _Runner:
         try:
             run = self.workspaces.pop()
         except IndexError:
-            run = self.namespace[self.source.workspace]()
+            run = self._workspace()
         try:
             return run(*leaves, *[_array(x.value) for x in self.outer])
         finally:
             self.workspaces.append(run)
 
+    def _workspace(self) -> Function:
+        """Return the program with memory of its own."""
+        namespace = {"__builtins__": {"range": range, "min": min}, **self.source.namespace}
+        exec(self.code, namespace)
+        run: Function = namespace.pop(self.source.run)  # which refers to the others, and none to it
+        return run
+
 
 def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor]) -> Source:
-    for result in [*trace.results, *trace.impure]:
-        _refuse_varying_shapes(f, ancestors([result]))
+    _refuse_varying_shapes(f, ancestors([*trace.results, *trace.impure]))
 
     def arranged(texts: list[str], names: Names) -> str:
         return _text(trees.unflatten(trace.structure, texts), names)

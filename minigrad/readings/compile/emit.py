@@ -1,8 +1,9 @@
 """A program as Python source that runs it: results are written in place, into memory planned beforehand.
 
-    emit(program, arranged) -> Source    whose text defines workspace(), which returns run(*inputs)
+    emit(program, arranged) -> Source    whose text defines run(*inputs)
 
-``workspace`` allocates what a run needs, as planned by ``memory``; ``run`` is a closure over it.
+The text first allocates what a run needs, as planned by ``memory``, under global names: to compile a function that
+closes over so many variables would take Python time that grows with their square.
 """
 
 import math
@@ -28,10 +29,10 @@ _LONGEST = 2000  # statements of one Python function; longer programs are split
 
 @dataclass(frozen=True)
 class Source:
-    """The text that defines the function ``workspace``, and what its names mean."""
+    """The text that defines the function called ``run``, and what its names mean."""
 
     text: str
-    workspace: str
+    run: str
     namespace: dict[str, Any] = field(repr=False)
 
 
@@ -92,10 +93,9 @@ class _Writer:
                 i = run.last + 1
         result = arranged([self._output(place, e) for place, e in enumerate(self.program.outputs)], self.names)
         self.lines.append(_Line(f"return {result}", self._needed(self.program.outputs), set()))
-        main, workspace = self.names.fresh("run"), self.names.fresh("workspace")
+        main = self.names.fresh("run")
         functions = _functions(main, [x.value for x in self.program.inputs], self.lines, self.names)
-        text = _function(workspace, (), [*self.workspace, *functions, f"return {main}"])
-        return Source(text + "\n", workspace, self.names.namespace)
+        return Source("\n".join([*self.workspace, *functions, ""]), main, self.names.namespace)
 
     def _allocate(self) -> None:
         sizes, slot_of = self.plan.slots(self.pieces)

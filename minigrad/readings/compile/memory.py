@@ -13,8 +13,10 @@ the processor's cache when the next reads it; what only they need is no larger t
 """
 
 import math
+from bisect import bisect, insort
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import groupby
 
 import numpy as np
@@ -148,24 +150,24 @@ class Plan:
         The calls of a run take turns, so that what one of them uses is in use as long as the run.
         """
         sizes: list[int] = []
-        until: list[int] = []
         slot_of: dict[Memory, int] = {}
+        busy: list[tuple[int, int]] = []  # a heap: the last call that uses a slot, and the slot
+        free: list[tuple[int, int]] = []  # sorted: the size of a slot, and the slot
         for memory in self.memories:
             if not memory.planned or memory in skipped:
                 continue
             run = self.run_of.get(memory.last)
             end = run.last if run else memory.last
-            free = [k for k, busy in enumerate(until) if busy < memory.first]
-            fitting = [k for k in free if sizes[k] >= memory.nbytes]
-            if fitting:
-                slot = min(fitting, key=sizes.__getitem__)
-            elif free:
-                slot = max(free, key=sizes.__getitem__)
+            while busy and busy[0][0] < memory.first:
+                _, slot = heappop(busy)
+                insort(free, (sizes[slot], slot))
+            if free:  # the smallest that is large enough, else the largest, which grows
+                _, slot = free.pop(min(bisect(free, (memory.nbytes, -1)), len(free) - 1))
             else:
                 slot = len(sizes)
                 sizes.append(0)
-                until.append(0)
-            sizes[slot], until[slot] = max(sizes[slot], memory.nbytes), end
+            sizes[slot] = max(sizes[slot], memory.nbytes)
+            heappush(busy, (end, slot))
             slot_of[memory] = slot
         return sizes, slot_of
 

@@ -414,9 +414,9 @@ def test_source_shows_what_runs():
         _ = f.source
     f(np.ones(3))
     assert "vdot(" in f.source
-    namespace = dict(f._last.namespace)
+    namespace = dict(f._last.source.namespace)
     exec(f.source, namespace)
-    assert namespace["workspace"]()(np.array([1.0, 2.0, 2.0])) == 9
+    assert namespace["run"](np.array([1.0, 2.0, 2.0])) == 9
 
 
 # --- the rewriting --------------------------------------------------------------------------------------------------
