@@ -209,6 +209,14 @@ def test_arrays_however_they_lie_in_memory(lie, shape):
         assert np.array_equal(y, kept[1])
 
 
+def test_arrays_without_axes_are_scalars():
+    def f(x, y):
+        return x + 1, x * y, np.exp(x), y / 2
+
+    for x in (np.array(2.0), np.float64(3.0)):
+        assert_identical(mg.compile(f)(x, np.float32(2)), f(np.float64(x), np.float32(2)))
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2, 0, 4)])
 def test_empty_arrays_keep_their_shapes(shape):
     def f(x):
