@@ -7,7 +7,7 @@ is called by its name. Names come from users: here they become harmless text.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,27 @@ _WORDS = [
 _GREEK = dict(zip(_WORDS, "αβγδεζηθικλμνξοπρστυφχψω", strict=True)) | {"lam": "λ", "eps": "ε"}
 _COMMANDS = {letter: f"\\{word}" for word, letter in _GREEK.items() if word in _WORDS and word != "omicron"}
 _LONGEST = 60  # characters of a name
+_MANY = 1e6  # integers up to here are written with all their digits
+
+
+def digits_that_tell_apart(numbers: Iterable[float], least: int = 3) -> int:
+    """Return how many significant digits keep different numbers different.
+
+    >>> digits_that_tell_apart([0.1, 1 / 3, 0.33334])
+    5
+    """
+    different = set(numbers)
+    return next(d for d in range(least, 18) if d == 17 or len({f"{x:.{d}g}" for x in different}) == len(different))
 
 
 class Notation:
-    """Mathematics in Unicode. What stands where is the same in every notation; subclasses write the parts otherwise."""
+    """Mathematics in Unicode. What stands where is the same in every notation; subclasses write the parts otherwise.
+
+    Numbers have at most so many significant ``digits``.
+    """
+
+    def __init__(self, digits: int = 17) -> None:
+        self.digits = digits
 
     elementwise = " ⊙ "  # between the factors of an elementwise product
     matrix = " "  # between those of a matrix product
@@ -90,8 +107,16 @@ class Notation:
         """Return the text of a number, or of a part of an index."""
         code = literal(value).code
         if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-            return self.number(repr(value.item() if isinstance(value, np.number) else value))
+            return self.number(self.shortened(value.item() if isinstance(value, np.number) else value))
         return Text(self.words(code[6:-1] if code.startswith("np.s_[") else code), ATOM)
+
+    def shortened(self, x: float) -> str:
+        """Return a number as Python code, with no more digits than it needs."""
+        if isinstance(x, int):
+            return repr(x)
+        if x.is_integer() and abs(x) <= _MANY:
+            return repr(int(x))
+        return min(repr(x), f"{x:.{self.digits}g}", key=len)
 
     def named(self, e: Expr, args: Sequence[Text], sign: str) -> Text:
         """Return a call by the function's sign, or its name."""
@@ -115,23 +140,34 @@ class Latex(Notation):
     elementwise, matrix, times, circle = r" \odot ", " ", r" \cdot ", r"\odot "
 
     def name(self, name: str) -> str:
-        """``W1`` is W_1, ``lam`` is λ, ``W_hh`` is W_{hh}; a longer word stands upright, anything else is text."""
-        match = re.fullmatch(r"([^\W\d_]+)_?(\d+|(?<=_)[A-Za-z0-9]{1,8})?('*)", name) if len(name) <= _LONGEST else None
-        if not match:
+        r"""Return a name as it is typeset: W_1, \lambda, W_{hh}, W_\mu; a word is upright, anything else text."""
+        if len(name) > _LONGEST or not re.fullmatch(r"[^\W\d_]\w*'*", name):
             return self.words(name)
-        word, index, primes = match.groups(default="")
+        plain, primes = name.rstrip("'"), "'" * name.count("'")
+        match = re.fullmatch(r"([^\W\d_]+?)_?(\d+)|([^\W\d_]+)_([^\W_]+)|([^\W\d_]+)", plain)
+        stem, index = (match[1] or match[3] or match[5], match[2] or match[4] or "") if match else (plain, "")
+        if index and not index.isdecimal() and len(_GREEK.get(stem, stem)) > 1:  # cross_entropy
+            stem, index = plain, ""
+        below = f"_{self.index(index)}" if index else ""
+        return self.letter(stem) + primes + below
+
+    def letter(self, word: str) -> str:
+        """Return the letter or the word that a name is, or begins with."""
         letter = _GREEK.get(word, word)
-        if len(letter) > 1 and not (letter[0] == "d" and len(letter) == 2):
-            letter = rf"\mathrm{{{letter}}}" if letter.isascii() else self.words(letter)
-        letter = _COMMANDS.get(letter, letter)
-        if len(letter) == 1 and not letter.isascii():
-            letter = self.words(letter)
-        return letter + primes + (f"_{index}" if len(index) == 1 else f"_{{{index}}}" if index else "")
+        if len(letter) == 1 or (letter[0] == "d" and len(letter) == 2 and letter.isalpha()):
+            return _COMMANDS.get(letter, letter if letter.isascii() else self.words(letter))
+        return rf"\mathrm{{{word.replace('_', chr(92) + '_')}}}" if word.isascii() else self.words(word)
+
+    def index(self, word: str) -> str:
+        """Return what stands below a name."""
+        if len(word) == 1 and word.isascii():
+            return word
+        return _COMMANDS.get(_GREEK.get(word, ""), "") or f"{{{word if len(word) < 3 else self.letter(word)}}}"
 
     def words(self, text: str) -> str:
         """Return plain text inside mathematics, with LaTeX's special characters escaped."""
-        escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-        escapes |= {"<": r"\textless{}", ">": r"\textgreater{}"}  # so that it is safe inside a page too
+        signs = {"\\": r"\backslash", "~": r"\sim", "^": r"\wedge", "<": r"\langle", ">": r"\rangle", "→": r"\to"}
+        escapes = {c: f"${command}$" for c, command in (signs | _COMMANDS).items()}  # known to MathJax and KaTeX too
         plain = printable(text, _LONGEST)
         return r"\text{" + "".join(escapes.get(c, "\\" + c if c in "{}$&#_%" else c) for c in plain) + "}"
 
@@ -140,7 +176,7 @@ class Latex(Notation):
         code = code.replace("inf", r"\infty").replace("nan", r"\text{nan}")
         mantissa, e, exponent = code.partition("e")
         if e and "text" not in code:
-            return Text(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", UNARY)
+            return Text(rf"{mantissa} \cdot 10^{{{int(exponent)}}}".removeprefix(r"1 \cdot "), UNARY)
         return Text(code, UNARY if code.startswith("-") else ATOM)
 
     def function(self, name: str) -> str:
@@ -168,7 +204,7 @@ class Latex(Notation):
 
     def indicator(self, relation: str) -> str:
         """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
-        return rf"\mathbb{{1}}[{relation}]"
+        return rf"\mathbf{{1}}[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
         """Return the sum of a text, with the axes below the sign."""

@@ -1,5 +1,9 @@
 """The words and looks that all readings share: names as harmless text, lists, near names, numbers, tables, colours."""
 
+import shutil
+import sys
+import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from minigrad.graph import Graph
@@ -10,6 +14,9 @@ from minigrad.graph import Graph
 # References: M. Okabe, K. Ito: Color Universal Design (2008), https://jfly.uni-koeln.de/color/;
 # contrast as in WCAG 2.1, success criterion 1.4.3.
 COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
+
+# The nearest that LaTeX's xcolor, MathJax and KaTeX all know by name.
+COLOUR_NAMES = ("blue", "red", "teal", "purple", "olive", "gray")
 
 MAX_LISTED = 8  # names that a sentence lists
 
@@ -80,6 +87,53 @@ def number(x: object, digits: int = 4) -> str:
     return f"{float(x):.{digits}g}"  # type: ignore[arg-type]
 
 
+# What stands for a character that a terminal does not have; of others what Unicode says, or their escape.
+_PLAIN = {
+    **{"⊙": "*", "·": ".", "Σ": "sum", "∂": "d", "𝟙": "1", "ᵀ": "^T", "²": "^2", "³": "^3", "⁻": "^-", "−": "-"},
+    **{"≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "∞": "inf", "…": "...", "–": "-", "√": "sqrt", "‖": "||"},
+    **{"✗": "x", "✓": "ok", "↳": "|_", "×": "x", "÷": "/", "━": "-", "‘": "'", "’": "'", "“": '"', "”": '"'},
+}
+
+
+def encodable(text: str, encoding: str | None = None) -> str:
+    """Return a text in characters that an encoding has, that of ``sys.stdout`` where none is given.
+
+    >>> print(encodable("∂J/∂λ₁ = Σ 2 W₁ᵀ", "ascii"))
+    dJ/dlambda1 = sum 2 W1^T
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+        return text
+    except (UnicodeEncodeError, LookupError):
+        return "".join(_in_encoding(c, encoding) for c in text)
+
+
+def _in_encoding(c: str, encoding: str) -> str:
+    name = unicodedata.name(c, "")
+    letter = name.removeprefix("GREEK SMALL LETTER ").lower() if name.startswith("GREEK SMALL LETTER ") else ""
+    for candidate in (c, _PLAIN.get(c), letter.replace("lamda", "lambda"), unicodedata.normalize("NFKD", c)):
+        try:
+            if candidate and candidate.encode(encoding):
+                return candidate
+        except UnicodeEncodeError:
+            pass
+    return c.encode("ascii", "backslashreplace").decode()
+
+
+def folded(text: str) -> str:
+    """Return a text whose lines are no wider than the terminal; where there is none as it is."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    return "\n".join(part for line in text.split("\n") for part in _folded(line, width))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if not width or len(line) <= width:
+        return [line]
+    indent = " " * min(len(line) - len(line.lstrip()) + 4, width // 2)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def weighted_sum(parts: Iterable[tuple[float, str]], times: str = "·", minus: str = "-") -> str:
     """Return a sum of names, each with its coefficient.
 
@@ -136,6 +190,11 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
 def colour_of(index: int) -> str:
     """Return the colour of the cost term with this index, as ``#rrggbb``; from the seventh on they repeat."""
     return COLOURS[index % len(COLOURS)]
+
+
+def colour_name(index: int) -> str:
+    """Return the name of a colour near ``colour_of(index)``, as LaTeX has it."""
+    return COLOUR_NAMES[index % len(COLOUR_NAMES)]
 
 
 def tinted(colour: str, share: float) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 from minigrad.engine.arrays import Array
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
-from minigrad.text.words import printable, suggestions
+from minigrad.text.words import encodable, folded, printable, suggestions
 
 from .conventions import Convention, convention_of
 from .cost import of_the_cost
@@ -96,7 +96,8 @@ class Check:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
             lines.append(f"Right: {_listed(self.right)}.")
-        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+        lines += [f"Note: {note}" for note in self.notes]
+        return encodable("\n".join(line if line.startswith(" ") else folded(line) for line in lines))  # not the code
 
 
 def check(

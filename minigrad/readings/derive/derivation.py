@@ -19,9 +19,9 @@ from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, parts_of
-from minigrad.text.mathematics import Latex, Notation
+from minigrad.text.mathematics import Latex, Notation, digits_that_tell_apart
 from minigrad.text.numpy_code import ATOM, Names, Text, spelled
-from minigrad.text.words import colour_of, printable, suggestions
+from minigrad.text.words import colour_name, encodable, folded, printable, suggestions
 
 from .lines import Line, Lines, Summand
 
@@ -136,9 +136,13 @@ class Derivation:
         self._graph = graph = lines.graph
         self._titles = lines.titles
         self._numpy = _Numpy(lines.names)
-        self._notations: dict[str, _Numpy | Notation] = {"numpy": self._numpy, "latex": Latex(), "unicode": Notation()}
         self._short: dict[Expr, Expr] = {}  # what has a name of its own, and that name
         self._uses = _uses(e for part in (lines.forward, lines.backward) for x in part.values() for e in x.expressions)
+        floats = (e.value for e in self._uses if e.function is LITERAL and isinstance(e.value, float))
+        digits = digits_that_tell_apart(floats)
+        self._notations: dict[str, _Numpy | Notation] = {
+            **{"numpy": self._numpy, "latex": Latex(digits), "unicode": Notation(digits)}
+        }
         self._texts: dict[Expr, Text] = {}
         self._forward = self._with_temporaries(lines.forward.values())
         self._backward = self._with_temporaries(lines.backward.values())
@@ -301,7 +305,7 @@ class Derivation:
         return Step(line, self._text(line.symbol, {}, notation).code, summands)
 
     def text(self) -> str:
-        """Return the derivation in Unicode, with the same comments as the program."""
+        """Return the derivation in Unicode as far as the terminal has it, with the same comments as the program."""
         lines = []
         for heading, steps in self.steps().items():
             lines += ["", heading] if steps else []
@@ -309,29 +313,27 @@ class Derivation:
                 comment = self._comment(line)
                 lines.append(f"  {symbol} = {added(summands)}" + (f"    # {comment}" if comment else ""))
         lines += [f"  # {printable(name)}: no path to any term" for name in self._cut_off]
-        return "\n".join(lines[1:])
+        return encodable(folded("\n".join(lines[1:])))
 
     def latex(self) -> str:
-        """Return the derivation as an ``aligned`` environment, for MathJax and KaTeX.
+        """Return the derivation as an ``aligned`` environment, for MathJax, KaTeX, and LaTeX with amsmath and xcolor.
 
-        Where J has several terms, a summand has the colour of the term that it comes from, as in pictures, and in a sum
-        its name below.
+        Where J has several terms, a summand has the colour of the term that it comes from, nearly as in pictures, and
+        in a sum its name below.
         """
-        notation = Latex()
-        rows = []
-        for line in (*self._forward, *self._backward):
-            texts = self._summands(line, notation, self._short)
-            terms = [summand.terms for summand in line.summands]
-            if any(terms) and len(self._graph.terms) > 1:
-                named = len(set(terms)) > 1
-                codes = [self._coloured(t.code, bits, named) for t, bits in zip(texts, terms, strict=True)]
-            else:
-                codes = [t.code for t in texts]
-            row = f"{self._text(line.symbol, {}, notation).code} &= {added(codes)}"
-            if line.missing:
-                title, _ = self._titles[line.symbol.value]
-                row += " && " + notation.words(f"{self._missing(line)}: no path to ") + notation.name(title)
-            rows.append(row)
+        notation, several, rows = Latex(), len(self._graph.terms) > 1, []
+        for heading, steps in self.steps("latex").items():
+            rows += [rf"& \textbf{{{heading}}}"] if steps else []
+            for line, symbol, codes in steps:
+                terms = [summand.terms for summand in line.summands]
+                if any(terms) and several:
+                    named = len(set(terms)) > 1
+                    codes = [self._coloured(code, bits, named) for code, bits in zip(codes, terms, strict=True)]
+                row = f"{symbol} &= {added(codes)}"
+                if line.missing:
+                    title, _ = self._titles[line.symbol.value]
+                    row += " && " + notation.words(f"{self._missing(line)}: no path to ") + notation.name(title)
+                rows.append(row)
         rows += ["& " + notation.words(f"{name}: no path to any term") for name in self._cut_off]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
@@ -339,8 +341,7 @@ class Derivation:
         """Return a summand in the colour of its term, where it comes from one alone; ``named`` puts the name below."""
         sign, code = ("-", code[1:]) if code.startswith("-") else ("", code)
         if bits & (bits - 1) == 0 and bits:
-            colour = colour_of(bits.bit_length() - 1)
-            code = rf"{{\color{{{colour}}} {code}}}"
+            code = rf"{{\color{{{colour_name(bits.bit_length() - 1)}}}{{{code}}}}}"
         if named:
             terms = Latex().words(self._listed(bits, " + "))
             code = rf"\underbrace{{{code}}}_{{{terms}}}"

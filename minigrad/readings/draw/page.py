@@ -290,7 +290,7 @@ class _Facts:
         self.reasons -= 1
         if self.reasons < 0:
             return f"This graph is large: ask mg.explain(…).why({printable(name)!r}, {printable(term)!r})."
-        text = self.explanation.why(name, term)
+        text = self.explanation.reason(name, term)
         return text if len(text) <= _REASON else text[:_REASON] + "…"
 
 

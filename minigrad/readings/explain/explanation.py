@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm
 from minigrad.readings.derive.derivation import Derivation
-from minigrad.text.words import aligned, headline, number, printable, suggestions
+from minigrad.text.words import aligned, encodable, folded, headline, number, printable, suggestions
 
 from .reasons import Reasons
 
@@ -168,8 +168,13 @@ class Explanation:
         """Return why the term does or does not reach the node, in words.
 
         With a path: the shortest paths, how many there are, and the factor that the chain rule takes from each step;
-        where the gradient is 0 all the same, which factor is. Without one: the evidence.
+        where the gradient is 0 all the same, which factor is. Without one: the evidence. Lines and characters are such
+        as the terminal has.
         """
+        return encodable(folded(self.reason(node, term)))
+
+    def reason(self, node: str, term: str) -> str:
+        """Return what ``why`` does, in Unicode and in lines of any length."""
         x, gradient = self._node(node), self.gradient(node, self._term(term))
         if gradient is None:
             return self._reasons.of_absence(x, term)
@@ -197,7 +202,8 @@ class Explanation:
         cells += [[*self._cells(row), *(_hundredths(self.cosine(row.name, *pair)) for pair in pairs)] for row in rows]
         if left_out:
             cells.insert(1 + MAX_TABLE_ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(cells[0]) - 1)])
-        return "\n".join([self._headline(), "", *aligned(cells, left=2), "", *self._notes(bool(pairs), few)])
+        notes = map(folded, self._notes(bool(pairs), few))
+        return encodable("\n".join([folded(self._headline()), "", *aligned(cells, left=2), "", *notes]))
 
     # --- the table ---------------------------------------------------------------------------------------------------
 

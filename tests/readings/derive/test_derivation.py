@@ -1,7 +1,11 @@
 """Derivations: golden texts written by hand as a course would, and every program run against backward."""
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,17 +121,62 @@ def test_latex_colours_and_names_each_summand():
     J, names = question()
     latex = mg.derive(J, names).latex()
     assert latex.startswith("\\begin{aligned}\n") and latex.endswith("\n\\end{aligned}")
-    plain = re.sub(r"\\underbrace\{\{\\color\{#\w+\} (.*?)\}\}_\{\\text\{\w+\}\}", r"\1", latex)
-    plain = re.sub(r"\{\\color\{#\w+\} (.*?)\}( &&| \\\\)", r"\1\2", plain)
+    plain = re.sub(r"\\underbrace\{\{\\color\{\w+\}\{(.*?)\}\}\}_\{\\text\{\w+\}\}", r"\1", latex)
+    plain = re.sub(r"\{\\color\{\w+\}\{(.*?)\}\}( &&| \\\\)", r"\1\2", plain)
     for row in (
         r"Z_1 &= W_1 X + b_1 \\",
         r"A_3 &= \frac{1}{1 + e^{-Z_3}} \\",
         r"dA_3 &= \frac{1}{m} \left(\frac{1 - Y}{1 - A_3} - \frac{Y}{A_3}\right) && \text{L2: no path to }A_3 \\",
         r"dW_3 &= dZ_3 A_2^{\top} + \frac{\lambda}{m} W_3 \\",
-        r"dZ_2 &= dA_2 \odot \mathbb{1}[Z_2 > 0] && \text{L2: no path to }Z_2 \\",
+        r"dZ_2 &= dA_2 \odot \mathbf{1}[Z_2 > 0] && \text{L2: no path to }Z_2 \\",
     ):
         assert row in plain.splitlines()
-    assert r"\underbrace{{\color{#c05500} \frac{\lambda}{m} W_1}}_{\text{L2}}" in latex
+    assert r"\underbrace{{\color{red}{\frac{\lambda}{m} W_1}}}_{\text{L2}}" in latex
+
+
+def test_latex_has_a_heading_per_pass_and_nothing_that_pdflatex_does_not_know():
+    J, names = question()
+    rows = mg.derive(J, names).latex().splitlines()
+    assert rows[1] == r"& \textbf{forward} \\" and r"& \textbf{backward} \\" in rows
+    assert not any(re.search(r"#|\\mathbb|[^\x00-\x7f]", row) for row in rows)
+
+
+def test_numbers_in_mathematics_have_as_few_digits_as_tell_them_apart():
+    w = mg.Tensor([1.0, 2.0], name="w")
+    J = (0.12345678 * np.sum(np.exp(w)) + 0.1234999 * np.sum(np.square(w))).named("J")
+    derivation = mg.derive(J)
+    assert "0.12346" in derivation.text() and "0.1235 " in derivation.text() and "0.12345678" in derivation.numpy()
+    assert "0.12346" in derivation.latex() and "0.12345678" not in derivation.latex()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_every_terminal_can_print_what_the_readings_say(encoding):
+    code = """
+import numpy as np, minigrad as mg
+W, x = mg.Tensor([[1.0, -2.0]], name="W1"), mg.constant([[3.0], [-4.0]], name="x")
+alpha = mg.Tensor(0.5, name="α日")
+fit = np.sum(np.maximum(W @ x, 0) * alpha).named("fit")
+J = (fit + np.sum(np.square(W))).named("J")
+e = mg.explain(J)
+print(e, e.why("W1", "fit"), e.why("α日", e.terms[1]), mg.derive(J), mg.derive(J).text(), sep="\\n")
+print(mg.check(J, {"dW1": 2 * W.data}), mg.check(J, {"dW1": np.ones((1, 2))}))
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(mg.__file__).parents[1])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert run.returncode == 0, run.stderr.decode()
+    printed = run.stdout.decode(encoding)
+    expected = {"ascii": "dW1 = alpha", "cp1252": "dW1 = alpha", "utf-8": "dW₁ = "}[encoding]
+    assert expected in printed, printed
+
+
+def test_lines_are_folded_at_the_width_of_the_terminal(monkeypatch):
+    J, names = question()
+    wide = mg.derive(J, names).text(), mg.explain(J, names).why("A2", "L2")
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = mg.derive(J, names).text(), mg.explain(J, names).why("A2", "L2")
+    for before, after in zip(wide, narrow, strict=True):
+        assert after.split() == before.split() and after != before
+        assert max(map(len, after.splitlines())) <= 60
 
 
 def test_plain_numbers_fold():
