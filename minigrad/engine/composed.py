@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .primitives import LETTERS, axes_of, concatenate, einsum, slab, stack
+from .primitives import LETTERS, array, axes_of, cast, concatenate, einsum, slab, stack
 from .rules import Function, Rule, define
 
 
@@ -30,20 +30,29 @@ def _inner(a: Any, b: Any) -> Any:
     return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
 
 
-def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    return concatenate(*(map(np.ravel, arrays) if axis is None else arrays), axis=axis or 0)
+def concatenated(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
+    """``np.concatenate``, of arrays, Tensors and sequences of them."""
+    parts = [array(a) if axis is not None else np.ravel(array(a)) for a in arrays]
+    return concatenate(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis or 0)
 
 
-def _split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def _stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
+    parts = map(array, arrays)
+    return stack(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis)
+
+
+def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """``np.split``."""
     if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
         raise ValueError(
             f"np.split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
             f"np.array_split takes unequal ones"
         )
-    return _array_split(a, indices_or_sections, axis)
+    return array_split(a, indices_or_sections, axis)
 
 
-def _array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """``np.array_split``."""
     if isinstance(indices_or_sections, int | np.integer):
         size, larger = divmod(a.shape[axis], int(indices_or_sections))
         edges = [i * size + min(i, larger) for i in range(int(indices_or_sections) + 1)]
@@ -85,25 +94,35 @@ def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
     return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
 
 
+def _full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return np.full(a.shape if shape is None else shape, fill_value, dtype or a.dtype)
+
+
+def compose(table: dict[Function, Function]) -> None:
+    """Write the rows of functions that are run as lines of plain NumPy."""
+    for function, lines in table.items():
+        define(Rule(function, (), composed=lines))
+
+
 _COMPOSED: dict[Function, Function] = {
     np.clip: _clip,
     np.dot: _dot,
     np.inner: _inner,
     np.einsum: _einsum,
-    np.concatenate: _concatenate,
-    np.stack: lambda arrays, axis=0: stack(*arrays, axis=axis),
-    np.vstack: lambda tup: _concatenate([a.reshape(1, -1) if np.ndim(a) < 2 else a for a in tup]),
-    np.hstack: lambda tup: _concatenate(tup, axis=0 if np.ndim(tup[0]) == 1 else 1),
-    np.split: _split,
-    np.array_split: _array_split,
+    np.concatenate: concatenated,
+    np.stack: _stack,
+    np.split: split,
+    np.array_split: array_split,
     np.flip: _flip,
-    np.copy: lambda a: +a,
+    np.copy: lambda a, order="K", subok=False: +a,
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
     np.vecdot: _vecdot,
-    np.zeros_like: lambda a, dtype=None: np.zeros(a.shape, dtype or a.dtype),
-    np.ones_like: lambda a, dtype=None: np.ones(a.shape, dtype or a.dtype),
-    np.full_like: lambda a, fill_value, dtype=None: np.full(a.shape, fill_value, dtype or a.dtype),
+    **dict.fromkeys((np.zeros_like, np.empty_like), lambda a, *args, **options: _full_like(a, 0, *args, **options)),
+    np.ones_like: lambda a, *args, **options: _full_like(a, 1, *args, **options),
+    np.full_like: lambda a, fill_value, *args, **options: _full_like(a, fill_value, *args, **options),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.size,
@@ -113,5 +132,4 @@ if hasattr(np, "matvec"):  # NumPy 2.2
         np.matvec: lambda a, b: (a @ b[..., None])[..., 0],
         np.vecmat: lambda a, b: (a[..., None, :] @ b)[..., 0, :],
     }
-for _function, _lines in _COMPOSED.items():
-    define(Rule(_function, (), composed=_lines))
+compose(_COMPOSED)

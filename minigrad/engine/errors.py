@@ -25,6 +25,9 @@ def described(args: Any) -> str:
 def called(function: Callable[..., Any]) -> str:
     """Return a function as its caller writes it: np.exp, np.linalg.norm."""
     name: str = getattr(function, "__name__", repr(function))
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"{called(owner)}.{name}"
     module = getattr(function, "__module__", None) or ""
     if module.partition(".")[0] == "numpy":
         return f"np{module.removeprefix('numpy')}.{name}"

@@ -108,6 +108,28 @@ def others(a: Any) -> Any:
     return np.ldexp(*products(a, np.zeros(a.shape, int)))
 
 
+@dispatching
+def pad(a: Any, *, pad_width: Any, mode: Any = "constant") -> Any:
+    """``np.pad`` with zeros or by a mode that repeats entries."""
+    return np.pad(a, pad_width, mode)
+
+
+@dispatching
+def unique(ar: Any, *, part: int, **options: Any) -> Any:
+    """Where ``np.unique`` first finds each value (1), which of them each entry has (2), and how many have it (3)."""
+    return np.unique(ar, return_index=True, return_inverse=True, return_counts=True, **options)[part]
+
+
+def array(a: Any, dtype: Any = None) -> Any:
+    """Return a number or sequence as an array; one that has Tensors in it, however deep, is stacked."""
+    if dtype is not None:
+        return array(a).astype(dtype)
+    if isinstance(a, list | tuple):
+        parts = [array(item) for item in a]
+        return np.asarray(a) if all(type(part) is np.ndarray for part in parts) else np.stack(parts)
+    return a if hasattr(a, "__array_function__") else np.asarray(a)
+
+
 def matmul(a: Any, b: Any) -> Any:
     """Return ``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
     return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b

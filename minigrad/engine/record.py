@@ -8,19 +8,22 @@ takes 2.8 times the time of hand-written NumPy instead of 2.0.
 import operator
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
-from . import composed, elementwise, linear_algebra, vjps  # noqa: F401 - they write the table of rules
+# They write the table of rules.
+from . import elementwise, linear_algebra, polynomials, shapes, statistics  # noqa: F401
 from .arrays import frozen, private
 from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule
 from .node import NO_OPTIONS, Node, result
+from .primitives import array
 from .rules import RULES, Rule
+from .ufuncs import METHODS
 
 _NUMBERS = frozenset(
     {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
@@ -101,6 +104,8 @@ def _constant(a: Any) -> Any:
     """Return the value of an argument that is no Tensor, for a node to keep."""
     if isinstance(a, slice):  # whose bounds may be arrays that change later
         return slice(*[None if bound is None else operator.index(bound) for bound in (a.start, a.stop, a.step)])
+    if isinstance(a, list | tuple) and not a:  # as an index: of floats it would be none
+        return np.empty(0, np.intp)
     if isinstance(a, list | tuple) and any(isinstance(item, Node) for item in a):
         raise TypeError("a list of Tensors is no array: np.stack and np.concatenate make one that is recorded")
     return private(a)
@@ -195,24 +200,35 @@ def _operand(a: Any) -> Any:
 
 # --- NumPy's ways of calling ------------------------------------------------------------------------------------------
 
-# ufunc.reduce is a function of its own.
-_REDUCTIONS = {rule.reduces: rule.function for rule in [*RULES.values()] if rule.reduces is not None}
-
 
 def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Record a call of a ufunc with options, or of one of its methods."""
+    _refuse_writing(ufunc, options)
+    if method in METHODS:
+        return _call_composed(getattr(ufunc, method), partial(METHODS[method], ufunc), args, options)
+    rule = RULES.get(ufunc) or _learned(ufunc, args)
+    if method == "at":
+        raise TypeError(
+            f"{called(ufunc)}.at of {described(args)} writes into an array, which cannot be recorded; "
+            f"np.bincount(index, weights) adds up by index"
+        )
+    if rule.composed is not None or not rule.differentiable:
+        return apply(ufunc, args, options)
+    if options.keys() <= {"dtype", "casting", "order", "subok"}:
+        dtype = options.get("dtype")
+        return ufunc(*(args if dtype is None else [array(a, dtype) for a in args]))
+    raise TypeError(
+        f"{called(ufunc)} with {', '.join(f'{key}=' for key in options)} of {described(args)} is not recorded; call it "
+        f"plainly, and choose with np.where"
+    )
+
+
+def _refuse_writing(function: Callable[..., Any], options: dict[str, Any]) -> None:
     if options.get("out") is not None:
         raise TypeError(
-            f"{called(ufunc)} with out= writes into an array, which cannot be recorded; use the result "
+            f"{called(function)} with out= writes into an array, which cannot be recorded; use the result "
             f"instead (for x += t on a plain array x: x = x + t)"
         )
-    if method == "reduce" and ufunc in _REDUCTIONS:
-        return _REDUCTIONS[ufunc](args[0], **{"axis": args[1] if len(args) > 1 else 0, **options})
-    rule = RULES.get(ufunc)
-    if method == "__call__" and rule is not None and not rule.differentiable and rule.composed is None:
-        return apply(ufunc, args, options)
-    how = f" with {', '.join(f'{key}=' for key in options)}" if method == "__call__" else f".{method}"
-    raise TypeError(f"{called(ufunc)}{how} of {described(args)} is not recorded; call it plainly")
 
 
 def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -220,30 +236,37 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: 
     rule = RULES.get(function)
     if rule is None or rule.composed is not None:
         return apply(function, args, options)
+    _refuse_writing(function, options)
     derivatives = rule.derivatives
     if isinstance(derivatives, tuple) and derivatives and isinstance(function, type(np.sum)):
-        args, options = _arrays_and_options(function, derivatives, args, options)
+        given = args, options
+        args, options, unknown = _arrays_and_options(function, derivatives, args, options)
+        if unknown and rule.general is not None:
+            return _call_composed(function, rule.general, *given)
+        if unknown:
+            raise TypeError(
+                f"{called(function)} of {described(args)} with {', '.join(unknown)} is not recorded; "
+                f"compute the same with other functions, or on plain arrays (t.data)"
+            )
     return apply(function, args, _frozen_options(function, options) if options else NO_OPTIONS)
 
 
 def _arrays_and_options(
     function: Callable[..., Any], derivatives: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Sort the arguments of a NumPy function: arrays by position, options by name, defaults left out."""
-    names = _parameters(function)
-    if not names:
-        return args, options
-    given = dict(zip(names, args, strict=False)) | options
-    arrays = tuple(given.pop(name) for name in names[: len(derivatives)] if name in given)
-    given = {key: option for key, option in given.items() if option is not None and option is not np._NoValue}
+) -> tuple[tuple[Any, ...], dict[str, Any], list[str]]:
+    """Sort the arguments of a NumPy function: arrays by position, options by name, and those no derivative knows."""
+    defaults = _defaults(function)
+    if not defaults:
+        return args, options, []
+    given = dict(zip(defaults, args, strict=False)) | options
+    arrays = tuple(given.pop(name) for name in [*defaults][: len(derivatives)] if name in given)
+    given = {
+        key: option
+        for key, option in given.items()
+        if option is not np._NoValue and not (option is None and defaults.get(key) is None)
+    }
     known = _option_names(next(d for d in derivatives if d is not None))
-    unknown = [f"{key}=" for key in given if known is not None and key not in known]
-    if unknown:
-        raise TypeError(
-            f"{called(function)} of {described(arrays)} with {', '.join(unknown)} is not recorded; "
-            f"compute the same with other functions, or on plain arrays (t.data)"
-        )
-    return arrays, given
+    return arrays, given, [f"{key}=" for key in given if known is not None and key not in known]
 
 
 def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -258,12 +281,13 @@ def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> di
 
 
 @lru_cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the parameters of a NumPy function and their defaults; none of one in C that has no signature."""
     try:
-        names = signature(function).parameters
-        return tuple("shape" if name == "newshape" else name for name in names)  # of reshape, until NumPy 2.1
-    except ValueError:  # written in C, without a signature
-        return ()
+        parameters = signature(function).parameters.items()
+    except ValueError:
+        return {}
+    return {"shape" if name == "newshape" else name: p.default for name, p in parameters}  # of reshape until NumPy 2.1
 
 
 @lru_cache
@@ -279,6 +303,8 @@ def _call_composed(
     function: Callable[..., Any], lines: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Call ``lines`` in place of ``function``; errors name ``function``."""
+    _refuse_writing(function, options)
+    options = {key: option for key, option in options.items() if key != "out" and option is not np._NoValue}
     try:
         return lines(*args, **options)
     except (ValueError, TypeError, IndexError) as error:

@@ -34,6 +34,8 @@ class Rule:
         Whether it is differentiable in every argument: a gradient passes to each operand that requires one.
     composed : callable or None
         Plain NumPy in terms of other functions, which is run in place of this one; it needs no derivatives.
+    general : callable or None
+        The same function with the options that its derivatives do not know, in terms of calls without them.
     implementation : callable
         The same function on plain arrays and NumPy scalars, without the cost of NumPy's conveniences.
     repeated : callable or None
@@ -68,6 +70,7 @@ class Rule:
     gaps: bool = False
     smooth: bool = False
     composed: Function | None = None
+    general: Function | None = None
     implementation: Any = None
     repeated: Derivative | None = None
     pointwise: bool = False

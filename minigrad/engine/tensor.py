@@ -147,16 +147,24 @@ class Tensor(Node):
 
     # --- the value ---------------------------------------------------------------------------------------------------
 
-    def item(self) -> float:
-        """Return the value of a Tensor with one element, as a Python number.
+    def item(self, *index: Any) -> float:
+        """Return an entry as a Python number: the only one, or the one at an index, in all axes or in a row.
 
         Raises
         ------
         ValueError
-            Where it has more elements.
+            Where it has more entries, and no index says which.
         """
         self.refuse_escape("item()")
+        if index:
+            number: float = self.value.item(*index)
+            return number
         return self._number()
+
+    def tolist(self) -> Any:
+        """Return the entries as Python numbers in nested lists."""
+        self.refuse_escape("tolist()")
+        return self.value.tolist()
 
     def _number(self) -> float:
         if self.size != 1:
@@ -208,8 +216,8 @@ class Tensor(Node):
         self.refuse_escape("np.asarray")
         if self.requires_grad and scopes.get() is not None:
             raise TypeError(
-                f"making a plain array of {self.describe()} would lose its gradient without a word: np.stack or "
-                f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
+                f"{_calling_function()}making a plain array of {self.describe()} would lose its gradient without a "
+                f"word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the plain value"
             )
         return np.array(self.value, dtype=dtype)
 
@@ -363,21 +371,20 @@ class Tensor(Node):
     __gt__, __ge__ = _RECORDERS[np.greater], _RECORDERS[np.greater_equal]
     __eq__, __ne__ = _RECORDERS[np.equal], _RECORDERS[np.not_equal]
 
-    sum, mean, prod, max, min = _method(np.sum), _method(np.mean), _method(np.prod), _method(np.max), _method(np.min)
-    var, std, cumsum = _method(np.var), _method(np.std), _method(np.cumsum)
-    clip, dot = _method(np.clip), _method(np.dot)
-    swapaxes, squeeze, ravel, flatten = _method(np.swapaxes), _method(np.squeeze), _method(np.ravel), _method(np.ravel)
-    argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
-    any, all, round, nonzero = _method(np.any), _method(np.all), _method(np.round), _method(np.nonzero)
+    __divmod__, __rdivmod__ = _operator(np.divmod)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def __round__(self, decimals: int = 0) -> Any:
+        return np.round(self, decimals)
+
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Return the same entries in another shape, given as a tuple or as numbers."""
-        reshaped: Tensor = apply(np.reshape, (self,), {"shape": frozen(shape[0] if len(shape) == 1 else shape)})
+        wanted = {"shape": frozen(shape[0] if len(shape) == 1 else shape)}
+        reshaped: Any = np.reshape(self, **wanted | options) if options else apply(np.reshape, (self,), wanted)
         return reshaped
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, given as a tuple or as numbers; reversed without any."""
-        order = axes[0] if len(axes) == 1 else axes
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
         transposed: Tensor = apply(np.transpose, (self,), {"axes": tuple(order)} if order else NO_OPTIONS)
         return transposed
 
@@ -386,11 +393,58 @@ class Tensor(Node):
         """The axes in reversed order."""
         return self.transpose()
 
-    def astype(self, dtype: Any) -> Tensor:
+    def flatten(self, order: Any = "C") -> Any:
+        """Return all entries in a row."""
+        return np.ravel(self, order=order)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return the entries, or parts along an axis, where a condition holds."""
+        return np.compress(condition, self, axis)
+
+    def astype(
+        self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Tensor:
         """Return a copy in another dtype; the cotangent is cast back on its way here."""
         dtype = np.dtype(dtype)
-        copy: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
-        return copy
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"astype of {self.describe()}: it is not cast to {dtype} by the rule {casting!r}")
+        copied: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
+        return copied
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+        if name in _WRITING:
+            mend = "np.sort, np.partition, np.resize, np.full_like and np.where give a new array instead"
+            raise AttributeError(f".{name}() writes into {self.describe()}, which stays as it is: {mend}")
+        raise AttributeError(f"{self.describe()} has no .{name}: its plain array has, t.data.{name}")
+
+
+# Methods of arrays that change them; np.sort and its like are functions all the same.
+_WRITING = frozenset({"sort", "partition", "resize", "put", "fill", "setfield", "setflags", "byteswap", "itemset"})
+
+
+def _learn_from_arrays() -> None:
+    """Give Tensor what else an array has: functions of the table of rules as methods, facts as they are."""
+    facts = {"mT": np.matrix_transpose, "flat": np.ravel}
+    for name in ("itemsize", "nbytes", "strides", "device"):
+        setattr(Tensor, name, property(operator.attrgetter(f"value.{name}")))
+    for name in set(dir(np.ndarray)) - set(dir(Tensor)) - _WRITING:
+        function = facts.get(name, getattr(np, name, None))
+        if callable(function) and function in RULES:
+            method = _method(function)
+            setattr(Tensor, name, method if callable(getattr(np.ndarray, name)) else property(method))
+
+
+_learn_from_arrays()
+
+
+def _calling_function() -> str:
+    """Return the function of NumPy in Python that makes an array of a sequence, as a beginning of an error."""
+    frame, name = sys._getframe(2), ""
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("numpy."):
+        frame, name = frame.f_back, f"np.{frame.f_code.co_name}: "
+    return name
 
 
 Tensor.recorded_as = Tensor

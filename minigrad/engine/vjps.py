@@ -327,7 +327,7 @@ row(np.cumsum, _cumsum, linear=1)
 
 def inverse(axes: Any, ndim: int) -> tuple[int, ...]:
     """Return the order of axes that undoes a transpose by ``axes``."""
-    return tuple(int(i) for i in np.argsort([axis % ndim for axis in axes]))
+    return tuple(int(i) for i in np.argsort([int(axis) % ndim for axis in np.ravel(axes)]))
 
 
 _view = functools.partial(row, linear=1, view=True)
@@ -451,8 +451,8 @@ def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
 def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
     """Return the cotangent takes the output's letters, the answer the argument's own.
 
-    A letter that only this argument has was summed away: ones give it back. A letter that it has twice is a diagonal:
-    an identity matrix puts the answer there.
+    A letter that only this argument has, or has at its full size, was summed away: ones give it back. A letter that it
+    has twice is a diagonal: an identity matrix puts the answer there.
     """
     inputs, output = subscripts.split("->")
     letters = inputs.split(",")
@@ -466,7 +466,8 @@ def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize
             operands.append(np.eye(n, dtype=arrays[i].dtype))
             wanted.append(fresh)
         else:
-            if not any(letter in term for term in terms):
+            sizes = [x.shape[term.index(letter)] for term, x in zip(terms, operands, strict=True) if letter in term]
+            if max(sizes, default=-1) < n:  # nowhere else, or of size 1 there
                 terms.append(letter)
                 operands.append(np.ones(n, dtype=arrays[i].dtype))
             wanted.append(letter)
@@ -500,7 +501,7 @@ for _sign, _ufunc in {
     **{"<<": np.left_shift, ">>": np.right_shift},
 }.items():
     row(_ufunc, sign=_sign)
-for _varying in (np.argwhere, np.nonzero, np.flatnonzero, np.unique):
+for _varying in (np.argwhere, np.nonzero, np.flatnonzero):
     row(_varying, varying_shape=True)
 row(np.all, reduces=np.logical_and)
 row(np.any, reduces=np.logical_or)

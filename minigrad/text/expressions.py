@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.engine.primitives import getitem
+from minigrad.engine.primitives import getitem, scatter
 from minigrad.engine.rules import RULES, Rule
 from minigrad.engine.tensor import Tensor
 
@@ -171,7 +171,7 @@ def known(function: Any) -> Rule:
 
 def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[Any, bool], Expr]) -> list[Expr]:
     """Return the arguments of a node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
-    index = node.function is getitem
+    index = node.function in (getitem, scatter)
     return [
         value(a, index and i > 0) if x is None else known[x]
         for i, (x, a) in enumerate(zip(node.operands, node.primals, strict=True))

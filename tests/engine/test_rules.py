@@ -14,7 +14,7 @@ from minigrad.engine.rules import RULES, define
     "f",
     [
         *(np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isnan, np.argmax, np.argmin, np.argsort, np.signbit),
-        *(np.round, np.any, np.all, np.nonzero, np.logical_not, np.count_nonzero, np.unique, np.isfinite),
+        *(np.round, np.any, np.all, np.nonzero, np.logical_not, np.count_nonzero, np.isfinite),
         *(
             lambda x: x > 0,
             lambda x: x <= x,

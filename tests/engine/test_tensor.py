@@ -80,3 +80,33 @@ def test_float_of_a_tensor_is_allowed_where_it_is_asked_for():
     a[0] = mg.constant(2.0)
     np.testing.assert_array_equal(a, [2, 1, 1])
     assert int(s) == 1 and [10, 20][mg.constant(1)] == 20
+
+
+METHODS = {
+    *{f".{name}()" for name in ("copy", "trace", "diagonal", "cumprod", "conj", "squeeze", "tolist", "flatten")},
+    *(".take([0, 0])", ".repeat(2, axis=0)", ".cumprod(1)", ".round(1)", ".std(ddof=1)", ".max(0, initial=0.0)"),
+    *(".reshape(3, 2, order='F')", ".reshape((-1, 3), order='F')", ".ravel('F')", ".astype(float, copy=False)"),
+    *(".item(1)", ".item(1, 0)", ".nbytes", ".itemsize", ".strides", ".mT", ".argpartition(1)", ".flat[3]", ".T.size"),
+    *(
+        ".compress([True, False], 0)",
+        ".sum(dtype=np.float32)",
+        ".transpose(None)",
+        ".transpose((1, 0))",
+        ".dot([1, 2, 3])",
+    ),
+}
+
+
+@pytest.mark.parametrize("call", sorted(METHODS))
+def test_methods_are_an_arrays(call):
+    x = np.array([[0.5, -1.25, 2.0], [3.0, 0.25, -0.5]])
+    got = eval(f"t{call}", {"t": mg.Tensor(x), "np": np})
+    np.testing.assert_equal(got.data if isinstance(got, mg.Tensor) else got, eval(f"x{call}", {"x": x, "np": np}))
+
+
+def test_arrays_of_tensors_are_made_like_a_tensor():
+    a, b = leaf((), "a"), leaf((), "b")
+    y = np.array([[a, 2.0], [b, a * b]], like=a)
+    assert y.shape == (2, 2)
+    assert [float(g) for g in mg.gradients(np.sum(y * [[1, 2], [3, 4]]), [a, b])] == [5.0, 7.0]
+    assert type(np.asarray([1.0, 2.0], like=a)) is np.ndarray

@@ -292,11 +292,13 @@ class Lines:
             else:
                 decides = rewrites.decides(node.function, node.dtype)
                 seen = ChainMap(plain, known) if decides else known  # type: ignore[arg-type]
-                args = arguments_of(node, seen, lambda a, _: self._made_by_rule(a))
+                args = arguments_of(node, seen, self._made_by_rule)
                 known[node] = make(node.function, args, node.options, *_kind(node))
 
-    def _made_by_rule(self, a: Any) -> Expr:
-        """Return an array that a rule made itself; one that is the same everywhere is a number."""
+    def _made_by_rule(self, a: Any, index: bool = False) -> Expr:
+        """Return an array that a rule made itself; one that is the same everywhere is a number, but for an index."""
+        if index:
+            return self._value(a, index)
         if isinstance(a, np.ndarray) and a.size and a.ndim and np.all(a == a.flat[0]):
             number = self._value(a.flat[0])
             return self.rewriter.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)

@@ -1,0 +1,307 @@
+"""Functions that choose, move, repeat, pad and join entries: linear maps whose rule follows from where entries go.
+
+Most are one family: run on the numbers of the entries such a function tells where each went, and its derivative adds
+each cotangent to the entry that it came from. Those that a reader knows by name have a row, the others are composed.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .arrays import frozen
+from .composed import compose, concatenated, split
+from .primitives import array, cast, concatenate, getitem, pad, scatter, slab
+from .rules import RULES, Function
+from .vjps import row
+
+_row = functools.partial(row, linear=1)
+
+
+# --- one array, whose entries are chosen ------------------------------------------------------------------------------
+
+
+def _selection(function: Function, **facts: Any) -> None:
+    """Write the row of a function that moves or repeats the entries of an array, and leaves 0 elsewhere."""
+
+    def derivative(g: Any, y: Any, a: Any, **options: Any) -> Any:
+        numbers = function(np.arange(1, a.size + 1).reshape(a.shape), **options)  # 0 is no entry
+        return scatter(np.ravel(g), np.ravel(numbers), shape=(a.size + 1,))[1:].reshape(a.shape)
+
+    _row(function, derivative, **facts)
+
+
+def _trace(g: Any, y: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    diagonal = np.eye(a.shape[axis1], a.shape[axis2], offset, dtype=a.dtype)
+    if a.ndim == 2 and axis1 % 2 == 0:
+        return g * diagonal
+    return np.moveaxis(np.reshape(g, (*g.shape, 1, 1)) * diagonal, (-2, -1), (axis1, axis2))
+
+
+_row(np.roll, lambda g, y, a, shift, axis=None: np.roll(g, np.negative(shift).tolist(), axis))
+_row(np.rot90, lambda g, y, m, k=1, axes=(0, 1): np.rot90(g, -k, axes), view=True)
+_row(np.tril, lambda g, y, m, k=0: np.tril(g, k))
+_row(np.triu, lambda g, y, m, k=0: np.triu(g, k))
+_row(np.trace, _trace)
+for _view in (np.diagonal, np.diag):
+    _selection(_view, view=True)
+for _copy in (np.diagflat, np.repeat, np.tile, np.resize):
+    _selection(_copy)
+_selection(pad, implementation=pad.__wrapped__)  # type: ignore[attr-defined]
+
+
+def _in_order(a: Any, shape: Any, order: str = "C", copy: Any = None) -> Any:
+    """Reshape with the first axis as the fastest for order="F": that is reshaping the transpose."""
+    if order not in ("C", "F"):
+        raise TypeError(f"order={order!r} goes by the layout in memory; take 'C' or 'F'")
+    if order == "C":
+        return np.reshape(a, shape)
+    return np.reshape(np.transpose(a), shape[::-1] if isinstance(shape, tuple | list) else shape).T
+
+
+RULES[np.reshape].general = _in_order
+RULES[np.ravel].general = lambda a, order="C": _in_order(a, -1, order)
+
+
+# --- where entries are taken from, put in, or left out ----------------------------------------------------------------
+
+
+def _flat(a: Any, axis: int | None) -> tuple[Any, int]:
+    """Return an array and the axis that a function goes along: for None that of all entries in a row."""
+    return (np.ravel(a), 0) if axis is None else (array(a), axis)
+
+
+def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    a, axis = _flat(a, axis)
+    n, indices = a.shape[axis], array(indices)
+    if mode != "raise":
+        indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+    return getitem(a, *(slice(None),) * (axis % a.ndim), indices)
+
+
+def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    a, axis = _flat(arr, axis)
+    axis %= a.ndim
+    grid = np.ogrid[tuple(slice(n) for n in a.shape)]
+    return a[tuple(indices if i == axis else numbers for i, numbers in enumerate(grid))]
+
+
+def _compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    a, axis = _flat(a, axis)
+    return slab(a, axis, np.flatnonzero(condition))
+
+
+def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    a, axis = _flat(arr, axis)
+    return slab(a, axis, np.delete(np.arange(a.shape[axis]), obj))
+
+
+def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """Insert the numbers of the new entries between those of the old ones: they say which entry comes where."""
+    a, axis = _flat(arr, axis)
+    new = array(values)
+    places = np.insert(
+        np.arange(a.size).reshape(a.shape), obj, a.size + np.arange(new.size).reshape(new.shape), axis=axis
+    )
+    return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype))[places]
+
+
+def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    return concatenated([arr, values], axis)
+
+
+def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    chosen = default
+    for condition, choice in reversed([*zip(condlist, choicelist, strict=True)]):
+        chosen = np.where(condition, choice, chosen)
+    return chosen
+
+
+def _choose(a: Any, choices: Any, mode: str = "raise") -> Any:
+    a, choices = array(a), [*choices]
+    if mode != "raise":
+        a = a % len(choices) if mode == "wrap" else np.clip(a, 0, len(choices) - 1)
+    elif np.any((a < 0) | (a >= len(choices))):
+        raise ValueError(f"an index is none of the {len(choices)} choices; mode='wrap' or 'clip' takes it as one")
+    chosen = choices[0]
+    for i, choice in enumerate(choices[1:], 1):
+        chosen = np.where(a == i, choice, chosen)
+    return np.broadcast_to(chosen, np.broadcast_shapes(np.shape(chosen), np.shape(a)))
+
+
+def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Pad by moving entries where the mode does that, else axis after axis by what is computed of the edges."""
+    statistics: dict[str, Function] = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
+    statistic, odd = statistics.get(mode), options.get("reflect_type") == "odd"
+    moves = mode in ("edge", "reflect", "symmetric", "wrap", "empty") and not odd
+    if moves or (mode == "constant" and not np.any(options.get("constant_values", 0))):
+        return pad(array, pad_width=frozen(pad_width), **({} if mode in ("constant", "empty") else {"mode": mode}))
+    if odd or (statistic is None and mode not in ("constant", "linear_ramp")):
+        raise TypeError(f"mode={mode!r} {'with an odd reflection ' * odd}is not recorded; np.concatenate joins parts")
+    pairs = np.broadcast_to(pad_width, (array.ndim, 2))
+    key = {"constant": "constant_values", "linear_ramp": "end_values"}.get(mode, "stat_length")
+    values = np.broadcast_to(np.asarray(options.get(key, 0 if statistic is None else None), object), (array.ndim, 2))
+    for axis, widths in enumerate(pairs.tolist()):
+        array = _padded(array, axis, widths, values[axis], mode, statistic)
+    return array
+
+
+def _padded(a: Any, axis: int, widths: Any, values: Any, mode: str, statistic: Function | None) -> Any:
+    """Pad one axis: ``values`` are what stands at both ends, or the lengths that a statistic is of."""
+    n, parts = a.shape[axis], [a]
+    for end, (width, value) in enumerate(zip(widths, values, strict=True)):
+        shape = tuple(width if i == axis else m for i, m in enumerate(a.shape))
+        if statistic is not None:
+            length = min(value or n, n)
+            edge = slab(a, axis, slice(n - length, n) if end else slice(length))
+            part = np.broadcast_to(statistic(edge, axis=axis, keepdims=True), shape)
+        elif mode == "constant":
+            part = np.full(shape, value, a.dtype)
+        else:
+            steps = np.linspace(0, 1, width, endpoint=False, dtype=a.dtype)
+            steps = (steps[::-1] if end else steps).reshape([-1 if i == axis else 1 for i in range(a.ndim)])
+            part = value + (slab(a, axis, slice(n - 1, n) if end else slice(1)) - value) * steps
+        parts.insert(len(parts) * end, part)
+    return concatenate(*parts, axis=axis)
+
+
+# --- several arrays ---------------------------------------------------------------------------------------------------
+
+
+def _at_least(ndim: int, a: Any) -> Any:
+    """Return an array with ``ndim`` axes or more: a row of a matrix, a row of a matrix in a stack, a matrix of rows."""
+    a = array(a)
+    if a.ndim >= ndim:
+        return a
+    return a.reshape(((1,) * ndim, (1, *a.shape, 1)[:ndim], (*a.shape, 1))[a.ndim])
+
+
+def _each_at_least(ndim: int) -> Function:
+    def lines(*arys: Any) -> Any:
+        arrays = tuple(_at_least(ndim, a) for a in arys)
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    return lines
+
+
+def _joining(ndim: int, axis: int, convert: Function | None = None) -> Function:
+    """Return a function that joins arrays along an axis, after it gave them ``ndim`` axes."""
+    convert = convert or functools.partial(_at_least, ndim)
+
+    def lines(tup: Any, dtype: Any = None) -> Any:
+        arrays = [convert(a) for a in tup]
+        return concatenated(arrays, min(axis, arrays[0].ndim - 1) if arrays else 0, dtype=dtype)
+
+    return lines
+
+
+def _block(arrays: Any) -> Any:
+    def depth_of(item: Any) -> int:
+        return 1 + max(map(depth_of, item), default=0) if isinstance(item, list) else 0
+
+    def leaves(item: Any) -> Any:
+        return [leaf for part in item for leaf in leaves(part)] if isinstance(item, list) else [item]
+
+    depth = depth_of(arrays)
+    ndim = max(depth, *map(np.ndim, leaves(arrays)))
+
+    def joined(item: Any, axis: int) -> Any:
+        if isinstance(item, list):
+            return concatenated([joined(part, axis + 1) for part in item], axis)
+        a = array(item)
+        return a.reshape((1,) * (ndim - a.ndim) + a.shape)
+
+    return joined(arrays, -depth)
+
+
+def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    arrays = [array(a) for a in args]
+    shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    return tuple(np.broadcast_to(a, shape) for a in arrays)
+
+
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    ndim = len(xi)
+    grid = [np.reshape(x, (1,) * i + (-1,) + (1,) * (ndim - 1 - i)) for i, x in enumerate(xi)]
+    if indexing == "xy" and ndim > 1:
+        grid = [np.swapaxes(x, 0, 1) for x in grid]
+    return tuple(grid) if sparse else _broadcast_arrays(*grid)
+
+
+def _kron(a: Any, b: Any) -> Any:
+    a, b = array(a), array(b)
+    ndim = max(a.ndim, b.ndim)
+    of_a, of_b = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
+    spread_a = [m for n in of_a for m in (n, 1)]
+    spread_b = [m for n in of_b for m in (1, n)]
+    return (a.reshape(spread_a) * b.reshape(spread_b)).reshape([n * m for n, m in zip(of_a, of_b, strict=True)])
+
+
+def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    powers = np.arange(len(x) if N is None else N)
+    return array(x)[:, None] ** (powers if increasing else powers[::-1])
+
+
+def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return np.moveaxis(a, axis, start - (start > axis))
+
+
+def _apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    rows = np.moveaxis(array(arr), axis, -1)
+    results = [array(func1d(row, *args, **kwargs)) for row in rows.reshape((-1, rows.shape[-1]))]
+    y = np.stack(results).reshape(rows.shape[:-1] + results[0].shape)
+    return np.moveaxis(
+        y, range(rows.ndim - 1, y.ndim), range(axis % rows.ndim, y.ndim - rows.ndim + 1 + axis % rows.ndim)
+    )
+
+
+def _no_writing(*args: Any, **options: Any) -> Any:
+    raise TypeError(
+        "it writes into an array, which cannot be recorded; np.where(mask, new, t) gives an array with other entries"
+    )
+
+
+compose(
+    {
+        np.take: _take,
+        np.take_along_axis: _take_along_axis,
+        np.compress: _compress,
+        np.extract: lambda condition, arr: _compress(np.ravel(condition), arr),
+        np.delete: _delete,
+        np.insert: _insert,
+        np.append: _append,
+        np.select: _select,
+        np.choose: _choose,
+        np.pad: _pad,
+        np.atleast_1d: _each_at_least(1),
+        np.atleast_2d: _each_at_least(2),
+        np.atleast_3d: _each_at_least(3),
+        np.vstack: _joining(2, 0),
+        np.hstack: _joining(1, 1),
+        np.dstack: _joining(3, 2),
+        np.column_stack: _joining(2, 1, lambda a: _at_least(2, a) if np.ndim(a) > 1 else _at_least(2, a).T),
+        np.block: _block,
+        np.hsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, min(ary.ndim - 1, 1)),
+        np.vsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 0),
+        np.dsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 2),
+        np.broadcast_arrays: _broadcast_arrays,
+        np.meshgrid: _meshgrid,
+        np.kron: _kron,
+        np.vander: _vander,
+        np.rollaxis: _rollaxis,
+        np.apply_along_axis: _apply_along_axis,
+        np.diag_indices_from: lambda arr: np.diag_indices(len(arr), arr.ndim),
+        np.tril_indices_from: lambda arr, k=0: np.tril_indices(len(arr), k, arr.shape[1]),
+        np.triu_indices_from: lambda arr, k=0: np.triu_indices(len(arr), k, arr.shape[1]),
+        np.fliplr: lambda m: m[:, ::-1],
+        np.flipud: lambda m: m[::-1],
+        np.matrix_transpose: lambda x: np.swapaxes(x, -1, -2),
+        np.astype: lambda x, dtype, copy=True: x.astype(dtype),
+        np.array: lambda object, dtype=None, **options: array(object, dtype),
+        np.asarray: lambda a, dtype=None, **options: array(a, dtype),
+        **dict.fromkeys((np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal, np.copyto), _no_writing),
+    }
+)
+if hasattr(np, "unstack"):  # NumPy 2.1
+    compose({np.unstack: lambda x, axis=0: tuple(slab(x, axis, i) for i in range(x.shape[axis]))})

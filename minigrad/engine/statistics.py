@@ -1,0 +1,394 @@
+"""Order, statistics, differences, and sums along an axis, in terms of sorting and sums.
+
+A quantile lies between two entries of the sorted array and its gradient passes to these two, as in JAX; equal entries
+are told apart by their place. A NaN that a function leaves out gets no gradient.
+"""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from .composed import compose, concatenated
+from .primitives import array, axes_of, count, getitem, kept_shape, scatter, slab, unique
+from .rules import RULES, Function
+from .vjps import row
+
+# --- sorting ----------------------------------------------------------------------------------------------------------
+
+
+def _sort(g: Any, y: Any, a: Any, axis: int | None = -1, kind: Any = None, stable: Any = None) -> Any:
+    """Send each cotangent back to where its entry came from: the order of the order."""
+    if axis is None:
+        return _sort(g, y, np.ravel(a)).reshape(a.shape)
+    order = np.argsort(a, axis=axis, kind="stable")
+    return np.take_along_axis(g, np.argsort(order, axis=axis), axis)
+
+
+def _unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    **options: Any,
+) -> Any:
+    """Take the values from where they first stand; all else that is asked for is plain."""
+    index, asked = unique(ar, part=1, axis=axis, **options), (return_index, return_inverse, return_counts)
+    values = np.ravel(ar)[index] if axis is None else slab(ar, axis, index)
+    plain = [unique(ar, part=part, axis=axis, **options) for part, wanted in enumerate(asked, 1) if wanted]
+    return (values, *plain) if plain else values
+
+
+row(np.sort, _sort)
+row(unique, implementation=unique.__wrapped__, varying_shape=True)  # type: ignore[attr-defined]
+
+
+def _rows(a: Any, axis: Any) -> Any:
+    """Return ``a`` with the entries of the axes that a reduction goes over in a row, the last axis."""
+    if axis is None or a.ndim < 2:
+        return np.ravel(a)
+    kept = [i for i in range(a.ndim) if i not in axes_of(a, axis)]
+    return np.transpose(a, (*kept, *axes_of(a, axis))).reshape((*(a.shape[i] for i in kept), count(a, axis)))
+
+
+def _quantile(g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: bool = False) -> Any:
+    """Send the cotangents to the places in the sorted rows that each quantile lies between, and from there back."""
+    rows = _rows(a, axis)
+    n, levels = rows.shape[-1], np.ravel(q)
+    place = np.quantile(np.arange(n, dtype=float), levels, method=method)  # of the numbers 0 ... n - 1
+    weights = np.maximum(1 - np.abs(place[:, None] - np.arange(n)), 0).astype(a.dtype)
+    in_order = np.moveaxis(g.reshape((len(levels), *rows.shape[:-1])), 0, -1) @ weights
+    order = np.argsort(np.argsort(rows, axis=-1, kind="stable"), axis=-1)
+    reduced = axes_of(a, axis)
+    kept = [i for i in range(a.ndim) if i not in reduced]
+    back = np.take_along_axis(in_order, order, -1).reshape([a.shape[i] for i in (*kept, *reduced)])
+    return np.transpose(back, np.argsort((*kept, *reduced)).tolist()) if kept and a.ndim > 1 else back
+
+
+def _nanquantile(a: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    a, level = array(a), np.asarray(q, a.dtype if isinstance(q, int | float) else None)  # a number changes no dtype
+    rows = np.sort(_rows(a, axis), axis=-1)  # NaN last
+    place = (np.sum(~np.isnan(rows), axis=-1, keepdims=True) - 1) * np.ravel(level)
+    low, high = np.floor(place).astype(np.intp), np.ceil(place).astype(np.intp)
+    lower, upper = (np.take_along_axis(rows, at, -1) for at in (low, high))
+    y = lower + (upper - lower) * (place - low).astype(np.result_type(a.dtype, level))
+    kept = kept_shape(a, axis) if keepdims else rows.shape[:-1]
+    return np.moveaxis(y, -1, 0).reshape((*level.shape, *kept))
+
+
+def _percentile(
+    g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: bool = False
+) -> Any:
+    return _quantile(g, y, a, np.true_divide(q, 100), axis, method)
+
+
+def _median(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _quantile(g, y, a, 0.5, axis) if a.size else np.zeros_like(a)
+
+
+row(np.quantile, _quantile)
+row(np.percentile, _percentile)
+row(np.median, _median)
+compose(
+    {
+        np.partition: lambda a, kth, axis=-1, kind="introselect": np.take_along_axis(
+            a, np.argpartition(a, kth, axis=axis, kind=kind), axis
+        ),
+        np.unique: _unique,
+        np.unique_values: lambda x: _unique(x, equal_nan=False),
+        np.nanquantile: _nanquantile,
+        np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, np.true_divide(q, 100), *args, **options),
+        np.nanmedian: lambda a, axis=None, keepdims=False: _nanquantile(a, 0.5, axis, keepdims),
+    }
+)
+
+# --- reductions with all of their options -----------------------------------------------------------------------------
+
+# What stands for an entry that where= leaves out, and how initial= comes in.
+_NEUTRAL: dict[Function, tuple[float, Function]] = {
+    np.sum: (0, np.add),
+    np.prod: (1, np.multiply),
+    **dict.fromkeys((np.max, np.amax), (-math.inf, np.maximum)),
+    **dict.fromkeys((np.min, np.amin), (math.inf, np.minimum)),
+}
+
+
+def _reduction(
+    function: Function,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    a, (neutral, combine) = array(a, dtype), _NEUTRAL[function]
+    if initial is not None and not count(a, axis):
+        return np.sum(a, axis=axis, keepdims=keepdims) + initial
+    if where is not True:
+        a = np.where(np.broadcast_to(where, a.shape), a, neutral)
+    y = function(a, axis=axis, keepdims=keepdims)
+    return y if initial is None else combine(y, initial)
+
+
+def _mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Any:
+    a = array(a, dtype)
+    if where is True:
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    number = np.sum(np.broadcast_to(where, a.shape).astype(a.dtype), axis=axis, keepdims=keepdims)
+    return np.sum(a, axis=axis, keepdims=keepdims, where=where) / number
+
+
+def _spread(
+    root: bool,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """Return the variance or its root, the standard deviation, which has the derivative 0 at 0."""
+    a, ddof = array(a, dtype), ddof if correction is None else correction
+    if where is True and mean is None:
+        return (np.std if root else np.var)(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    mean = _mean(a, axis, keepdims=True, where=where) if mean is None else mean
+    number = np.sum(np.broadcast_to(where, a.shape).astype(a.dtype), axis=axis, keepdims=keepdims)
+    deviation = np.where(where, a - mean, 0)
+    v = np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / np.maximum(number - ddof, 0)
+    return np.where(v > 0, np.sqrt(np.where(v > 0, v, 1)), v) if root else v
+
+
+def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
+    a = array(a)
+    if weights is None:
+        y, total = np.mean(a, axis=axis, keepdims=keepdims), a.dtype.type(count(a, axis))
+    else:
+        w = array(weights)
+        if w.shape != a.shape:  # one weight for each place along the axes, in their order
+            axes = axes_of(a, axis)
+            w = np.transpose(w, np.argsort(axes)).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)])
+        total = np.sum(np.broadcast_to(w, a.shape), axis=axis, keepdims=keepdims)
+        y = np.sum(a * w, axis=axis, keepdims=keepdims) / total
+    return (y, np.broadcast_to(total, y.shape)) if returned else y
+
+
+def _without_nan(function: Function) -> Function:
+    def lines(a: Any, *args: Any, where: Any = True, **options: Any) -> Any:
+        return function(a, *args, where=~np.isnan(a) & where, **options)
+
+    return lines
+
+
+def _extremum_without_nan(function: Function) -> Function:
+    def lines(a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+        valid = ~np.isnan(a) & where
+        y = _reduction(function, a, axis, keepdims=keepdims, initial=initial, where=valid)
+        return np.where(np.any(valid, axis=axis, keepdims=keepdims), y, math.nan) if initial is None else y
+
+    return lines
+
+
+for _function in _NEUTRAL:
+    RULES[_function].general = functools.partial(_reduction, _function)
+RULES[np.mean].general = _mean
+RULES[np.var].general, RULES[np.std].general = functools.partial(_spread, False), functools.partial(_spread, True)
+
+compose(
+    {
+        np.ptp: lambda a, axis=None, keepdims=False: (
+            np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+        ),
+        np.average: _average,
+        np.nansum: _without_nan(np.sum),
+        np.nanprod: _without_nan(np.prod),
+        np.nanmean: _without_nan(np.mean),
+        np.nanvar: _without_nan(np.var),
+        np.nanstd: _without_nan(np.std),
+        np.nanmax: _extremum_without_nan(np.max),
+        np.nanmin: _extremum_without_nan(np.min),
+    }
+)
+
+# --- covariance -------------------------------------------------------------------------------------------------------
+
+
+def _cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    dtype: Any = None,
+) -> Any:
+    dtype = dtype or np.promote_types(array(m).dtype, np.float64)
+    x = np.atleast_2d(array(m, dtype))
+    x = x if rowvar or np.ndim(m) < 2 else x.T
+    if y is not None:
+        other = np.atleast_2d(array(y, dtype))
+        x = np.concatenate([x, other if rowvar or np.ndim(y) < 2 else other.T])
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    f, w = (1 if fweights is None else array(fweights)), (1 if aweights is None else array(aweights))
+    weights = f * w * np.ones(x.shape[1], x.dtype)
+    total = np.sum(weights)
+    lost = ddof if aweights is None else ddof * np.sum(weights * w) / total
+    deviation = x - (np.sum(x * weights, axis=1) / total)[:, None]
+    return np.squeeze((deviation * weights) @ deviation.T / np.maximum(total - lost, 0))
+
+
+def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Any:
+    c = _cov(x, y, rowvar, dtype=dtype)
+    if c.ndim == 0:
+        return c / c
+    deviation = np.sqrt(np.diagonal(c))
+    return c / deviation[:, None] / deviation
+
+
+# --- differences and sums along an axis -------------------------------------------------------------------------------
+
+
+def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    a = array(a)
+    single = tuple(1 if i == axis % a.ndim else m for i, m in enumerate(a.shape))
+    ends = [None if e is None else np.broadcast_to(e, single) if np.ndim(e) == 0 else e for e in (prepend, append)]
+    parts = [part for part in (ends[0], a, ends[1]) if part is not None]
+    a = a if len(parts) == 1 else np.concatenate(parts, axis)
+    for _ in range(n):
+        a = slab(a, axis, slice(1, None)) - slab(a, axis, slice(-1))
+    return a
+
+
+def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    differences = _diff(np.ravel(ary))
+    parts = [np.ravel(part) for part in (to_begin, differences, to_end) if part is not None]
+    return concatenated(parts, dtype=differences.dtype)
+
+
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    axes = axes_of(f, axis)
+    spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
+    if len(spacings) != len(axes):
+        raise TypeError(f"{len(spacings)} spacings for {len(axes)} axes; give one for all, or one for each")
+    derivatives = tuple(_slope(f, i, spacing, edge_order) for i, spacing in zip(axes, spacings, strict=True))
+    return derivatives[0] if len(axes) == 1 else derivatives
+
+
+def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+    """Return the slope of a parabola through each entry and its neighbours; at the ends by two entries, or by three."""
+    n = f.shape[axis]
+    if n <= edge_order:
+        raise ValueError(f"axis {axis} has {n} entries; edge_order={edge_order} takes {edge_order + 1}")
+    f, h = np.moveaxis(f, axis, -1), np.diff(spacing) if np.ndim(spacing) else spacing * np.ones(n - 1)
+    h = h.astype(f.dtype if f.dtype.kind == "f" else float)
+    chord = (f[..., 1:] - f[..., :-1]) / h
+    before, after = h[:-1], h[1:]
+    inner = (chord[..., :-1] * after + chord[..., 1:] * before) / (before + after)
+    first, last = chord[..., :1], chord[..., -1:]
+    if edge_order == 2:
+        bend = (chord[..., 1:] - chord[..., :-1]) / (before + after)
+        first, last = first - bend[..., :1] * h[:1], last + bend[..., -1:] * h[-1:]
+    return np.moveaxis(np.concatenate([first, inner, last], axis=-1), -1, axis)
+
+
+def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    y = array(y)
+    if x is not None:
+        dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
+        dx = dx if np.ndim(x) > 1 else dx.reshape([-1 if i == axis % y.ndim else 1 for i in range(y.ndim)])
+    return np.sum(dx * (slab(y, axis, slice(1, None)) + slab(y, axis, slice(-1))) / 2, axis=axis)
+
+
+def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
+    x, xp, fp = array(x), array(xp), array(fp)
+    if period is not None:
+        x, xp = x % abs(period), xp % abs(period)
+        order = np.argsort(xp)
+        xp, fp = xp[order], fp[order]
+        xp = np.concatenate([xp[-1:] - abs(period), xp, xp[:1] + abs(period)])
+        fp = np.concatenate([fp[-1:], fp, fp[:1]])
+    i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, len(xp) - 2)
+    (x0, x1), (y0, y1) = ((getitem(points, i), getitem(points, i + 1)) for points in (xp, fp))
+    y = y0 + (x - x0) * (y1 - y0) / (x1 - x0)
+    y = np.where(x < xp[0], fp[0] if left is None or period else left, y)
+    return np.where(x > xp[-1], fp[-1] if right is None or period else right, y)
+
+
+def _cumulative(function: Function, first: float) -> Function:
+    def lines(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+        axis = 0 if axis is None and x.ndim == 1 else axis
+        if axis is None:
+            raise ValueError(f"axis is needed for an array of {x.ndim} axes")
+        y = function(array(x, dtype), axis=axis)
+        return np.concatenate([np.full_like(slab(y, axis, slice(1)), first), y], axis) if include_initial else y
+
+    return lines
+
+
+def _shifted(a: Any, step: int, axis: int) -> Any:
+    """Return ``a`` moved forward along an axis, zeros behind it."""
+    return np.concatenate([slab(a, axis, slice(step, None)), np.zeros_like(slab(a, axis, slice(step)))], axis)
+
+
+def _cumprod(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
+    """Return the product before each entry times s, where sᵢ = gᵢ + aᵢ₊₁ sᵢ₊₁: no division, so zeros do no harm.
+
+    The recurrence is solved for 1, 2, 4, ... steps at once.
+    """
+    if axis is None or a.ndim == 0:
+        return _cumprod(g.reshape(-1), y.reshape(-1), a.reshape(-1), 0).reshape(a.shape)
+    one, n = np.ones_like(slab(a, axis, slice(1))), a.shape[axis]
+    factor, s, step = np.concatenate([slab(a, axis, slice(1, None)), one], axis), g, 1
+    while step < n:
+        ahead = [_shifted(x, step, axis) for x in (s, factor)]
+        s, factor, step = s + factor * ahead[0], factor * ahead[1], 2 * step
+    return np.concatenate([one, slab(y, axis, slice(-1))], axis) * s
+
+
+row(np.cumprod, _cumprod)
+for _function in (np.cumsum, np.cumprod):
+    RULES[_function].general = lambda a, axis=None, dtype=None, f=_function: f(array(a, dtype), axis)
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    length = max(int(np.max(x, initial=-1)) + 1, minlength)
+    return scatter(np.ones(np.shape(x), np.intp) if weights is None else array(weights, float), x, shape=(length,))
+
+
+def _histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """Add up the weights in each bin; the bins themselves are constants."""
+    edges, x = np.histogram_bin_edges(a, bins, range), np.ravel(a)
+    inside = np.flatnonzero((x >= edges[0]) & (x <= edges[-1]))
+    bin_of = np.clip(np.searchsorted(edges, x[inside], side="right") - 1, 0, len(edges) - 2)
+    w = np.ones(x.shape, np.intp) if weights is None else np.ravel(weights)
+    counts = scatter(w[inside], bin_of, shape=(len(edges) - 1,))
+    return counts / np.diff(edges) / np.sum(counts) if density else counts, edges
+
+
+compose(
+    {
+        np.cov: _cov,
+        np.corrcoef: _corrcoef,
+        np.diff: _diff,
+        np.ediff1d: _ediff1d,
+        np.gradient: _gradient,
+        np.trapezoid: _trapezoid,
+        np.interp: _interp,
+        np.nancumsum: lambda a, axis=None: np.cumsum(np.where(np.isnan(a), 0, a), axis),
+        np.nancumprod: lambda a, axis=None: np.cumprod(np.where(np.isnan(a), 1, a), axis),
+        np.bincount: _bincount,
+        np.histogram: _histogram,
+    }
+)
+if hasattr(np, "cumulative_sum"):  # NumPy 2.1
+    compose({np.cumulative_sum: _cumulative(np.cumsum, 0), np.cumulative_prod: _cumulative(np.cumprod, 1)})
+for _plain in (np.argpartition, np.digitize, np.nanargmax, np.nanargmin, np.histogram_bin_edges, np.isin):
+    row(_plain)
