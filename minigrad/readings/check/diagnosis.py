@@ -61,6 +61,11 @@ class Diagnosis:
         self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part.step(step))
         return self._parts[step.node]
 
+    def right_line(self, step: Step) -> tuple[Step, RightLine | None]:
+        """Return a step, in its part where the graph is large, and its right line, None where there is none."""
+        near, step = self._near(step)
+        return step, near._line(near.forms[0], step) if near.forms else None
+
     def correction(self, step: Step) -> tuple[str, ...]:
         """Return the lines of the derivation that lead to a step; none for a constant, which has no line."""
         near, step = self._near(step)

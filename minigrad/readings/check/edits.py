@@ -23,6 +23,7 @@ from .steps import Homework
 Edits = Iterator[Any]
 
 PRODUCTS = {np.multiply, np.divide, np.matmul}
+REDUCTIONS = {np.sum, np.mean, np.max, np.min}
 SUMS = {np.add, np.subtract}
 COMPARISONS = {
     np.greater: (np.less, np.greater_equal, np.less_equal),
@@ -49,13 +50,15 @@ def part_of_it(e: Expr, line: RightLine) -> Edits:
 
 def negated(e: Expr, line: RightLine) -> Edits:
     """Yield the part with the other sign."""
-    if e.function is not np.negative and not all(user.function in COMPARISONS for user in line.users[e] or [e]):
+    even = {*COMPARISONS, np.negative}
+    if e.function is not np.negative and not all(user.function in even for user in line.users[e] or [e]):
         yield Call(np.negative, (e,))
 
 
 def turned(e: Expr, line: RightLine) -> Edits:
     """Yield the transpose of the part."""
-    if np.ndim(line.values[e]) > 1:
+    users = line.users[e]
+    if np.ndim(line.values[e]) > 1 and not (users and all(user.function in REDUCTIONS for user in users)):
         yield Call(np.transpose, (e,))
 
 
@@ -108,7 +111,7 @@ def other_operation(e: Expr, line: RightLine) -> Edits:
 
 def other_sum(e: Expr, line: RightLine) -> Edits:
     """Yield the sum over other axes, over all, or with keepdims changed."""
-    if e.function not in (np.sum, np.mean, np.max):
+    if e.function not in REDUCTIONS:
         return
     a = e.args[0]
     keep = e.options.get("keepdims", False)
@@ -217,7 +220,7 @@ def powers(e: Expr, line: RightLine) -> Edits:
             if n.value != k:
                 yield Call(np.power, (base, float(k)))
     elif np.ndim(line.values[e]):
-        yield Call(np.square, (e,))
+        yield Call(np.power, (e, 2))
         yield Call(np.sqrt, (Call(np.absolute, (e,)),))
 
 
@@ -225,7 +228,8 @@ def other_number(e: Expr, line: RightLine) -> Edits:
     """Yield the part with a number off by one, doubled, halved, or of the other sign."""
     for i, a in enumerate(e.args):
         if a.function is LITERAL and type(a.value) in (int, float):
-            for number in (a.value + 1, a.value - 1, 2 * a.value, a.value / 2, -a.value):
+            halves = [] if a.value % 2 and a.value > 1 else [a.value / 2]  # nobody writes 3.5 for 7
+            for number in (a.value + 1, a.value - 1, 2 * a.value, *halves, -a.value):
                 if number != a.value:
                     yield with_argument(e, i, number)
 
@@ -240,7 +244,7 @@ def _functions_of(e: Any) -> Edits:
     yield Call(np.subtract, (1, e))
     yield Call(np.add, (1, e))
     yield Call(np.multiply, (e, Call(np.subtract, (1, e))))
-    yield Call(np.subtract, (1, Call(np.square, (e,))))
+    yield Call(np.subtract, (1, Call(np.power, (e, 2))))
     yield Call(np.greater, (e, 0))
     yield Call(np.greater_equal, (e, 0))
     yield Call(np.less, (e, 0))
@@ -252,7 +256,8 @@ def _functions_of(e: Any) -> Edits:
 
 def one_factor_more(e: Expr, line: RightLine) -> Edits:
     """Yield the line with a factor too many, such as the slope of an activation that is in it already."""
-    if e is line.root or e in line.lines.definitions.values():
+    lines = line.lines
+    if e is line.root or e in lines.definitions.values() or (lines.has_every_place and e in line.carrying):
         for symbol in line.of_shape(np.shape(line.values[e])):
             if symbol not in line.lines.gradients:
                 yield Call(np.multiply, (e, symbol))

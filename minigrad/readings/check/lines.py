@@ -35,6 +35,9 @@ class Call(NamedTuple):
 class RightLines:
     """The right lines of all steps in one form, and the values of what they are made of."""
 
+    has_every_place = False  # whether a factor may be missing anywhere, as it may in a line of the learner's
+    extras: Mapping[Expr, Any] = {}  # parts of another line that may be missing, with their values
+
     def __init__(self, homework: Homework, kept: Collection[Tensor] | None = None) -> None:
         self.homework = homework
         self.lines = lines = Lines(homework.graph, kept)
@@ -124,7 +127,7 @@ class RightLine:
     def namespace(self) -> list[tuple[Expr, Any]]:
         """The values that a learner may have taken: all but the answer itself, and what is computed from it."""
         later = self.lines.homework.computed_from([self.x]) | {self.x}
-        return [(e, a) for e, a in self.lines.values.items() if self.lines.gradients.get(e) not in later]
+        return [(e, a) for e, a in self.lines.values.items() if e.is_atom and self.lines.gradients.get(e) not in later]
 
     def fitting(self, shape: tuple[int, ...]) -> list[Expr]:
         """Return the arrays that a learner may have taken where one of a shape belongs."""

@@ -31,6 +31,7 @@ from .conventions import Convention, convention_of
 from .cost import of_the_cost
 from .diagnosis import Diagnosis, Wrong, unknown
 from .kinds import Kind
+from .repair import Repair, repaired
 from .source import Code, Statement, gradients_in, run, statements_before
 from .steps import Homework, Step, agrees
 from .wording import Finding
@@ -46,7 +47,8 @@ class Mistake:
 
     ``also`` lists other kinds of mistake that would give the same numbers; ``correction`` is the right NumPy, a line
     for each gradient from those given to this one; ``likely`` the line as the learner is likely to have it, where the
-    mistake is known; ``statement`` their own statement, where their code can be read.
+    mistake is known; ``statement`` their own statement, where their code can be read, and ``repair``
+    their statements with the smallest edit that makes the step right.
     """
 
     node: str
@@ -56,6 +58,7 @@ class Mistake:
     correction: tuple[str, ...] = ()
     likely: str = ""
     statement: Statement | None = None
+    repair: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Check:
             lines.append(f"{i}. d{printable(mistake.node)}: {mistake.message}")
             if mistake.statement is not None:
                 lines.append(f"   {printable(mistake.statement.place)}: {printable(mistake.statement.text, _WIDE)}")
+            lines += [f"   mended: {printable(line, _WIDE)}" for line in mistake.repair]
             lines += [f"   {line}" for line in mistake.correction]
             if mistake.likely and mistake.statement is None:
                 lines.append(f"   likely yours: {mistake.likely}")
@@ -143,8 +147,11 @@ def check(
         if wrong:
             wrong, doubts = of_the_cost(homework, wrong)
             notes += doubts
-    statements = code.statements or (statements_before(sys._getframe(1)) if wrong else {})
-    return _report(diagnosis, wrong, notes, statements)
+    if wrong and not code.statements:
+        frame = sys._getframe(1)
+        space = {**frame.f_globals, **frame.f_locals, **(names or {})}
+        code = code._replace(statements=statements_before(frame), space=space)
+    return _report(diagnosis, wrong, notes, _theirs(diagnosis, wrong, code, convention))
 
 
 def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
@@ -237,14 +244,29 @@ def _note(homework: Homework, convention: Convention) -> str:
     )
 
 
-def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], statements: Mapping[str, Statement]) -> Check:
+def _theirs(diagnosis: Diagnosis, wrong: Wrong, code: Code, convention: Convention | None) -> dict[Tensor, Repair]:
+    """Return, for the wrong steps, the learner's statements, and how they are mended."""
+    found: dict[Tensor, Repair] = {}
+    for node in [node for node, (findings, _) in wrong.items() if findings[0].kind is not Kind.COST][:_MANY]:
+        scale = convention.factor if convention is not None and node in convention.scaled else 1.0
+        step, right = diagnosis.right_line(Step(diagnosis.homework, node, diagnosis.homework.loose[node]))
+        with np.errstate(all="ignore"):
+            repair = repaired(step, right, scale, code.space, code.statements)
+        if repair is not None:
+            found[node] = repair
+    return found
+
+
+def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], theirs: Mapping[Tensor, Repair]) -> Check:
     homework = diagnosis.homework
     graph = homework.graph
     notes += _kinks(homework, wrong)
-    mistakes = [
-        replace(_mistake(diagnosis, node, *found), statement=statements.get("d" + graph.names[node]))
-        for node, found in wrong.items()
-    ]
+    for node in theirs:
+        findings, _ = wrong[node]
+        if theirs[node].repair and findings[0].kind is Kind.UNKNOWN:
+            findings[0] = findings[0]._replace(text="wrong here, and right as it is mended below")
+    mistakes = [_mistake(diagnosis, node, *found) for node, found in wrong.items()]
+    mistakes = [replace(m, **theirs[x]._asdict()) if x in theirs else m for x, m in zip(wrong, mistakes, strict=True)]
     explained = set().union(*[others for _, others in wrong.values()])
     affected = homework.computed_from([*wrong, *explained])
     inherited: list[str] = []

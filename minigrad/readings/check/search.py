@@ -6,7 +6,7 @@ the line's entries changes by the cotangent of the part times the change. The we
 are equal; the few candidates that have the sums of the learner's numbers are computed in full.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -72,8 +72,8 @@ class Candidate(NamedTuple):
 class Search:
     """The candidates for one step in one form of its line, and what each makes of the line's weighted sums."""
 
-    def __init__(self, step: Step, line: RightLine) -> None:
-        self.step, self.line = step, line
+    def __init__(self, step: Step, line: RightLine, table: Sequence[Edit] = EDITS) -> None:
+        self.step, self.line, self.table = step, line, table
         rng = np.random.default_rng(0)
         shape = step.answer.shape
         self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBES)]
@@ -114,11 +114,11 @@ class Search:
 
     def likely(self) -> list[Fit]:
         """Return the likely edits that give the learner's numbers, at one place or at all that are alike."""
-        return self._singles([edit for edit in EDITS if edit.weight <= LIKELY])
+        return self._singles([edit for edit in self.table if edit.weight <= LIKELY])
 
     def unlikely(self) -> list[Fit]:
         """Return the other edits of the table that give the learner's numbers."""
-        return self._singles([edit for edit in EDITS if edit.weight > LIKELY])
+        return self._singles([edit for edit in self.table if edit.weight > LIKELY])
 
     def _singles(self, edits: list[Edit]) -> list[Fit]:
         for edit, place, new in islice(self._every_edit(edits), _MOST):
@@ -217,11 +217,7 @@ class Search:
                 for direction, about in edit.make(e, self.line):
                     t = self._amount(rate, direction, e)
                     if t is not None and abs(t) > _ROUNDED:
-                        new = (
-                            Call(np.add, (e, t * direction))
-                            if about is not None
-                            else Call(np.multiply, (round_off(1 + t), e))
-                        )
+                        new = Call(np.add, (e, t * direction)) if about is not None else scaled(e, 1 + t)
                         weight = (
                             1.0
                             if about is None and e is self.line.root and self.step.known_factor(1 + t)
@@ -284,7 +280,7 @@ class Search:
     def upstream(self, k: float) -> Iterator[Fit]:
         """Yield a factor on each gradient that the line leads through, the last first."""
         for e in reversed(self.line.order):
-            changes = {e: Call(np.multiply, (k, e))}
+            changes = {e: scaled(e, k)}
             if e in self.line.lines.definitions and self._gives(changes):
                 yield Fit(_SCALED.weight, _SCALED, self.line, changes, k - 1)
 
@@ -294,8 +290,8 @@ class Search:
         """Return the edits that give the learner's numbers up to a known factor."""
         found = []
         for k in factors:
-            scaled = Fit(1.5, _SCALED, self.line, {self.line.root: Call(np.multiply, (k, self.line.root))}, k - 1)
-            found += [fit._replace(second=scaled) for fit in self._fitting(k, 1.5) if self.step.telling(self.right)]
+            second = Fit(1.5, _SCALED, self.line, {self.line.root: scaled(self.line.root, k)}, k - 1)
+            found += [fit._replace(second=second) for fit in self._fitting(k, 1.5) if self.step.telling(self.right)]
         return found
 
     def pairs(self) -> list[Fit]:
@@ -325,7 +321,7 @@ class Search:
 
     def nested(self) -> list[Fit]:
         """Return pairs of likely edits of which one is of something that the other has changed."""
-        edits = [edit for edit in EDITS if edit.weight <= LIKELY]
+        edits = [edit for edit in self.table if edit.weight <= LIKELY]
         inner = [*self.misfits, *(c for c in self.candidates if c.edit.weight <= LIKELY and len(c.changes) == 1)]
         tries = (
             (Candidate(edit, {place: new}), candidate)
@@ -385,6 +381,14 @@ class Search:
                 if np.all(there[off]) and np.sum(changed) > np.sum(off):
                     found.append(Fit(edit.weight + 1, edit, self.line, changes, None, off))
         return found
+
+
+def scaled(e: Expr, k: float) -> Call:
+    """Return a part times a number, as a quotient where that is shorter."""
+    n = round(1 / k) if k else 0
+    if n > 1 and abs(n * k - 1) < _ROUNDING:
+        return Call(np.divide, (e, n))
+    return Call(np.multiply, (int(k) if k == round(k) else round_off(k), e))
 
 
 def round_off(t: float) -> float:

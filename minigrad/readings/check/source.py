@@ -6,10 +6,12 @@ Their code runs on copies of the plain values of the graph, so nothing that it d
 import ast
 import inspect
 import linecache
+import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType
+from types import CellType, FrameType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +19,24 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 
+_QUOTES = ("'", '"')
+
 
 class Statement(NamedTuple):
-    """A statement of the learner's: the file and line that it is at, and its text."""
+    """A statement of the learner's: the file and line that it is at, its text, and what it assigns to what.
+
+    ``value`` is None where it does something else with its target than to assign to it. The entry of a dictionary
+    that is written out counts as a statement; its target is the key.
+    """
 
     place: str
     text: str
+    target: str = ""
+    value: ast.expr | None = None
+
+    def rewritten(self, value: Any) -> str:
+        """Return the statement with another value."""
+        return f"{self.target}{':' if self.target.startswith(_QUOTES) else ' ='} {ast.unparse(value)}"
 
 
 class Code(NamedTuple):
@@ -31,6 +45,7 @@ class Code(NamedTuple):
     gradients: dict[str, Any]
     statements: dict[str, Statement]
     notes: list[str]
+    space: Mapping[str, Any] = {}
 
 
 def gradients_in(graph: Graph, space: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,69 +79,103 @@ def _is_array(value: Any) -> bool:
 def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, Any]) -> Code:
     """Run a backward pass, given as a function or its source, on the plain values of what the names stand for.
 
-    Parameters are found by name among the names. What the function leaves in its variables is looked at, and what it
-    returns. Where it raises, the gradients found until then count, and a note says where.
+    Parameters, globals and what a function encloses are found by name among the names. What the function leaves in its
+    variables is looked at, and what it returns. Where it raises, the gradients found until then count, and a note says
+    where.
     """
     space: dict[str, Any] = {name: _plain(value) for name, value in names.items()}
+    text, first, file, notes = _source(backward)
     if isinstance(backward, str):
-        text, first, file = textwrap.dedent(backward), 1, "<backward>"
         space = {"np": np, **space}
+        try:
+            tree = ast.parse(text)
+        except SyntaxError as error:
+            return _unparsed(graph, names, error)
+        notes += _watched(lambda: exec(compile(tree, file, "exec"), space), file)
     else:
-        space = {**backward.__globals__, **inspect.getclosurevars(backward).nonlocals, **space}
-        try:
-            lines, first = inspect.getsourcelines(backward)
-        except (OSError, TypeError):
-            return _called(backward, graph, space, "its source cannot be read")
-        text, file = textwrap.dedent("".join(lines)), inspect.getfile(backward)
-    try:
         tree = ast.parse(text)
-    except SyntaxError as error:
-        if isinstance(backward, str):
-            raise ValueError(f"check: the source of the backward pass cannot be parsed: {error}") from None
-        return _called(backward, graph, space, "its source cannot be parsed")
+        result: dict[str, Any] = {}
+        made = _on_copies(backward, space)
+        notes += _watched(lambda: result.update(dreturned=made()), file, backward.__code__, space)
+        space |= {"dreturned": result["dreturned"]} if isinstance(result.get("dreturned"), dict) else {}
     ast.increment_lineno(tree, first - 1)
-    body = tree.body[0].body if len(tree.body) == 1 and isinstance(tree.body[0], ast.FunctionDef) else tree.body
-    nested = [node for s in body[:-1] for node in ast.walk(s) if isinstance(node, ast.Return)]
-    if nested and not isinstance(backward, str):
-        return _called(backward, graph, space, "it returns from within")
-    if not isinstance(backward, str):
-        parameters = inspect.signature(backward).parameters.values()
-        space = {p.name: p.default for p in parameters if p.default is not p.empty} | space
-    notes = _execute(body, space, file)
-    result = space.pop("_returned", None)
-    found = gradients_in(graph, space)
-    if isinstance(result, dict):
-        found |= gradients_in(graph, {"dreturned": result})
-    return Code(found, _statements(body, file), notes)
+    return Code(gradients_in(graph, space), _statements(tree.body, file), notes, space)
 
 
-def _execute(body: list[ast.stmt], space: dict[str, Any], file: str) -> list[str]:
-    """Run statements one after the other; return a note where one raises."""
-    for statement in body:
-        if isinstance(statement, ast.Return):
-            target = ast.Name("_returned", ast.Store())
-            statement = ast.copy_location(ast.Assign([target], statement.value or ast.Constant(None)), statement)
-        program = ast.fix_missing_locations(ast.Module([statement], []))
-        try:
-            exec(compile(program, file, "exec"), space)
-        except Exception as error:  # of the learner's code, whatever it is
-            place = f"{Path(file).name}:{statement.lineno}"
-            return [f"{place}: {type(error).__name__}: {error}. The gradients found until there are checked."]
+def _source(backward: Callable[..., Any] | str) -> tuple[str, int, str, list[str]]:
+    """Return the source of a backward pass, its first line and its file, and a note where it cannot be read."""
+    if isinstance(backward, str):
+        return textwrap.dedent(backward), 1, "<backward>", []
+    if not isinstance(backward, FunctionType | MethodType):
+        raise TypeError(
+            f"check: {backward!r} is no function; give a function, its source, or a dictionary of gradients"
+        )
+    file = backward.__code__.co_filename
+    try:
+        lines, first = inspect.getsourcelines(backward)
+        ast.parse(text := textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return "", 1, file, [f"{backward.__name__}: its source cannot be read, so it is checked by its numbers alone."]
+    return text, first, file, []
+
+
+def _unparsed(graph: Graph, names: Mapping[str, Any], error: SyntaxError) -> Code:
+    """Return the gradients among the names, for a source that cannot be parsed."""
+    found = gradients_in(graph, names)
+    why = f"the source of the backward pass cannot be parsed: {error}"
+    if not found:
+        raise ValueError(f"check: {why}") from None
+    return Code(found, {}, [f"{why}. The gradients among the names are checked."])
+
+
+def _on_copies(backward: Any, space: Mapping[str, Any]) -> Callable[[], Any]:
+    """Return a call of a function on the values of a namespace: as parameters, globals and what it encloses."""
+    enclosed = inspect.getclosurevars(backward).nonlocals
+    cells = tuple([CellType(space.get(name, enclosed.get(name))) for name in backward.__code__.co_freevars])
+    seen = {**backward.__globals__, **{name: a for name, a in space.items() if name in backward.__globals__}}
+    made = FunctionType(backward.__code__, seen, backward.__name__, backward.__defaults__, cells)
+    made.__kwdefaults__ = backward.__kwdefaults__
+    given = {name: space[name] for name in inspect.signature(backward).parameters if name in space}
+    first = (backward.__self__,) if isinstance(backward, MethodType) else ()
+    return lambda: made(*first, **given)
+
+
+def _watched(run: Callable[[], Any], file: str, code: Any = None, space: dict[str, Any] | None = None) -> list[str]:
+    """Run code of the learner's, and put what a function of theirs leaves in its variables into a namespace.
+
+    Returns a note where it raises.
+    """
+
+    def leave(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is code and space is not None:
+            space.update(frame.f_locals)
+
+    outer = sys.getprofile()
+    sys.setprofile(leave if code is not None else outer)
+    try:
+        run()
+    except Exception as error:  # of the learner's code, whatever it is
+        lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+        place = f"{Path(file).name}:{lines[0] if lines else '?'}"
+        return [f"{place}: {type(error).__name__}: {error}. The gradients found until there are checked."]
+    finally:
+        sys.setprofile(outer)
     return []
 
 
-def _called(backward: Callable[..., Any], graph: Graph, space: dict[str, Any], why: str) -> Code:
-    """Return the gradients that a function returns, where it cannot be looked into."""
-    wanted = {p.name: space[p.name] for p in inspect.signature(backward).parameters.values() if p.name in space}
-    result = backward(**wanted)
-    found = gradients_in(graph, {"dreturned": result} if isinstance(result, dict) else {})
-    return Code(found, {}, [f"{backward.__name__}: {why}, so what it returns is checked by its numbers alone."])
+class Values(np.ndarray):
+    """The values of a Tensor, which may be asked for its ``data``."""
+
+    @property
+    def data(self) -> Any:
+        """The values alone."""
+        return self.view(np.ndarray)
 
 
 def _plain(value: Any) -> Any:
     """Return a copy that shares nothing with the graph."""
     if isinstance(value, Tensor):
-        return np.array(value.value)
+        return np.array(value.value).view(Values)
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list | tuple):
@@ -143,21 +192,47 @@ def statements_before(frame: FrameType) -> dict[str, Statement]:
     except SyntaxError:
         return {}
     first, last = frame.f_code.co_firstlineno, frame.f_lineno
-    body = [s for s in ast.walk(tree) if isinstance(s, ast.Assign | ast.AugAssign) and first <= s.lineno < last]
-    return _statements(sorted(body, key=lambda s: s.lineno), file)
+    parts = [s for s in ast.walk(tree) if isinstance(s, _PARTS) and first <= s.lineno <= last]
+    return _statements(sorted(parts, key=lambda s: s.lineno), file)
+
+
+_PARTS = (ast.Assign, ast.AugAssign, ast.Dict)
 
 
 def _statements(body: list[Any], file: str) -> dict[str, Statement]:
     """Return the last statement that assigns to each variable or entry, by its text."""
     found = {}
-    for statement in _assignments(body):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for target in targets:
-            for part in target.elts if isinstance(target, ast.Tuple) else [target]:
-                found[ast.unparse(part)] = Statement(f"{Path(file).name}:{statement.lineno}", ast.unparse(statement))
+    for statement in [part for s in body for part in ast.walk(s) if isinstance(part, _PARTS)]:
+        if isinstance(statement, ast.Dict):
+            for key, part in zip(statement.keys, statement.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    entry = Statement(f"{Path(file).name}:{part.lineno}", "", repr(key.value), part)
+                    found[f"[{key.value!r}]"] = entry._replace(text=entry.rewritten(part))
+            continue
+        place, text = f"{Path(file).name}:{statement.lineno}", ast.unparse(statement)
+        for target, value in _pairs(statement):
+            name = ast.unparse(target)
+            if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+                found[target.value.id] = Statement(place, text)
+            made = Statement(place, text, name)
+            plain = value is not None and isinstance(statement, ast.Assign)
+            found[name] = made._replace(text=made.rewritten(value), value=value) if plain else made
     return found
 
 
-def _assignments(body: list[ast.stmt]) -> Iterator[ast.Assign | ast.AugAssign]:
-    for statement in body:
-        yield from (s for s in ast.walk(statement) if isinstance(s, ast.Assign | ast.AugAssign))
+def _pairs(statement: ast.Assign | ast.AugAssign) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Yield each target of a statement, and the expression that it gets."""
+    for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+        if not isinstance(target, ast.Tuple):
+            yield target, statement.value
+        elif isinstance(statement.value, ast.Tuple) and len(statement.value.elts) == len(target.elts):
+            yield from zip(target.elts, statement.value.elts, strict=True)
+        else:
+            yield from ((part, None) for part in target.elts)
+
+
+def statements_of(name: str, statements: Mapping[str, Statement]) -> list[Statement]:
+    """Return the statements that may make the gradient of a node: a variable's, or those of entries, the last first."""
+    entries = (f"[{f'd{name}'!r}]", f"[{name!r}]")
+    own = [statements[f"d{name}"]] if f"d{name}" in statements else []
+    return own or [made for text, made in reversed([*statements.items()]) if text.endswith(entries)]

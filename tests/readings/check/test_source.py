@@ -87,6 +87,48 @@ def test_a_source_that_cannot_be_read_falls_back_to_the_numbers():
         check(J, "dA = = 2", names={"A": A})
 
 
+def test_a_source_that_cannot_be_parsed_leaves_the_gradients_among_the_names():
+    *_, A, J = layer()
+    report = check(J, "dA = = 2", names={"A": A, "dA": 3 * A.data})
+    assert [m.node for m in report.mistakes] == ["A"] and "cannot be parsed" in report.notes[0]
+
+
+def test_a_function_may_return_from_within_and_use_what_it_encloses():
+    X, W, _b, Z, A, J = layer()
+
+    def relu(a):
+        return a * (a > 0)
+
+    def backward(early=True):
+        dA = 2 * A.data
+        dZ = relu(dA) * (1 - A.data**2)
+        W.data[:] = 0
+        if early:
+            return {"W": dZ @ X.T}
+        return None
+
+    report = check(J, backward, names={"W": W, "Z": Z, "A": A, "X": X})
+    assert [m.node for m in report.mistakes] == ["Z"] and report.inherited == ["W"] and np.all(W.data != 0)
+    assert report.mistakes[0].statement.text.startswith("dZ = relu(dA)") and "test_source.py" in str(report)
+
+
+def test_a_function_that_raises_in_a_loop_keeps_what_it_found():
+    _X, W, _b, Z, A, J = layer()
+
+    def backward():
+        for k in range(3):
+            dA = 2.0 * A.data
+            if k:
+                dZ = dA.T @ dA
+                raise RuntimeError(f"no {dZ.shape}")
+
+    report = check(J, backward, names={"W": W, "Z": Z, "A": A})
+    assert [m.node for m in report.mistakes] == ["Z"] and report.right == ["A"]
+    assert "test_source.py:" in report.notes[0] and "RuntimeError: no (5, 5)" in report.notes[0]
+    with pytest.raises(TypeError, match="is no function"):
+        check(J, print, names={"W": W})
+
+
 def test_names_without_a_gradient_are_an_error():
     _X, W, _b, _Z, A, J = layer()
     with pytest.raises(ValueError, match="holds no gradient"):
