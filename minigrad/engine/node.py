@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
@@ -21,7 +20,7 @@ from weakref import ref
 import numpy as np
 
 from .arrays import Array, like, read_only
-from .context import Watched, differentiated, scopes, traced, watcher
+from .context import Path, Watched, differentiated, scopes, traced, watcher
 from .rules import Rule
 
 NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
@@ -240,17 +239,21 @@ class Node:
 
 
 def accumulate(cotangents: Mapping[Any, Any]) -> None:
-    """Add to the gradient of every node what a reverse walk has found for it: to all of them, or to none.
-
-    The interpreter handles an interruption, and lets another thread run, between two instructions of its own; storing
-    the sums is one instruction.
-    """
+    """Add to the gradient of every node what a reverse walk has found for it: to all, or if interrupted to none."""
+    earlier = {}
     with _accumulating:
-        sums = [g if x._cotangent is None else x._cotangent + g for x, g in cotangents.items()]
-        deque(map(_store_cotangent, cotangents, sums), maxlen=0)
-
-
-_store_cotangent: Callable[[Node, Any], None] = Node.__dict__["_cotangent"].__set__
+        try:
+            for x, g in cotangents.items():
+                if x._cotangent is not None:
+                    earlier[x] = x._cotangent
+                    x._cotangent = x._cotangent + g
+                else:
+                    x._cotangent = g
+        except BaseException:
+            for x, g in cotangents.items():
+                if x in earlier or x._cotangent is g:
+                    x._cotangent = earlier.get(x)
+            raise
 
 
 def leaf_holding(kind: type[N], primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
@@ -274,11 +277,9 @@ def result(
     While a program is traced, ``no_grad`` keeps out gradients alone: the value differs from call to call.
     """
     path = scopes.get()
-    if path is None:
-        if not traced.get():
-            leaf: N = leaf_holding(like.recorded_as, value)
-            return leaf
-        path, requires_grad = (), False
+    if type(path) is not tuple:
+        special: N = _unrecorded_or_watched(path, rule, value, operands, primals, options, requires_grad, like)
+        return special
     node: N = _new(like.recorded_as)
     node.primal = value
     node._buffer = node._grad = node._cotangent = node._source = node.name = None
@@ -289,7 +290,28 @@ def result(
     node.options = options
     node.scope = path
     node.order = next(_count)
-    if type(path) is Watched:
+    return node
+
+
+def _unrecorded_or_watched(
+    path: Path,
+    rule: Rule,
+    value: Any,
+    operands: tuple[Any, ...],
+    primals: tuple[Any, ...],
+    options: dict[str, Any],
+    requires_grad: bool,
+    like: Any,
+) -> Any:
+    """Return what ``result`` does in ``no_grad``, or where a watcher has to see the node."""
+    if path is None and not traced.get():
+        return leaf_holding(like.recorded_as, value)
+    token = scopes.set(() if path is None else tuple(path))
+    try:
+        node = result(rule, value, operands, primals, options, requires_grad and path is not None, like)
+    finally:
+        scopes.reset(token)
+    if path is not None:
         watcher.get().see_node(node)
     return node
 

@@ -97,10 +97,8 @@ def _walked(
     get, watch = found.get, watcher.get()
     for node in nodes:
         rule = node.rule
-        if rule is None:
-            continue
         g = given[node] if given and node in given else get(node)
-        if g is None:  # reached only through arguments that pass no gradient on
+        if rule is None or g is None:  # a leaf, or reached only through arguments that pass no gradient on
             continue
         if wrt is not None and node not in wrt:
             found.pop(node, None)
@@ -108,13 +106,14 @@ def _walked(
         narrow = node in narrowed
         if narrow and not _takes_narrow(node):
             g, narrow = np.broadcast_to(g, y.shape), False
-        operands, derivatives = node.operands, rule.derivatives
+        derivatives = rule.derivatives
         if rule.repeated is not None and values is not _recorded:
             derivatives, narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
-            derivatives = rule.vjps(operands)
+            derivatives = rule.vjps(node.operands)
         plain = 0 if node.options else len(args)
-        for x, a, derivative in zip(operands, args, derivatives, strict=False):
+        for i, derivative in enumerate(derivatives):
+            x, a = node.operands[i], args[i]
             if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
                 continue
             if watch is not None:
