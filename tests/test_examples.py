@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -170,3 +171,34 @@ def test_who_pulls_draws_a_figure_and_says_what_one_sees(who_pulls, tmp_path, ca
     assert "<svg" in (tmp_path / "who_pulls.svg").read_text()
     against = np.mean(np.array(history["cosine"]) < 0)
     assert f"in {against:.0%} of the steps the tasks pull against each other" in capsys.readouterr().out
+
+
+# --- tour.ipynb -------------------------------------------------------------------------------------------------------
+
+TOUR = json.loads((EXAMPLES / "tour.ipynb").read_text(encoding="utf-8"))
+CODE = [cell for cell in TOUR["cells"] if cell["cell_type"] == "code"]
+
+
+def texts(outputs):
+    """What the outputs of a cell say in text, without the names of files."""
+    said = ("".join(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in outputs)
+    return [re.sub(r"\S+\.py:\d+|[\d,]+ characters", "", text) for text in said]
+
+
+def test_the_tour_says_what_its_outputs_are():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.reads(json.dumps(TOUR), as_version=4)
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    found = [texts(cell["outputs"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert found == [texts(cell["outputs"]) for cell in CODE]
+
+
+def test_the_tour_runs_from_top_to_bottom(capsys):
+    names = {}
+    for cell in CODE:
+        exec("".join(cell["source"]), names)
+    assert "no path leads from A2 to L2" in capsys.readouterr().out
+    assert [mistake.node for mistake in names["report"].mistakes] == ["A2"]
+    assert names["explanation"].reaches("L2") == ["W1", "W2", "W3"]
+    assert names["value"] < 0.5

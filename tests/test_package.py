@@ -32,7 +32,7 @@ MODULES = (
     *("engine.node", "engine.scope", "engine.errors", "engine.debug", "engine.record", "engine.reverse"),
     "engine.tensor",
     *("trees", "transforms", "differences", "graph", "text.words", "text.numpy_code", "text.expressions"),
-    *("text.normal_form", "text.rewrites", "text.mathematics", "text.spelling"),
+    *("text.normal_form", "text.rewrites", "text.mathematics", "text.spelling", "text.markup"),
     *("readings.derive.lines", "readings.derive.derivation"),
     *("readings.explain.reasons", "readings.explain.explanation"),
     *("readings.check.kinds", "readings.check.kinks", "readings.check.steps", "readings.check.lines"),

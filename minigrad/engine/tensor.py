@@ -202,6 +202,18 @@ class Tensor(Node):
             )
         return bool(self.value)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, str]:
+        """Return what a notebook shows: what it is, its values, and its gradient where there is one."""
+        from html import escape  # costs an import, for notebooks alone
+
+        parts = [("tensor", self.describe()), ("values", np.array2string(self.value, threshold=60))]
+        parts += [] if self.grad is None else [("gradient", np.array2string(self.grad, threshold=60))]
+        rows = "".join(
+            f'<tr><th scope="row">{what}</th><td style="text-align:left"><pre>{escape(text)}</pre></td></tr>'
+            for what, text in parts
+        )
+        return {"text/html": f"<table>{rows}</table>", "text/plain": repr(self)}
+
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError(f"len of {self.describe()}: it is 0-d")

@@ -25,6 +25,7 @@ import numpy as np
 from minigrad.engine.arrays import Array
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
+from minigrad.text import markup
 from minigrad.text.words import encodable, folded, printable, suggestions
 
 from .conventions import Convention, convention_of
@@ -61,8 +62,8 @@ class Mistake:
     repair: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, repr=False)
+class Check(markup.Shown):
     """What ``check`` found.
 
     ``mistakes`` are the wrong steps, in the order of a derivation, the first wrong step first; ``inherited`` the names
@@ -80,7 +81,8 @@ class Check:
         """Whether every gradient is right."""
         return not self.mistakes
 
-    def __str__(self) -> str:
+    def _lines(self) -> list[str]:
+        """Return the report; lines that begin with a space are code."""
         total = len(self.mistakes) + len(self.inherited) + len(self.right)
         if self.ok:
             lines = [f"All {total} gradients are right." if total > 1 else "The gradient is right."]
@@ -100,8 +102,20 @@ class Check:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
             lines.append(f"Right: {_listed(self.right)}.")
-        lines += [f"Note: {note}" for note in self.notes]
-        return encodable("\n".join(line if line.startswith(" ") else folded(line) for line in lines))  # not the code
+        return [*lines, *(f"Note: {note}" for note in self.notes)]
+
+    def __str__(self) -> str:
+        lines = (line if line.startswith(" ") else folded(line) for line in self._lines())
+        return encodable("\n".join(lines))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _html(self) -> str:
+        lines = self._lines()
+        return "".join(
+            markup.code(line.strip()) if line.startswith(" ") else markup.paragraphs([line]) for line in lines
+        )
 
 
 def check(

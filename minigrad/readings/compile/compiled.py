@@ -33,6 +33,7 @@ from minigrad.engine.node import ancestors, leaf_holding
 from minigrad.engine.primitives import detach, getitem, identity
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor
+from minigrad.text import markup
 from minigrad.text.expressions import known
 from minigrad.text.numpy_code import Names
 
@@ -97,7 +98,7 @@ def compile(f: Function) -> "Compiled":
     return Compiled(f)
 
 
-class Compiled:
+class Compiled(markup.Shown):
     """What ``compile`` returns: call it as the function it was made of.
 
     ``source`` is the Python text of the program that ran last, ``derivation`` its readable form.
@@ -132,6 +133,15 @@ class Compiled:
             with suppress(KeyError):  # where another thread has dropped it
                 self._programs.move_to_end(signature)
         return runner(leaves)
+
+    def __repr__(self) -> str:
+        return f"<compiled {called(self._function)}>"
+
+    def _html(self) -> str:
+        if self._last is None:
+            return markup.paragraphs([f"{called(self._function)}, compiled when it is first called"])
+        head = markup.paragraphs([f"{called(self._function)}, compiled; the program that ran last:"])
+        return head + markup.code(self.source)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the method of an instance, as a function in a class does."""

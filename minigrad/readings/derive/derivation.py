@@ -166,8 +166,9 @@ class Derivation:
     def __str__(self) -> str:
         return self.text()
 
-    def _repr_latex_(self) -> str:
-        return f"$${self.latex()}$$"
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, str]:
+        """Return what a notebook shows."""
+        return {"text/latex": f"$${self.latex()}$$", "text/plain": self.text()}
 
     def _with_temporaries(self, lines: Iterable[Line]) -> list[Line]:
         """Return the lines, each after those of the temporaries it uses first: what occurs twice, or is too long."""

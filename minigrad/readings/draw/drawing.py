@@ -9,6 +9,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import graphviz  # type: ignore[import-untyped]
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
-from minigrad.text.words import listed, printable
+from minigrad.text.markup import Shown
+from minigrad.text.words import headline, listed, printable
 
 from .fold import Edge, Vertex
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
+
+_TREE = 60  # lines of a picture in text
 
 _HOOK = re.compile(rb'(?<= )(?:id|class)="[^"]*"')
 
@@ -154,12 +158,65 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         if lost:
             raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
 
+    def page(self, height: int = 640) -> "Page":
+        """Return the page of ``.render("graph.html")``, which a notebook shows inline, ``height`` pixels high.
+
+        Raises RenderError where no Graphviz renders.
+        """
+        return Page(self._page(self), height)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
-        """Return what a notebook shows: the picture, or where nothing renders the reason and the DOT text."""
+        """Return what a notebook shows: the picture, or where nothing renders the reason and a tree in text."""
         try:
-            return {"image/svg+xml": self.pipe("svg", encoding="utf-8"), "text/plain": repr(self)}
+            picture = self.pipe("svg", encoding="utf-8")
         except Exception as error:  # a display must not raise, whatever happened
-            return {"text/plain": f"{error}\n{self.source}"}
+            return {"text/plain": f"{headline(self.graph)}: no picture, because {error}\n\n{self.text()}"}
+        says = f"The graph of {headline(self.graph)}. {' '.join(self.text().split())}"
+        labelled = picture.replace("<svg ", f'<svg role="img" aria-label="{escape(says)}" ', 1)
+        return {"image/svg+xml": labelled, "text/plain": self.text()}
+
+    def text(self) -> str:
+        """Return the picture as a tree in text: below each node what it is computed from, each but once.
+
+        >>> import numpy as np, minigrad as mg
+        >>> W, X = mg.Tensor([[1.0, 2.0]], name="W"), mg.constant([[3.0], [4.0]], name="X")
+        >>> print(mg.draw(np.sum(W @ X).named("fit") + np.sum(np.square(W)).named("L2")).text())
+        output
+          fit
+            W
+            X
+          L2
+            W
+        """
+        tails: dict[str, list[str]] = {id: [] for id, _, _ in self.vertices}
+        for _, tail, head, _ in self.edge_list:
+            tails[head].append(tail)
+        name = {id: printable(name) for id, name, _ in self.vertices}
+        lines, told = list[str](), set[str]()
+        stack = [(0, self.vertices[self.place[self.graph.root]][0])]
+        while stack and len(lines) < _TREE:
+            depth, id = stack.pop()
+            lines.append("  " * min(depth, 20) + name[id] + " …" * (id in told and bool(tails[id])))
+            if id not in told:
+                told.add(id)
+                stack += [(depth + 1, tail) for tail in reversed(tails[id])]
+        return "\n".join([*lines, *["…"] * bool(stack)])
+
+
+class Page(Shown):
+    """A page to show inline, in a frame that it cannot leave; ``content`` is its HTML."""
+
+    def __init__(self, content: str, height: int) -> None:
+        self.content, self.height = content, height
+
+    def __repr__(self) -> str:
+        return f"<a page of {len(self.content):,} characters>"
+
+    def _html(self) -> str:
+        return (
+            f'<iframe title="The graph, to explore" sandbox="allow-scripts allow-downloads" '
+            f'style="width:100%;height:{int(self.height)}px;border:0" srcdoc="{escape(self.content)}"></iframe>'
+        )
 
 
 def _body(lines: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm
 from minigrad.readings.derive.derivation import Derivation
+from minigrad.text.markup import Shown, paragraphs, table
 from minigrad.text.words import aligned, encodable, folded, headline, number, printable, suggestions
 
 from .reasons import Reasons
@@ -91,7 +92,7 @@ class Row(NamedTuple):
         return part / whole if part is not None and whole else None
 
 
-class Explanation:
+class Explanation(Shown):
     """The answer of ``explain``; ``str`` gives the table.
 
     Every method raises ValueError for a name that it does not know, and lists the near ones.
@@ -188,6 +189,18 @@ class Explanation:
         return str(self)
 
     def __str__(self) -> str:
+        cells, notes = self._table()
+        lines = [folded(self._headline()), "", *aligned(cells, left=2), "", *map(folded, notes)]
+        return encodable("\n".join(lines))
+
+    def _html(self) -> str:
+        cells, notes = self._table()
+        return paragraphs([self._headline()], "font-weight:bold") + table(cells, left=2) + paragraphs(notes)
+
+    # --- the table ---------------------------------------------------------------------------------------------------
+
+    def _table(self) -> tuple[list[list[str]], list[str]]:
+        """Return the rows, the head first, and what is said below them; of a long table the middle is left out."""
         shown = [*self.nodes, *self._stray]
         left_out = max(len(shown) - MAX_TABLE_ROWS, 0)
         if left_out:
@@ -202,10 +215,7 @@ class Explanation:
         cells += [[*self._cells(row), *(_hundredths(self.cosine(row.name, *pair)) for pair in pairs)] for row in rows]
         if left_out:
             cells.insert(1 + MAX_TABLE_ROWS // 2, [f"… {left_out:,} more (.nodes)", *[""] * (len(cells[0]) - 1)])
-        notes = map(folded, self._notes(bool(pairs), few))
-        return encodable("\n".join([folded(self._headline()), "", *aligned(cells, left=2), "", *notes]))
-
-    # --- the table ---------------------------------------------------------------------------------------------------
+        return cells, self._notes(bool(pairs), few)
 
     def _row(self, name: str) -> Row:
         x = self._node(name)

@@ -713,6 +713,32 @@ def test_axe_finds_nothing_to_complain_of(view, scheme):
     opened.page.complaints[:] = [text for text in opened.page.complaints if "Canvas2D" not in text]  # of axe itself
 
 
+# --- in a notebook ----------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_shows_the_page_in_a_frame(tab, tmp_path):
+    leaf = mg.Tensor([1.0, 2.0], name='"><script>alert(1)</script>')
+    J = (np.sum(np.square(leaf)).named("square") + np.sum(leaf).named("sum")).named("J")
+    html = draw(J).page(height=500)._repr_mimebundle_()["text/html"]
+    assert re.fullmatch(r'<iframe title="[^"<>]*" sandbox="[^"<>]*" style="[^"<>]*" srcdoc="[^"<>]*"></iframe>', html)
+    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{html}", encoding="utf-8")
+    tab.complaints.clear()
+    tab.goto((tmp_path / "notebook.html").as_uri())
+    frame = tab.frame_locator("iframe")
+    frame.locator(".node").first.click()
+    assert frame.locator("#panel h2").inner_text() == printable(leaf.name)
+    frame.get_by_role("button", name="Next line").click()
+    assert frame.locator("#lines [aria-current]").inner_text().startswith("dJ = 1")
+    assert tab.complaints == []
+
+
+def test_a_notebook_s_picture_says_in_words_what_it_shows():
+    shown = draw(small()[0])._repr_mimebundle_()
+    picture = ElementTree.fromstring(shown["image/svg+xml"])
+    assert picture.get("role") == "img" and picture.get("aria-label").startswith("The graph of J = fit + ridge. J fit")
+    assert shown["text/plain"].splitlines()[:4] == ["J", "  fit", "    p", "      b"]
+
+
 # --- looks ------------------------------------------------------------------------------------------------------------
 
 
