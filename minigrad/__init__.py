@@ -34,6 +34,7 @@ from .transforms import (
 
 if TYPE_CHECKING:
     from . import nn, optim
+    from .catalogue import rules
     from .readings.check import Check, Mistake, check
     from .readings.compile import compile
     from .readings.derive import Derivation, derive
@@ -73,6 +74,7 @@ __all__ = [
     "no_grad",
     "optim",
     "rule",
+    "rules",
     "scope",
     "stop_gradient",
     "value_and_grad",
@@ -81,6 +83,7 @@ __all__ = [
 
 # What is loaded when it is first asked for, so that importing minigrad costs little more than importing NumPy.
 _LAZY = {
+    **dict.fromkeys(("rules",), "catalogue"),
     **dict.fromkeys(("Check", "Mistake", "check"), "readings.check"),
     **dict.fromkeys(("compile",), "readings.compile"),
     **dict.fromkeys(("Derivation", "derive"), "readings.derive"),

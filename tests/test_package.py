@@ -28,7 +28,8 @@ README = (ROOT / "README.md").read_text()
 MODULES = (
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
     *("engine.shapes", "engine.statistics", "engine.polynomials", "engine.ufuncs"),
-    *("engine.elementwise", "engine.linear_algebra", "engine.special"),
+    "engine.sequences",
+    *("engine.elementwise", "engine.linear_algebra", "engine.fourier", "engine.special"),
     *("engine.node", "engine.scope", "engine.errors", "engine.debug", "engine.record", "engine.reverse"),
     "engine.tensor",
     *("trees", "transforms", "differences", "graph", "text.words", "text.numpy_code", "text.expressions"),
@@ -44,7 +45,7 @@ MODULES = (
     *("readings.draw.page", "readings.draw.picture"),
     *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit"),
     *("readings.compile.numbers", "readings.compile.compiled"),
-    *("nn", "optim"),
+    *("nn", "optim", "catalogue"),
 )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .composed import compose
 from .primitives import detach
-from .rules import Function, Rule, define
 from .vjps import part, row
 
 _ANGLES = np.arange(256) * (2 * math.pi / 256)  # enough for all x whose I₀(x) is a float64
@@ -61,15 +61,15 @@ def _frexp(x: Any) -> Any:
     return np.ldexp(x, -exponent), exponent
 
 
-_COMPOSED: dict[Function, Function] = {
-    np.frexp: _frexp,
-    np.imag: lambda val: np.zeros(val.shape, val.dtype),
-    np.iscomplexobj: lambda x: False,
-    np.isrealobj: lambda x: True,
-    np.nan_to_num: _nan_to_num,
-    np.piecewise: _piecewise,
-    np.real: lambda val: +val,
-    np.real_if_close: lambda a, tol=100: +a,
-}
-for _function, _lines in _COMPOSED.items():
-    define(Rule(_function, (), composed=_lines))
+compose(
+    {
+        np.frexp: _frexp,
+        np.imag: lambda val: np.zeros(val.shape, val.dtype),
+        np.iscomplexobj: lambda x: False,
+        np.isrealobj: lambda x: True,
+        np.nan_to_num: _nan_to_num,
+        np.piecewise: _piecewise,
+        np.real: lambda val: +val,
+        np.real_if_close: lambda a, tol=100: +a,
+    }
+)

@@ -13,14 +13,14 @@ decomposition of tall matrices with full column rank in forward and reverse mode
 
 import math
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.linalg import _linalg
 
-from .primitives import LETTERS, axes_of, concatenate, norm, nowhere_zero, others, ratio
-from .rules import Function, Rule, define, dispatching
+from .composed import compose
+from .primitives import LETTERS, array, axes_of, concatenate, norm, nowhere_zero, others, ratio
+from .rules import Function, dispatching
 from .vjps import kept, others_of_two, part, plain, row, spread, swap
 
 
@@ -300,31 +300,35 @@ def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, ax
     return np.moveaxis(product, -1, axisc)
 
 
-_COMPOSED: dict[Function, Callable[..., Any]] = {
-    np.cross: _cross,
-    np.linalg.cond: _cond,
-    np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
-    np.linalg.eig: _no_eig,
-    np.linalg.eigh: lambda a, UPLO="L": _linalg.EighResult(np.linalg.eigvalsh(a, UPLO), _eigh_vectors(a, UPLO=UPLO)),
-    np.linalg.eigvals: _no_eig,
-    np.linalg.lstsq: _lstsq,
-    np.linalg.matmul: np.matmul,
-    np.linalg.matrix_norm: _matrix_norm,
-    np.linalg.matrix_power: _matrix_power,
-    np.linalg.matrix_transpose: swap,
-    np.linalg.multi_dot: _multi_dot,
-    np.linalg.norm: _norm,
-    np.linalg.outer: np.outer,
-    np.linalg.qr: _qr,
-    np.linalg.slogdet: lambda a: _linalg.SlogdetResult(_sign(a), _logabsdet(a)),
-    np.linalg.svd: _svd,
-    np.linalg.tensordot: np.tensordot,
-    np.linalg.tensorinv: _tensorinv,
-    np.linalg.tensorsolve: _tensorsolve,
-    np.linalg.trace: lambda x, /, *, offset=0: np.trace(x, offset, -2, -1),
-    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: np.sum(x1 * x2, axis=axis),
-    np.linalg.vector_norm: _vector_norm,
-}
-for _function, _lines in _COMPOSED.items():
-    define(Rule(_function, (), composed=_lines))
+compose(
+    {
+        np.cross: _cross,
+        np.vdot: lambda a, b: np.ravel(array(a)) @ np.ravel(array(b)),
+        np.linalg.cond: _cond,
+        np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
+        np.linalg.diagonal: lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1),
+        np.linalg.eig: _no_eig,
+        np.linalg.eigh: lambda a, UPLO="L": _linalg.EighResult(
+            np.linalg.eigvalsh(a, UPLO), _eigh_vectors(a, UPLO=UPLO)
+        ),
+        np.linalg.eigvals: _no_eig,
+        np.linalg.lstsq: _lstsq,
+        np.linalg.matmul: np.matmul,
+        np.linalg.matrix_norm: _matrix_norm,
+        np.linalg.matrix_power: _matrix_power,
+        np.linalg.matrix_transpose: swap,
+        np.linalg.multi_dot: _multi_dot,
+        np.linalg.norm: _norm,
+        np.linalg.outer: np.outer,
+        np.linalg.qr: _qr,
+        np.linalg.slogdet: lambda a: _linalg.SlogdetResult(_sign(a), _logabsdet(a)),
+        np.linalg.svd: _svd,
+        np.linalg.tensordot: np.tensordot,
+        np.linalg.tensorinv: _tensorinv,
+        np.linalg.tensorsolve: _tensorsolve,
+        np.linalg.trace: lambda x, /, *, offset=0: np.trace(x, offset, -2, -1),
+        np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: np.sum(x1 * x2, axis=axis),
+        np.linalg.vector_norm: _vector_norm,
+    }
+)
 row(np.linalg.matrix_rank)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 # They write the table of rules.
-from . import elementwise, linear_algebra, polynomials, shapes, statistics  # noqa: F401
+from . import elementwise, linear_algebra, polynomials, sequences, shapes, statistics  # noqa: F401
 from .arrays import frozen, private
 from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule
@@ -92,8 +92,10 @@ def _noted(node: Node) -> Node:
 
 
 def _learned(function: Callable[..., Any], args: tuple[Any, ...]) -> Rule:
-    """Return the row of a function that is met for the first time: those of SciPy's ufuncs are written then."""
-    if isinstance(function, np.ufunc) and "scipy.special" in sys.modules:
+    """Return the row of a function that is met for the first time: those of SciPy and of numpy.fft are written then."""
+    if getattr(function, "__module__", None) == "numpy.fft":
+        import_module(".fourier", __package__)
+    elif isinstance(function, np.ufunc) and "scipy.special" in sys.modules:
         import_module(".special", __package__)
     if function not in RULES:
         raise no_rule(function, args)

@@ -38,10 +38,8 @@ def test_flat_function_gives_what_numpy_gives(f):
 
 def test_function_without_a_rule_says_how_to_add_one():
     X = mg.Tensor(np.eye(2), name="X")
-    with pytest.raises(
-        TypeError, match=r"no rule for np\.fft\.fftshift, called with X \(2, 2\) float64.*mg\.rule\(np\.fft\.fftshift"
-    ):
-        np.fft.fftshift(X)
+    with pytest.raises(TypeError, match=r"no rule for np\.roots, called with X \(2, 2\) float64.*mg\.rule\(np\.roots"):
+        np.roots(X)
     with pytest.raises(TypeError, match=r"no rule for np\.isnat.*mg\.rule"):
         np.isnat(X)
 

@@ -1,0 +1,275 @@
+"""Fourier transforms of Tensors, in real arithmetic.
+
+Tensors are real, so a transform gives a pair of them, its real and imaginary part, that computes as a complex number
+does. What is real again (``z.real``, ``np.abs(z)``, ``np.fft.irfft(z)``) is a Tensor, and its gradients are real. The
+two parts of the discrete Fourier transform are linear maps with symmetric matrices: each is its own adjoint.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .composed import compose
+from .primitives import concatenate, slab
+from .rules import RULES, Function
+from .vjps import part
+
+_real: Function = part(np.fft.fft, "real", lambda g, y, x, axis: _real(g, axis=axis))
+_imag: Function = part(np.fft.fft, "imag", lambda g, y, x, axis: _imag(g, axis=axis))
+
+
+class Complex(np.lib.mixins.NDArrayOperatorsMixin):
+    """A pair of real Tensors, or arrays, that computes as the complex number ``real + i imag``."""
+
+    shape = property(lambda self: self.real.shape)
+    ndim = property(lambda self: self.real.ndim)
+    size = property(lambda self: self.real.size)
+    T = property(lambda self: self.each(np.transpose))
+
+    def __init__(self, real: Any, imag: Any) -> None:
+        self.real, self.imag = real, imag
+
+    def each(self, function: Callable[[Any], Any]) -> "Complex":
+        """Return the complex number of what a function gives of either part."""
+        return Complex(function(self.real), function(self.imag))
+
+    def conj(self) -> "Complex":
+        """Return the complex conjugate."""
+        return Complex(self.real, -self.imag)
+
+    def reshape(self, *shape: Any) -> "Complex":
+        """Return the same entries in another shape."""
+        return self.each(lambda x: x.reshape(*shape))
+
+    def __getitem__(self, index: Any) -> "Complex":
+        return self.each(lambda x: x[index])
+
+    def __len__(self) -> int:
+        return len(self.real)
+
+    def __repr__(self) -> str:
+        return f"Complex({self.real!r}, {self.imag!r})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise self._refused("a plain array")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        if method != "__call__" or options or ufunc not in _UFUNCS:
+            raise self._refused(ufunc.__name__)
+        return _UFUNCS[ufunc](*[Complex(a.real, a.imag) if np.iscomplexobj(a) else a for a in args])
+
+    def __array_function__(self, function: Function, types: Any, args: Any, options: dict[str, Any]) -> Any:
+        rule = RULES.get(function)
+        if function in _FUNCTIONS:
+            return _FUNCTIONS[function](*args, **options)
+        if function in _LINEAR or (rule is not None and rule.linear == 1):
+            first, *others = args
+            return Complex(*(function(_of(take, first), *others, **options) for take in (np.real, np.imag)))
+        if rule is not None and rule.linear == 2:
+            return _product(functools.partial(function, **options))(*args)
+        raise self._refused(function.__name__)
+
+    def _refused(self, what: str) -> TypeError:
+        return TypeError(
+            f"{what} of a complex number of shape {self.shape} is not recorded: Tensors are real; compute with its "
+            f".real and .imag, np.abs(z) and np.angle(z)"
+        )
+
+
+def _of(take: Function, z: Any) -> Any:
+    """Return the real or the imaginary part of an array, or of each of a list."""
+    return [take(x) for x in z] if isinstance(z, list | tuple) else take(z)
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+def _product(function: Function) -> Function:
+    """Return a product of complex numbers, of which one may be real, given that of real ones."""
+
+    def product(z: Any, w: Any) -> Any:
+        if not isinstance(z, Complex):
+            return w.each(lambda x: function(z, x))
+        if not isinstance(w, Complex):
+            return z.each(lambda x: function(x, w))
+        real = function(z.real, w.real) - function(z.imag, w.imag)
+        return Complex(real, function(z.real, w.imag) + function(z.imag, w.real))
+
+    return product
+
+
+def _sum(function: Function) -> Function:
+    """Return a sum or difference of complex numbers, of which one may be real."""
+
+    def total(z: Any, w: Any) -> Complex:
+        real = function(np.real(z), np.real(w))
+        parts = [x.imag if isinstance(x, Complex) else 0 for x in (z, w)]
+        return Complex(real, np.broadcast_to(function(*parts), real.shape))
+
+    return total
+
+
+def _square_of_length(z: Complex) -> Any:
+    return np.square(z.real) + np.square(z.imag)
+
+
+def _divide(z: Any, w: Any) -> Any:
+    if not isinstance(w, Complex):
+        return _product(np.multiply)(z, 1 / w)
+    return _product(np.multiply)(z, w.conj()).each(lambda x: x / _square_of_length(w))
+
+
+def _exp(z: Complex) -> Complex:
+    length = np.exp(z.real)
+    return Complex(length * np.cos(z.imag), length * np.sin(z.imag))
+
+
+_UFUNCS: dict[Any, Function] = {
+    np.absolute: lambda z: np.hypot(z.real, z.imag),
+    np.add: _sum(np.add),
+    np.conjugate: Complex.conj,
+    np.divide: _divide,
+    np.exp: _exp,
+    np.log: lambda z: Complex(np.log(abs(z)), np.angle(z)),
+    np.matmul: _product(np.matmul),
+    np.multiply: _product(np.multiply),
+    np.negative: lambda z: z.each(np.negative),
+    np.positive: lambda z: z,
+    np.square: lambda z: _product(np.multiply)(z, z),
+    np.subtract: _sum(np.subtract),
+}
+_LINEAR = frozenset((np.concatenate, np.stack, np.flip, np.roll, np.cumsum))
+
+# --- transforms -------------------------------------------------------------------------------------------------------
+
+
+def _each(function: Callable[[Any], Any], z: Any) -> Any:
+    return z.each(function) if isinstance(z, Complex) else function(z)
+
+
+def _fitted(z: Any, n: int, axis: int) -> Any:
+    """Return an array cut to n entries along an axis, or filled up with zeros."""
+
+    def fitted(x: Any) -> Any:
+        zeros = np.zeros([max(n - m, 0) if i == axis else m for i, m in enumerate(x.shape)], x.dtype)
+        return slab(x, axis, slice(n)) if n <= x.shape[axis] else concatenate(x, zeros, axis=axis)
+
+    return z if n == z.shape[axis] else _each(fitted, z)
+
+
+def _scale(norm: str | None, n: int, inverse: bool) -> float:
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise ValueError(f"norm={norm!r} is none of 'backward', 'ortho' and 'forward'")
+    divided = norm == "forward" if not inverse else norm in (None, "backward")
+    return 1 / n if divided else 1 / math.sqrt(n) if norm == "ortho" else 1.0
+
+
+def _fft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+    return _transform(z, n, axis, norm, inverse=False)
+
+
+def _ifft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+    """Return the conjugate of the transform of the conjugate."""
+    return _transform(z.conj() if isinstance(z, Complex) else z, n, axis, norm, inverse=True).conj()
+
+
+def _transform(z: Any, n: int | None, axis: int, norm: str | None, inverse: bool) -> Complex:
+    axis = axis % z.ndim
+    n = z.shape[axis] if n is None else n
+    z, factor = _fitted(z, n, axis), _scale(norm, n, inverse)
+    if isinstance(z, Complex):
+        real = _real(z.real, axis=axis) - _imag(z.imag, axis=axis)
+        imag = _imag(z.real, axis=axis) + _real(z.imag, axis=axis)
+    else:
+        real, imag = _real(z, axis=axis), _imag(z, axis=axis)
+    return Complex(real, imag) if factor == 1 else Complex(real * factor, imag * factor)
+
+
+def _rfft(x: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+    spectrum = _fft(x, n, axis, norm)
+    return spectrum.each(lambda y: slab(y, axis, slice(spectrum.shape[axis] // 2 + 1)))
+
+
+def _irfft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """Return the inverse of a spectrum whose other half is the conjugate of this one."""
+    axis = axis % z.ndim
+    n = 2 * (z.shape[axis] - 1) if n is None else n
+    half = _fitted(z, n // 2 + 1, axis)
+
+    def other(x: Any) -> Any:
+        return slab(slab(x, axis, slice(1, (n + 1) // 2)), axis, slice(None, None, -1))
+
+    real, imag = np.real(half), half.imag if isinstance(half, Complex) else None
+    y = _real(concatenate(real, other(real), axis=axis), axis=axis)
+    if imag is not None:
+        y = y + _imag(concatenate(imag, -other(imag), axis=axis), axis=axis)
+    return y * _scale(norm, n, inverse=True)
+
+
+_SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
+
+
+def _hfft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    return _irfft(np.conj(z), n, axis, _SWAPPED.get(norm, norm))
+
+
+def _ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+    return _rfft(x, n, axis, _SWAPPED.get(norm, norm)).conj()
+
+
+def _over_axes(*steps: Function, default: Any = None) -> Function:
+    """Return a transform over several axes: the last step is that of the last axis, the first that of the others.
+
+    The last axis comes first where its transform takes real numbers, and last where it gives them.
+    """
+
+    def transform(z: Any, s: Any = None, axes: Any = default, norm: str | None = None) -> Any:
+        axes = range(-len(s) if s is not None else -z.ndim, 0) if axes is None else axes
+        sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else n for n in s]
+        calls = list(zip([steps[0]] * (len(axes) - 1) + [steps[-1]], axes, sizes, strict=True))
+        for step, axis, n in calls[::-1] if steps[-1] is _rfft else calls:
+            z = step(z, n, axis, norm)
+        return z
+
+    return transform
+
+
+def _shifted(inverse: bool) -> Function:
+    def shifted(x: Any, axes: Any = None) -> Any:
+        axes = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int | np.integer) else axes
+        shifts = [(x.shape[axis] + inverse) // 2 for axis in axes]
+        return np.roll(x, tuple(shifts), tuple(axes))
+
+    return shifted
+
+
+_FOURIER: dict[Function, Function] = {
+    np.fft.fft: _fft,
+    np.fft.ifft: _ifft,
+    np.fft.rfft: _rfft,
+    np.fft.irfft: _irfft,
+    np.fft.hfft: _hfft,
+    np.fft.ihfft: _ihfft,
+    np.fft.fftn: _over_axes(_fft),
+    np.fft.ifftn: _over_axes(_ifft),
+    np.fft.rfftn: _over_axes(_fft, _rfft),
+    np.fft.irfftn: _over_axes(_ifft, _irfft),
+    np.fft.fft2: _over_axes(_fft, default=(-2, -1)),
+    np.fft.ifft2: _over_axes(_ifft, default=(-2, -1)),
+    np.fft.rfft2: _over_axes(_fft, _rfft, default=(-2, -1)),
+    np.fft.irfft2: _over_axes(_ifft, _irfft, default=(-2, -1)),
+    np.fft.fftshift: _shifted(inverse=False),
+    np.fft.ifftshift: _shifted(inverse=True),
+}
+_FUNCTIONS: dict[Function, Function] = {
+    **_FOURIER,
+    np.angle: lambda z, deg=False: np.arctan2(z.imag, z.real) * (180 / math.pi if deg else 1),
+    np.imag: lambda val: val.imag,
+    np.iscomplexobj: lambda x: True,
+    np.real: lambda val: val.real,
+    np.shape: lambda a: a.shape,
+}
+compose(_FOURIER)

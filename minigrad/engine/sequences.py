@@ -1,0 +1,73 @@
+"""Ranges between two numbers, sets of values, and what else makes a sequence of another length."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib import _arraysetops_impl as _sets
+
+from .composed import compose
+from .primitives import array
+from .rules import Function
+
+
+def _linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
+    length = stop - start
+    steps = num - 1 if endpoint else num
+    parts = (np.arange(num) / max(steps, 1)).reshape((num,) + (1,) * length.ndim).astype(length.dtype)
+    y = np.moveaxis(start * (1 - parts) + stop * parts, 0, axis)
+    y = y if dtype is None else y.astype(dtype)
+    return (y, length / steps) if retstep else y
+
+
+def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, **options: Any) -> Any:
+    return np.power(base, _linspace(start, stop, num, endpoint, **options))
+
+
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
+    """Return numbers of one sign, whose logarithms are in equal steps."""
+    logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint, **options)
+    return np.sign(start) * np.exp(logarithms)
+
+
+def _setdiff1d(ar1: Any, ar2: Any) -> Any:
+    values = np.unique(array(ar1))
+    return values[np.isin(values, ar2, invert=True)]
+
+
+def _intersect1d(ar1: Any, ar2: Any) -> Any:
+    values = np.unique(array(ar1))
+    return values[np.isin(values, ar2)]
+
+
+def _apply_over_axes(func: Function, a: Any, axes: Any) -> Any:
+    for axis in [axes] if isinstance(axes, int | np.integer) else axes:
+        reduced = func(a, axis)
+        a = reduced if reduced.ndim == a.ndim else np.expand_dims(reduced, axis)
+    return a
+
+
+def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    places = np.flatnonzero(filt)
+    if not len(places):
+        return filt[:0]
+    return filt[places[0] if "f" in trim.lower() else 0 : places[-1] + 1 if "b" in trim.lower() else None]
+
+
+compose(
+    {
+        np.linspace: _linspace,
+        np.logspace: _logspace,
+        np.geomspace: _geomspace,
+        np.union1d: lambda ar1, ar2: np.unique(np.concatenate([ar1, ar2], axis=None)),
+        np.setdiff1d: _setdiff1d,
+        np.intersect1d: _intersect1d,
+        np.setxor1d: lambda ar1, ar2: np.sort(np.concatenate([_setdiff1d(ar1, ar2), _setdiff1d(ar2, ar1)])),
+        np.unique_all: lambda x: _sets.UniqueAllResult(*np.unique(x, True, True, True, equal_nan=False)),
+        np.unique_counts: lambda x: _sets.UniqueCountsResult(*np.unique(x, return_counts=True, equal_nan=False)),
+        np.unique_inverse: lambda x: _sets.UniqueInverseResult(*np.unique(x, return_inverse=True, equal_nan=False)),
+        np.apply_over_axes: _apply_over_axes,
+        np.trim_zeros: _trim_zeros,
+    }
+)
