@@ -66,7 +66,8 @@ def _flip(a: Any, axis: Any = None) -> Any:
     return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
 
 
-def _vecdot(a: Any, b: Any) -> Any:
+def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    a, b = (x if axis == -1 else np.moveaxis(x, axis, -1) for x in (a, b))
     return np.sum(a * b, axis=-1)
 
 
@@ -119,6 +120,7 @@ _COMPOSED: dict[Function, Function] = {
     np.copy: lambda a, order="K", subok=False: +a,
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
+    np.vdot: lambda a, b: np.ravel(a) @ np.ravel(b),
     np.vecdot: _vecdot,
     **dict.fromkeys((np.zeros_like, np.empty_like), lambda a, *args, **options: _full_like(a, 0, *args, **options)),
     np.ones_like: lambda a, *args, **options: _full_like(a, 1, *args, **options),

@@ -14,8 +14,8 @@ from .vjps import row
 
 row(
     np.convolve,
-    lambda g, y, a, v: np.correlate(g, v, "valid"),
-    lambda g, y, a, v: np.correlate(g, a, "valid"),
+    lambda g, y, a, v: np.correlate(g, np.atleast_1d(v), "valid").reshape(a.shape),
+    lambda g, y, a, v: np.correlate(g, np.atleast_1d(a), "valid").reshape(v.shape),
     linear=2,
     symmetric=True,
 )
@@ -31,7 +31,7 @@ def _convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     if mode == "same" and np.size(v) > np.size(a):  # NumPy exchanges them, and the middle is that of the other end
         return _correlate(v, a, mode)[::-1]
-    return np.convolve(a, array(v)[::-1], mode)
+    return np.convolve(a, np.atleast_1d(array(v))[::-1], mode)
 
 
 RULES[np.convolve].general = _convolve

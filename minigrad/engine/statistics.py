@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .composed import compose, concatenated
-from .primitives import array, axes_of, count, getitem, kept_shape, scatter, slab, unique
+from .primitives import array, axes_of, count, getitem, kept_shape, nowhere_zero, scatter, slab, unique
 from .rules import RULES, Function
 from .vjps import row
 
@@ -43,6 +43,16 @@ def _unique(
 
 row(np.sort, _sort)
 row(unique, implementation=unique.__wrapped__, varying_shape=True)  # type: ignore[attr-defined]
+
+
+def _set(choose: Function) -> Function:
+    """Return a function of two sets: those values of the first, or of both, that are chosen."""
+
+    def lines(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+        values = np.ravel(ar1) if assume_unique else _unique(ar1)
+        return values[np.flatnonzero(choose(np.isin(values, ar2)))]
+
+    return lines
 
 
 def _rows(a: Any, axis: Any) -> Any:
@@ -97,10 +107,15 @@ compose(
             a, np.argpartition(a, kth, axis=axis, kind=kind), axis
         ),
         np.unique: _unique,
+        np.union1d: lambda ar1, ar2: _unique(concatenated([ar1, ar2], None)),
+        np.intersect1d: _set(lambda common: common),
+        np.setdiff1d: _set(np.logical_not),
         np.unique_values: lambda x: _unique(x, equal_nan=False),
         np.nanquantile: _nanquantile,
         np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, np.true_divide(q, 100), *args, **options),
-        np.nanmedian: lambda a, axis=None, keepdims=False: _nanquantile(a, 0.5, axis, keepdims),
+        np.nanmedian: lambda a, axis=None, keepdims=False: (
+            _nanquantile(a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
+        ),
     }
 )
 
@@ -173,6 +188,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
             axes = axes_of(a, axis)
             w = np.transpose(w, np.argsort(axes)).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)])
         total = np.sum(np.broadcast_to(w, a.shape), axis=axis, keepdims=keepdims)
+        total = nowhere_zero(total, undefined="an average with weights that add up to 0 has no value")
         y = np.sum(a * w, axis=axis, keepdims=keepdims) / total
     return (y, np.broadcast_to(total, y.shape)) if returned else y
 
@@ -312,20 +328,42 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
         xp, fp = xp[order], fp[order]
         xp = np.concatenate([xp[-1:] - abs(period), xp, xp[:1] + abs(period)])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
-    i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, len(xp) - 2)
-    (x0, x1), (y0, y1) = ((getitem(points, i), getitem(points, i + 1)) for points in (xp, fp))
-    y = y0 + (x - x0) * (y1 - y0) / (x1 - x0)
+    i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(len(xp) - 2, 0))
+    (x0, x1), (y0, y1) = ((getitem(p, i), getitem(p, np.minimum(i + 1, len(xp) - 1))) for p in (xp, fp))
+    width = np.where(x1 == x0, 1, x1 - x0)  # of a single point, or of one given twice
+    y = y0 + (x - x0) * (y1 - y0) / width
     y = np.where(x < xp[0], fp[0] if left is None or period else left, y)
     return np.where(x > xp[-1], fp[-1] if right is None or period else right, y)
 
 
+def _linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
+    distance, parts = (stop - start) * 1.0, num - 1 if endpoint else num
+    share = (np.arange(num) / max(parts, 1)).reshape((num,) + (1,) * np.ndim(distance))
+    y = array(np.moveaxis(start + distance * share.astype(distance.dtype), 0, axis), dtype)
+    return (y, distance / parts) if retstep else y
+
+
+def _logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
+    return array(np.power(base, _linspace(start, stop, num, endpoint, axis=axis)), dtype)
+
+
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint, axis=axis)
+    return array(np.sign(start) * np.exp(logarithms), dtype)
+
+
 def _cumulative(function: Function, first: float) -> Function:
     def lines(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
-        axis = 0 if axis is None and x.ndim == 1 else axis
-        if axis is None:
+        x = np.atleast_1d(array(x, dtype))
+        if axis is None and x.ndim > 1:
             raise ValueError(f"axis is needed for an array of {x.ndim} axes")
-        y = function(array(x, dtype), axis=axis)
-        return np.concatenate([np.full_like(slab(y, axis, slice(1)), first), y], axis) if include_initial else y
+        y = function(x, axis=axis or 0)
+        start = np.full(kept_shape(y, axis), first, y.dtype)
+        return np.concatenate([start, y], axis or 0) if include_initial else y
 
     return lines
 
@@ -380,6 +418,9 @@ compose(
         np.diff: _diff,
         np.ediff1d: _ediff1d,
         np.gradient: _gradient,
+        np.linspace: _linspace,
+        np.logspace: _logspace,
+        np.geomspace: _geomspace,
         np.trapezoid: _trapezoid,
         np.interp: _interp,
         np.nancumsum: lambda a, axis=None: np.cumsum(np.where(np.isnan(a), 0, a), axis),
@@ -390,5 +431,13 @@ compose(
 )
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     compose({np.cumulative_sum: _cumulative(np.cumsum, 0), np.cumulative_prod: _cumulative(np.cumprod, 1)})
-for _plain in (np.argpartition, np.digitize, np.nanargmax, np.nanargmin, np.histogram_bin_edges, np.isin):
+for _plain in (
+    np.argpartition,
+    np.digitize,
+    np.nanargmax,
+    np.nanargmin,
+    np.histogram_bin_edges,
+    np.isin,
+    np.array_equiv,
+):
     row(_plain)

@@ -61,7 +61,7 @@ SELECTION = {
     "np.matrix_transpose(x)": [(2, 3, 4)],
     "np.apply_along_axis(np.sort, 0, x)": [(2, 3)],
     "np.apply_along_axis(lambda row: np.outer(row, row), 1, x)": [(2, 3, 2)],
-    "np.apply_along_axis(np.sum, -1, x)": [(2, 3)],
+    "np.apply_along_axis(np.sum, -1, x)": [(2, 0)],
     "np.reshape(x, (3, -1), order='F') * x.reshape(3, 2, order='F')": [(2, 3)],
     "np.ravel(x, 'F') * x.flatten(order='F')": [(2, 3, 2)],
     "np.transpose(x, 0) + x.transpose(-1)": [(3,)],
@@ -198,6 +198,11 @@ ALONG_AN_AXIS = {
     "np.interp(x, KNOTS, y, left=-1.0, right=2.0)": [(6,), (4,)],
     "np.interp(POINTS, KNOTS, x, period=4.0)": [(4,)],
     "np.interp(0.7, KNOTS, x)": [(4,)],
+    "np.interp([0.0, 1.0, 2.0], [1.0], x)": [(1,)],
+    "np.linspace(x, y, 5)": [(2,), ()],
+    "np.linspace(x, 3, 4, endpoint=False, axis=-1, retstep=True)": [(2,)],
+    "np.logspace(x, 2.0, 3, base=2.0)": [()],
+    "np.geomspace(np.exp(x), 8.0, 4)": [(2,)],
 }
 POLYNOMIALS = {
     **{
@@ -207,6 +212,7 @@ POLYNOMIALS = {
         for n, m in ((5, 3), (3, 5), (5, 2), (2, 5), (4, 4))
     },
     "np.correlate(x, [1.0, 2.0])": [(3,)],
+    "np.convolve(x, y)": [(), ()],
     "np.polyval(x, y)": [(4,), (2, 3)],
     "np.polyval([1, 2, 3], x)": [(2,)],
     "np.polyadd(x, y) + np.polysub(y, x)": [(3,), (2,)],
@@ -235,19 +241,25 @@ METHODS_OF_UFUNCS = {
     "np.add.reduce(x, 1, np.float64, None, True, 1.0)": [(2, 3)],
     "np.add.reduceat(x, [0, 2], axis=-1)": [(2, 4)],
     "np.add(x, 1, dtype=np.float64)": [(2,)],
+    "np.vecdot(x, y, axis=0) + np.vdot(x, y)": [(2, 3), (2, 3)],
 }
 CALLS = SELECTION | JOINING | ORDER | STATISTICS | ALONG_AN_AXIS | POLYNOMIALS | METHODS_OF_UFUNCS
 if hasattr(np, "unstack"):  # NumPy 2.1
     CALLS |= {
         "np.unstack(x, axis=-1)": [(2, 3)],
         "np.cumulative_sum(x, axis=1, include_initial=True)": [(2, 3)],
-        "np.cumulative_prod(x)": [(3,)],
+        "np.cumulative_sum(x, axis=0, include_initial=True)": [(0, 2)],
+        "np.cumulative_prod(x)": [()],
     }
 UNCOMPILED = {  # a shape that depends on values; a constant
     "np.unique(x)": [(3, 2)],
     "np.unique(x, return_index=True)[0]": [(3, 2)],
     "np.unique(x, axis=0)": [(3, 2)],
     "np.extract(x > 0, x)": [(2, 3)],
+    "np.trim_zeros(np.concatenate([[0.0], x, [0.0, 0.0]]))": [(3,)],
+    "np.union1d(x, [0.0, 1.0])": [(3,)],
+    "np.intersect1d(np.append(x, 1.0), [0.0, 1.0])": [(2,)],
+    "np.setdiff1d(x, [1.0, 2.0])": [(3,)],
     "np.logaddexp.reduce(x)": [(0, 2)],
 }
 
@@ -293,3 +305,28 @@ def test_its_derivation_runs_and_it_compiles(call, shapes, rng):
         np.testing.assert_allclose(theirs, expected, rtol=1e-9, atol=1e-12)
         if name in derivation.gradients.values() or f"d{name}" in namespace:
             np.testing.assert_allclose(namespace[f"d{name}"], expected, rtol=1e-9, atol=1e-12)
+
+
+# --- where there is no derivative: the documented conventions ---------------------------------------------------------
+
+KINKS = {
+    "np.sort(x) * [1, 2, 3]": ([2.0, 1.0, 2.0], [2, 1, 3]),  # equal entries are told apart by their place
+    "np.median(x)": ([2.0, 1.0, 2.0, 2.0], [0.5, 0, 0.5, 0]),
+    "np.quantile(x, 0.5)": ([2.0, 2.0, 2.0], [0, 1, 0]),
+    "np.max(x, initial=2.0)": ([2.0, 1.0], [0, 0]),  # against a constant, as np.maximum
+    "np.nanmax(x)": ([3.0, np.nan, 3.0], [0.5, 0, 0.5]),
+    "np.nanmean(x)": ([3.0, np.nan, 3.0], [0.5, 0, 0.5]),
+    "np.std(x, where=[True, True, False])": ([3.0, 3.0, 1.0], [0, 0, 0]),
+    "np.cumprod(x)": ([2.0, 0.0, 3.0, 0.0], [1, 8, 0, 0]),
+    "np.multiply.accumulate(x)": ([2.0, 0.0, 3.0, 0.0], [1, 8, 0, 0]),
+    "np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 3.0])": ([1.0, -1.0, 5.0], [2, 0, 0]),
+    "np.unique(x)": ([2.0, 1.0, 2.0], [1, 1, 0]),  # the first of equal entries
+    "np.logaddexp.reduce(x)": ([-np.inf, -np.inf, 0.0], [0, 0, 1]),
+    "np.ptp(x)": ([1.0, 1.0], [0, 0]),
+}
+
+
+@pytest.mark.parametrize(("call", "x", "expected"), [(call, *case) for call, case in KINKS.items()], ids=[*KINKS])
+def test_conventions(call, x, expected):
+    f = function_of(call)
+    np.testing.assert_allclose(mg.grad(lambda x: np.sum(f(x)))(np.array(x)), expected, atol=1e-15)
