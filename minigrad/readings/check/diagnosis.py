@@ -1,13 +1,16 @@
 """What is wrong with a step: what concerns it as a whole, then the smallest edit of its right line that explains it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.derivation import Derivation
+from minigrad.text.expressions import parts_of
 from minigrad.text.words import printable
 
 from .kinds import Kind
@@ -66,15 +69,49 @@ class Diagnosis:
         near, step = self._near(step)
         return step, near._line(near.forms[0], step) if near.forms else None
 
-    def correction(self, step: Step) -> tuple[str, ...]:
-        """Return the lines of the derivation that lead to a step; none for a constant, which has no line."""
+    def correction(self, step: Step, right: str = "") -> tuple[str, ...]:
+        """Return the lines that lead to a step, ``right`` among them, and comments on what is no name of the learner's.
+
+        Of the derivation's lines those are left out that the others do not use.
+        """
         near, step = self._near(step)
-        lines = []
-        for node in [*step.between, step.node][-_FEW:]:
-            with suppress(KeyError):
-                if near.derivation is not None:
-                    lines.append(near.derivation.line("d" + step.graph.names[node]))
-        return tuple(lines)
+        if near.derivation is None:
+            return (right,) if right else ()
+        found: dict[str, str] = {}
+        for node in [*step.between, step.node]:
+            with suppress(KeyError):  # a constant has no line
+                line = near.derivation.line("d" + step.graph.names[node])
+                found[_target(line)] = line
+        if right and not right.endswith("…"):
+            found = ({} if _target(right) in found else {_target(right): right}) | found
+            found[_target(right)] = right
+        wanted, shown = {_target(right), *[*found][-1:]}, list[str]()
+        for symbol, line in reversed(found.items()):
+            if symbol in wanted and (len(shown) < _FEW or symbol == _target(right)):
+                shown.insert(0, line)
+                wanted |= {*_identifiers(line)}
+        return near._with_temporaries(shown)
+
+    def _with_temporaries(self, lines: list[str]) -> tuple[str, ...]:
+        """Return lines with those of the temporaries that they use before them, and comments after them."""
+        assert self.derivation is not None
+        derivation, comments = self.derivation, list[str]()
+        for name in (waiting := [name for line in lines for name in _identifiers(line)]):
+            if re.fullmatch(r"t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
+                with suppress(KeyError):  # the learner's own
+                    lines = [derivation.line(name), *lines]
+                    waiting += _identifiers(lines[0])
+            elif name in _HELPERS:
+                comments.append(f"# {_HELPERS[name]}")
+            elif re.fullmatch(r"c\d+", name):
+                comments += [f"# {name} as in {line}" for line in self._uses(name)]
+        return (*lines, *dict.fromkeys(comments))
+
+    def _uses(self, constant: str) -> list[str]:
+        """Return the first line of the forward pass that an array without a name is in."""
+        lines = self.forms[0].lines.forward.values()
+        using = (line for line in lines if any(e.value == constant for e in parts_of(line.expressions)))
+        return [self.derivation.line(line.symbol.value) for line in islice(using, 1) if self.derivation is not None]
 
     def follows(self, step: Step) -> bool:
         """Whether the answer is what a right line gives, though another form of it would round less."""
@@ -101,7 +138,8 @@ class Diagnosis:
             findings = [*whole, *edited] if certain and not shared else [*edited, *whole]
             found: dict[Kind, Finding] = {}
             for finding in findings:
-                found.setdefault(finding.kind, finding)
+                if finding.text not in [other.text for other in found.values()]:
+                    found.setdefault(finding.kind, finding)
             return list(found.values() or _any_factor(step)), shared
 
     def _explained(self, fit: Fit, others: Sequence[Step]) -> list[Tensor]:
@@ -159,6 +197,21 @@ class Diagnosis:
                 if used <= {*step.sources, self.homework.graph.root} and len(line.order) <= _MOST_PARTS:
                     self._lines[key] = line
         return self._lines[key]
+
+
+_HELPERS = {
+    "scatter": "scatter(g, index, shape) is zeros of a shape, with g added at an index",
+    "one_hot": "one_hot is 1 at the labels and 0 elsewhere",
+}
+
+
+def _target(line: str) -> str:
+    return line.partition(" = ")[0]
+
+
+def _identifiers(line: str) -> list[str]:
+    """Return the names on the right side of a statement."""
+    return re.findall(r"(?<![\w.])[^\W\d]\w*", line.partition(" = ")[2])
 
 
 # --- the step as a whole ----------------------------------------------------------------------------------------------

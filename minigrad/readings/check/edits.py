@@ -251,7 +251,7 @@ def _functions_of(e: Any) -> Edits:
     yield Call(np.sign, (e,))
     yield Call(np.exp, (e,))
     yield Call(np.reciprocal, (e,))
-    yield Call(logistic, (e,))
+    yield Call(np.divide, (1, Call(np.add, (1, Call(np.exp, (Call(np.negative, (e,)),))))))
 
 
 def one_factor_more(e: Expr, line: RightLine) -> Edits:
@@ -274,11 +274,6 @@ def other_slope(e: Expr, line: RightLine) -> Edits:
             yield Call(np.multiply, (source, symbol))
             for slope in _functions_of(symbol):
                 yield Call(np.multiply, (source, slope))
-
-
-def logistic(a: Any) -> Any:
-    """Return the logistic function of an array."""
-    return 1 / (1 + np.exp(-a))
 
 
 def other_value(e: Expr, line: RightLine) -> Edits:

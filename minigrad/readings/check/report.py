@@ -334,9 +334,7 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     if explained:
         names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
         message += f" The same slip explains {names}."
-    lines = diagnosis.correction(step)
-    if first.right and first.right not in lines:
-        lines = (*lines, first.right)
+    lines = diagnosis.correction(step, first.right)
     return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 

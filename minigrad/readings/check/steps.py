@@ -219,10 +219,10 @@ class Homework:
             found = {
                 float(n): f"{n} times too large (is a factor 1/{n} missing?)",
                 1 / n: f"{n} times too small (is a factor 1/{n} applied twice?)",
-                1 / n**2: f"{n}² times too small (is a factor 1/{n} applied three times?)",
-                float(n) ** 2: f"{n}² times too large (are two factors 1/{n} missing?)",
-                2.0 * n: f"2·{n} times too large",
-                0.5 / n: f"2·{n} times too small",
+                1 / n**2: f"{n**2} times too small (is a factor 1/{n} applied three times?)",
+                float(n) ** 2: f"{n**2} times too large (are two factors 1/{n} missing?)",
+                2.0 * n: f"{2 * n} times too large (2 times {n})",
+                0.5 / n: f"{2 * n} times too small (2 times {n})",
                 n / (n - 1): f"{n}/{n - 1} times what it should be ({n - 1} stands for {n})",
                 (n - 1) / n: f"{n - 1}/{n} times what it should be ({n} stands for {n - 1})",
             } | found

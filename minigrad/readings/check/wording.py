@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.engine.primitives import getitem, scatter
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr
-from minigrad.text.numpy_code import ATOM, CALL, Names, Text, spelled
+from minigrad.text.numpy_code import ATOM, Names, Text, spelled
 from minigrad.text.words import printable
 
 from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, off_diagonal, overlaid
@@ -43,8 +43,6 @@ def written(e: Any, names: Names, changes: dict[Any, Any] | None = None) -> Text
     if isinstance(e, Hole):
         return Text("…", ATOM)
     if isinstance(e, Call):
-        if getattr(e.function, "words", None):
-            return Text(f"{e.function.words}({', '.join(written(a, names, changes).code for a in e.args)})", CALL)
         return spelling.numpy(e.function, [written(a, names, changes) for a in e.args], e.options, names)
     if isinstance(e, Expr):
         if e.function is None:
@@ -89,9 +87,8 @@ class Words:
         if isinstance(fit.about, np.ndarray):
             text += f", at some entries: {entries(fit.about)}"
         if fit.second is not None and fit.second.edit.kind is Kind.FACTOR and fit.second.amount is not None:
-            text += (
-                f"; and all of it is {self.step.known_factor(1 + fit.second.amount) or times(1 + fit.second.amount)}"
-            )
+            k = 1 + fit.second.amount
+            text += "; and all of it has the wrong sign" if k == -1 else f"; and all of it is {self.factor(k)}"
         elif fit.second is not None:
             text += f"; and {Words(self.step, fit.second).finding().text}"
         return Finding(kind, text, *self.statements())
@@ -242,11 +239,16 @@ class Words:
     def left_out(self, kind: Kind, place: Expr, new: Expr) -> str:
         """Return what is left out, as NumPy, with a word for what it is."""
         code = self.code(place, {new: Hole()})
+        if code.count("…") == 1 and code.startswith("… / "):
+            return f"the division by {code.removeprefix('… / ')}"
         if code.count("…") == 1:
             code = code.removeprefix("… * ").removesuffix(" * …")
-        return {Kind.MISSING_MASK: "the mask ", Kind.MISSING_FACTOR: "the factor ", Kind.DIAGONAL: _DIAGONAL}.get(
-            kind, ""
-        ) + code
+        words = {Kind.MISSING_MASK: "" if code.isidentifier() else "the mask ", Kind.DIAGONAL: _DIAGONAL}
+        return words.get(kind, "the factor " if kind in (Kind.MISSING_FACTOR, Kind.FACTOR) else "") + code
+
+    def factor(self, k: float) -> str:
+        """Return the words for a factor by which a value is off."""
+        return self.step.known_factor(k) or times(k)
 
     def _by_amount(self, t: float) -> Finding:
         fit, homework = self.fit, self.step.homework
@@ -259,7 +261,6 @@ class Words:
         k = 1 + t
         whole = fit.place is self.line.root
         what = "it" if whole else self.code(fit.place)
-        known = self.step.known_factor(k)
         kind = Kind.SIGN if abs(k + 1) < 1e-6 else Kind.FACTOR
         if abs(k) < 1e-9:
             return Finding(Kind.MISSING_PATH if self.carries(fit.place) else Kind.MISSING_FACTOR, f"{what} is left out")
@@ -268,7 +269,7 @@ class Words:
         if kind is Kind.SIGN:
             return Finding(kind, "the sign is wrong: multiply by -1" if whole else f"the sign of {what} is wrong")
         statements = () if fit.place in self.line.lines.definitions else self.statements()
-        return Finding(kind, f"{what} is {known or times(k)}", *statements)
+        return Finding(kind, f"{what} is {self.factor(k)}", *statements)
 
     def _of_summands(self, amounts: list[tuple[Expr, float]]) -> Finding:
         missing = [self.code(e) for e, k in amounts if k == -1]
