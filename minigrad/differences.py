@@ -44,7 +44,7 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
     >>> mg.check_grads(np.tanh, (np.array([0.3, -2.0]),))
     """
     leaves, structure = trees.flatten(tuple(args))
-    arrays = [np.array(x.value if isinstance(x, Tensor) else x, dtype=np.float64) for x in leaves]
+    arrays = [np.array(x._value if isinstance(x, Tensor) else x, dtype=np.float64) for x in leaves]
 
     @functools.wraps(f)
     def of_arrays(*arrays: Any) -> list[Any]:
@@ -99,7 +99,7 @@ def _central_differences(f: Callable[..., list[Any]], xs: list[Any]) -> tuple[li
     """
 
     def values(*arrays: Any) -> list[Any]:
-        return [np.asarray(y.value if isinstance(y, Tensor) else y, np.float64) for y in f(*arrays)]
+        return [np.asarray(y._value if isinstance(y, Tensor) else y, np.float64) for y in f(*arrays)]
 
     epsilon = np.finfo(np.float64).eps
     ys = values(*xs)

@@ -345,7 +345,7 @@ class Graph:
 
     def value(self, node: Tensor) -> Any:
         """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
-        return self._leaf_values.get(node, node.value)
+        return self._leaf_values.get(node, node._value)
 
     @cached_property
     def _leaf_values(self) -> dict[Tensor, Any]:

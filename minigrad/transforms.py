@@ -240,7 +240,7 @@ class _Call:
         return answers if len(answers) > 1 else answers[0]
 
     def _given_out(self, y: Tensor) -> Any:
-        return y if self.recorded else _own(y.value)
+        return y if self.recorded else _own(y._value)
 
 
 def _leaf(x: Any) -> Tensor:

@@ -101,7 +101,7 @@ def _inexact(value: Any) -> bool:
 
 
 def _value(g: Any) -> Any:
-    return g.value if isinstance(g, Node) else g
+    return g._value if isinstance(g, Node) else g
 
 
 def _call(node: Node) -> str:

@@ -149,7 +149,7 @@ class Node:
         return buffer
 
     @property
-    def value(self) -> Any:
+    def _value(self) -> Any:
         """The current value, an array or a NumPy scalar: for reading only."""
         return self._buffer if self.primal is None else self.primal
 
@@ -193,13 +193,13 @@ class Node:
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes."""
-        shape: tuple[int, ...] = self.value.shape
+        shape: tuple[int, ...] = self._value.shape
         return shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the entries."""
-        dtype: np.dtype[Any] = self.value.dtype
+        dtype: np.dtype[Any] = self._value.dtype
         return dtype
 
     @property
@@ -210,7 +210,7 @@ class Node:
     @property
     def size(self) -> int:
         """The number of entries."""
-        return int(self.value.size)
+        return int(self._value.size)
 
     # --- the gradient ------------------------------------------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class Node:
             g = self._cotangent
             if g is not None:
                 shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
-                if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self.value.shape:
+                if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self._value.shape:
                     g = np.array(np.broadcast_to(g, self.shape))
                 total = g if self._grad is None else self._grad + g
                 self._grad, self._cotangent = total, None

@@ -283,7 +283,7 @@ def _recorded(node: Node) -> tuple[Any, tuple[Any, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
     pairs = tuple(zip(node.operands, node.primals, strict=True))
     for x, a in pairs:
-        if x is not None and x.rule is None and x.value is not a and not np.array_equal(x.value, a, equal_nan=True):
+        if x is not None and x.rule is None and x._value is not a and not np.array_equal(x._value, a, equal_nan=True):
             raise RuntimeError(
                 f"{x.describe()} was updated after {node.op} had used it, so a derivative of this derivative would mix "
                 f"old and new values; record the computation again, or take create_graph gradients before the update"

@@ -50,7 +50,7 @@ def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
                 f"{name} {sign} ... of {self.describe()}, a leaf, would give its name to a result, and the graph would "
                 f"grow in every step: write {name}.data {sign} ..., or update it inside mg.no_grad()"
             )
-        ufunc(self.data, other.value if isinstance(other, Tensor) else other, out=self.data)
+        ufunc(self.data, other._value if isinstance(other, Tensor) else other, out=self.data)
         return self
 
     return update
@@ -171,7 +171,7 @@ class Tensor(Node):
             raise ValueError(
                 f"item of {self.describe()}: it has {self.size} elements; index one, or reduce it (np.sum)"
             )
-        number: float = self.value.item()
+        number: float = self._value.item()
         return number
 
     def __float__(self) -> float:
@@ -200,7 +200,7 @@ class Tensor(Node):
                 f"the truth of {self.describe()} is ambiguous: it has {self.size} elements; use np.any or np.all, "
                 f"or np.where to choose elementwise"
             )
-        return bool(self.value)
+        return bool(self._value)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, str]:
         """Return what a notebook shows: what it is, its values, and its gradient where there is one."""
@@ -231,7 +231,7 @@ class Tensor(Node):
                 f"{_calling_function()}making a plain array of {self.describe()} would lose its gradient without a "
                 f"word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the plain value"
             )
-        return np.array(self.value, dtype=dtype)
+        return np.array(self._value, dtype=dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a leaf is copied and pickled: as a leaf of its own. A result is not copied without its graph."""
@@ -239,13 +239,13 @@ class Tensor(Node):
         if self.rule is not None:
             raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
         self.refuse_escape("a copy")
-        return Tensor, (np.array(self.value), self.name, self.requires_grad)
+        return Tensor, (np.array(self._value), self.name, self.requires_grad)
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
         kind = f", op={self.op!r}" if self.op else ""
         flag = "" if self.requires_grad else ", requires_grad=False"
-        return f"Tensor({np.array2string(np.asarray(self.value), prefix='Tensor(', separator=', ')}{name}{kind}{flag})"
+        return f"Tensor({np.array2string(np.asarray(self._value), prefix='Tensor(', separator=', ')}{name}{kind}{flag})"
 
     def __format__(self, spec: str) -> str:
         if spec and traced.get():
@@ -312,13 +312,13 @@ class Tensor(Node):
         if not self.requires_grad:
             raise RuntimeError(f"{self.describe()} needs no gradient: {self._cut_off()}")
         if gradient is None:
-            if self.value.size != 1:
+            if self._value.size != 1:
                 raise ValueError(
                     f"backward from {self.describe()}, which is no scalar: reduce it (np.sum, np.mean), or give its "
                     f"cotangent as gradient=, an array of its shape"
                 )
-            return self.dtype.type(1) if self.value.ndim == 0 else np.ones(self.shape, self.dtype)
-        return like(self, gradient.value if isinstance(gradient, Tensor) else gradient, "the cotangent")[()]
+            return self.dtype.type(1) if self._value.ndim == 0 else np.ones(self.shape, self.dtype)
+        return like(self, gradient._value if isinstance(gradient, Tensor) else gradient, "the cotangent")[()]
 
     def _cut_off(self) -> str:
         """Which constants keep a gradient out."""

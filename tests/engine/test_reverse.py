@@ -177,7 +177,7 @@ def test_gradients_share_no_memory_with_each_other_or_the_graph():
     grads = [node.grad for node in nodes]
     assert all(type(g) is np.ndarray for g in grads)
     assert not any(np.shares_memory(g, h) for g, h in combinations(grads, 2))
-    assert not any(np.shares_memory(g, np.asarray(node.value)) for g in grads for node in nodes)
+    assert not any(np.shares_memory(g, np.asarray(node._value)) for g in grads for node in nodes)
 
 
 @pytest.mark.parametrize("slope", [lambda a: a, lambda a: a[:]])
@@ -198,7 +198,7 @@ def test_adding_a_share_changes_no_other_cotangent(join):
     older = np.square(a)
     J = np.sum(older) + np.sum(np.exp(join(a, b)))
     plain, recorded = walk({J: np.float64(1)}), walk({J: mg.constant(1.0)}, create_graph=True)
-    assert all(np.array_equal(plain[node], recorded[node].value) for node in on_path([J]))
+    assert all(np.array_equal(plain[node], recorded[node]._value) for node in on_path([J]))
 
 
 def test_a_given_cotangent_is_sent_on_in_place_of_what_arrived(net):

@@ -374,7 +374,7 @@ def borrowed(homework: Homework, x: Tensor, term: str) -> Iterator[tuple[str, An
             )
     if not reached and x.size > 1:
         t = homework.graph.terms[term]
-        yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node.value)):.4g})", np.ones(x.shape)
+        yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node._value)):.4g})", np.ones(x.shape)
 
 
 class Edit(NamedTuple):

@@ -188,7 +188,7 @@ def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any
             raise ValueError(
                 f"check: the gradient of {printable(graph.names[node])} is given twice, with a d and without"
             )
-        array = np.asarray(value.value if isinstance(value, Tensor) else value)
+        array = np.asarray(value._value if isinstance(value, Tensor) else value)
         if array.dtype.kind not in "biuf":
             raise TypeError(
                 f"check: {printable(key)} is no array of real numbers but {type(value).__name__} ({array.dtype}); "

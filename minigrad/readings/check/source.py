@@ -175,7 +175,7 @@ class Values(np.ndarray):
 def _plain(value: Any) -> Any:
     """Return a copy that shares nothing with the graph."""
     if isinstance(value, Tensor):
-        return np.array(value.value).view(Values)
+        return np.array(value._value).view(Values)
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list | tuple):

@@ -428,7 +428,7 @@ class _Runner:
             return self(leaves)
         structure, results = self.made
         self.made = None
-        return trees.unflatten(structure, [np.array(x.value)[()] for x in results])
+        return trees.unflatten(structure, [np.array(x._value)[()] for x in results])
 
     def __call__(self, leaves: list[Any]) -> Any:
         if not self.plain:
@@ -438,7 +438,7 @@ class _Runner:
         except IndexError:
             run = self._workspace()
         try:
-            return run(*leaves, *[_array(x.value) for x in self.outer])
+            return run(*leaves, *[_array(x._value) for x in self.outer])
         finally:
             self.workspaces.append(run)
 

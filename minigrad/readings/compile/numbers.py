@@ -65,7 +65,7 @@ class Number(Tensor):
         self._become_leaf(None, None, name, False)
 
     @property
-    def value(self) -> Any:
+    def _value(self) -> Any:
         """The number as a 0-d array."""
         return np.asarray(self.arithmetic.values[self.place])
 

@@ -58,7 +58,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
     uses = Counter([*results, *(x for node in nodes for x in node.operands if x is not None)])
     for node in nodes:
         if node.rule is None:
-            of_node[node] = made.value(node.value)
+            of_node[node] = made.value(node._value)
             continue
         made.exactly = node in exact or node.dtype.kind != "f"
         args = arguments_of(node, of_node, made.value)

@@ -230,12 +230,12 @@ class Lines:
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
         nodes = ancestors(pulled.values(), known)
         self._record(nodes, known, plain, self.rewriter.simplified)
-        wrong = [y for y, g in pulled.items() if not self._agrees(known[g], g.value, sent)]
+        wrong = [y for y, g in pulled.items() if not self._agrees(known[g], g._value, sent)]
         if wrong:
             self.unproved += wrong
             known |= plain | {node: known[node] for node in nodes if node.function is None}
             self._record(nodes, known, plain, self._plainly)
-        return [(y, known[g], g.value) for y, g in pulled.items()]
+        return [(y, known[g], g._value) for y, g in pulled.items()]
 
     def _agrees(self, e: Expr, value: Any, sent: Any) -> bool:
         """Return whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
@@ -288,7 +288,7 @@ class Lines:
         """Translate what the rules recorded; what decides something sees the ``plain`` expressions that it is given."""
         for node in nodes:
             if node.function is None:
-                known[node] = self._made_by_rule(node.value)
+                known[node] = self._made_by_rule(node._value)
             else:
                 decides = rewrites.decides(node.function, node.dtype)
                 seen = ChainMap(plain, known) if decides else known  # type: ignore[arg-type]

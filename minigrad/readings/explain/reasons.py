@@ -251,7 +251,7 @@ class Reasons:
             return f"{here}: the other factor, {self.called(operand) if operand is not None else 'a constant'}, is 0"
         if y.function is np.matmul or not (isinstance(y.function, np.ufunc) or y.function is np.where):
             return f"{here}: what arrives falls only where the factor is 0"
-        factor = pull(y, index, np.ones_like(y.value))
+        factor = pull(y, index, np.ones_like(y._value))
         zeros = factor.size - np.count_nonzero(factor)
         if zeros == factor.size:
             return f"{here}: its derivative is 0, at {_all_of(zeros, 'entry', 'entries')}"

@@ -28,7 +28,7 @@ def test_every_line_has_the_value_of_its_node(lines):
     assert list(lines.forward) == [node_of[name] for name in ("Z1", "A1", "Z2", "A2", "Z3", "A3", "CE", "L2", "J")]
     for node, line in lines.forward.items():
         (summand,) = line.summands
-        np.testing.assert_allclose(evaluate(summand.expression, lines.recorded), node.value)
+        np.testing.assert_allclose(evaluate(summand.expression, lines.recorded), node._value)
     found = walk({lines.graph.root: np.ones(())})
     assert set(lines.backward) == {node for node in found if node in lines.graph.names}
     for node, line in lines.backward.items():
