@@ -157,14 +157,14 @@ class Tensor(Node):
         """
         self.refuse_escape("item()")
         if index:
-            number: float = self.value.item(*index)
+            number: float = self._value.item(*index)
             return number
         return self._number()
 
     def tolist(self) -> Any:
         """Return the entries as Python numbers in nested lists."""
         self.refuse_escape("tolist()")
-        return self.value.tolist()
+        return self._value.tolist()
 
     def _number(self) -> float:
         if self.size != 1:
