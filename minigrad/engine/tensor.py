@@ -440,7 +440,7 @@ def _learn_from_arrays() -> None:
     """Give Tensor what else an array has: functions of the table of rules as methods, facts as they are."""
     facts = {"mT": np.matrix_transpose, "flat": np.ravel}
     for name in ("itemsize", "nbytes", "strides", "device"):
-        setattr(Tensor, name, property(operator.attrgetter(f"value.{name}")))
+        setattr(Tensor, name, property(operator.attrgetter(f"_value.{name}")))
     for name in set(dir(np.ndarray)) - set(dir(Tensor)) - _WRITING:
         function = facts.get(name, getattr(np, name, None))
         if callable(function) and function in RULES:
