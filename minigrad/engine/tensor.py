@@ -206,7 +206,7 @@ class Tensor(Node):
         """Return what a notebook shows: what it is, its values, and its gradient where there is one."""
         from html import escape  # costs an import, for notebooks alone
 
-        parts = [("tensor", self.describe()), ("values", np.array2string(self.value, threshold=60))]
+        parts = [("tensor", self.describe()), ("values", np.array2string(self._value, threshold=60))]
         parts += [] if self.grad is None else [("gradient", np.array2string(self.grad, threshold=60))]
         rows = "".join(
             f'<tr><th scope="row">{what}</th><td style="text-align:left"><pre>{escape(text)}</pre></td></tr>'

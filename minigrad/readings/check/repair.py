@@ -60,7 +60,7 @@ class Own(RightLines):
                 self.gradients[self._symbol(name, value)] = by_name[name[1:]]
 
     def _symbol(self, text: str, value: Any) -> Expr:
-        a = double(np.asarray(value.value if isinstance(value, Tensor) else value))
+        a = double(np.asarray(value._value if isinstance(value, Tensor) else value))
         symbol = self.made.symbol(text, a.shape, a.dtype)
         self.values[symbol] = a if a.ndim else a[()]
         return symbol
