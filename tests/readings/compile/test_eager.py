@@ -241,6 +241,7 @@ def test_threads_that_meet_new_signatures_at_once():
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # where JAX is loaded
 def test_a_fork_while_another_thread_compiles_does_not_hang():
     started, go_on = threading.Event(), threading.Event()
 
