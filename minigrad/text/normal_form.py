@@ -221,6 +221,34 @@ class Rewriter(Expressions):
             outer.insert(0, (self._product_of(coefficient, {}, e.dtype), 1))
         return outer, self.repeated(self._product_of(Fraction(1), self._named(inner), e.dtype), e.shape, e.dtype)
 
+    def multiplied_out(self, e: Expr, symbol: Expr, definition: Expr) -> Expr | None:
+        """Return a product with its factor ``symbol`` put in and its sums multiplied out; None where that gets long.
+
+        Sums of quotients come first, so that what they divide by can cancel.
+        """
+        (c, factors), (more, inside) = monomial(e), monomial(definition)
+        factors = times_power(factors, symbol, -1)
+        for base, power in inside.items():
+            factors = times_power(factors, base, power)
+        waiting, found = [(c * more, factors)], dict[Any, Any]()
+        while waiting:
+            coefficient, factors = waiting.pop()
+            sums = [base for base, p in factors.items() if base.function is SUM and p > 0]
+            if len(waiting) + len(found) + sum(len(base.terms) for base in sums) > MAX_PARTS:
+                return None
+            if sums:
+                first = min(sums, key=lambda base: min(p for _, f in base.terms for _, p in (*f, (base, 1))))
+                for c, inner in first.terms:
+                    multiplied = times_power(factors, first, -1)
+                    for base, power in inner:
+                        multiplied = times_power(multiplied, base, power)
+                    waiting.append((coefficient * c, multiplied))
+            else:
+                key = frozenset(factors.items())
+                found[key] = found.get(key, 0) + coefficient
+        terms = [(c, self.product(factors, e.shape, e.dtype)) for factors, c in found.items() if c]
+        return self.total(terms, e.shape, e.dtype)
+
     # --- back to calls ------------------------------------------------------------------------------------------------
 
     def spelled(self, e: Expr) -> Expr:

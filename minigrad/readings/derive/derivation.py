@@ -111,11 +111,12 @@ class _Numpy:
 
 
 class Step(NamedTuple):
-    """A line as it is written: a symbol, and the summands that it is the sum of."""
+    """A line as it is written: a symbol, the summands that it is the sum of, and a shorter formula or ""."""
 
     line: Line
     symbol: str
     summands: list[str]
+    shorter: str
 
 
 class Derivation:
@@ -303,16 +304,18 @@ class Derivation:
 
     def _step(self, line: Line, notation: "_Numpy | Notation") -> Step:
         summands = [text.code for text in self._summands(line, notation, self._short)]
-        return Step(line, self._text(line.symbol, {}, notation).code, summands)
+        shorter = self._written([line.shorter], notation, lambda e: False)[0].code if line.shorter else ""
+        return Step(line, self._text(line.symbol, {}, notation).code, summands, shorter)
 
     def text(self) -> str:
         """Return the derivation in Unicode as far as the terminal has it, with the same comments as the program."""
         lines = []
         for heading, steps in self.steps().items():
             lines += ["", heading] if steps else []
-            for line, symbol, summands in steps:
+            for line, symbol, summands, shorter in steps:
                 comment = self._comment(line)
                 lines.append(f"  {symbol} = {added(summands)}" + (f"    # {comment}" if comment else ""))
+                lines += [f"  {' ' * len(symbol)} = {shorter}"] if shorter else []
         lines += [f"  # {printable(name)}: no path to any term" for name in self._cut_off]
         return encodable(folded("\n".join(lines[1:])))
 
@@ -325,7 +328,7 @@ class Derivation:
         notation, several, rows = Latex(), len(self._graph.terms) > 1, []
         for heading, steps in self.steps("latex").items():
             rows += [rf"& \textbf{{{heading}}}"] if steps else []
-            for line, symbol, codes in steps:
+            for line, symbol, codes, shorter in steps:
                 terms = [summand.terms for summand in line.summands]
                 if any(terms) and several:
                     named = len(set(terms)) > 1
@@ -334,7 +337,7 @@ class Derivation:
                 if line.missing:
                     title, _ = self._titles[line.symbol.value]
                     row += " && " + notation.words(f"{self._missing(line)}: no path to ") + notation.name(title)
-                rows.append(row)
+                rows += [row, f"&= {shorter}"] if shorter else [row]
         rows += ["& " + notation.words(f"{name}: no path to any term") for name in self._cut_off]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 

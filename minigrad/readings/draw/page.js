@@ -193,6 +193,7 @@ function formula(line) {
   });
   const missing = line.missing.map((k) => data.terms[k].name);
   return make("span", { class: "formula" }, make("b", {}, line.symbol), " = ", ...parts,
+    line.shorter ? make("span", { class: "quiet" }, ` = ${line.shorter}`) : null,
     missing.length ? make("small", {}, `  no path to ${listed(missing)}`) : null);
 }
 

@@ -192,6 +192,7 @@ def _line(step: Step, recorded: Mapping[Expr, Any]) -> dict[str, Any]:
     return {
         "symbol": as_given(step.symbol),
         "summands": [[text, _indices(s.terms)] for text, s in zip(texts, line.summands, strict=True)],
+        "shorter": as_given(printable(step.shorter, _REASON)),
         "missing": _indices(line.missing),
         "numbers": _entries(value),
     }

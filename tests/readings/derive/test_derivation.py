@@ -18,6 +18,7 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.graph import Graph
 from minigrad.text import rewrites
+from minigrad.text.expressions import evaluate
 
 RNG = np.random.default_rng(0)
 
@@ -102,6 +103,7 @@ backward
   dL₂ = 1
   dA₃ = ((1 - Y) / (1 - A₃) - Y / A₃) / m    # L2: no path to A3
   dZ₃ = dA₃ ⊙ A₃ ⊙ (1 - A₃)    # L2: no path to Z3
+      = (A₃ - Y) / m
   dW₃ = dZ₃ A₂ᵀ + (λ / m) W₃    # CE + L2
   db₃ = Σ[axis 1] dZ₃    # L2: no path to b3
   dA₂ = W₃ᵀ dZ₃    # L2: no path to A2
@@ -132,6 +134,26 @@ def test_latex_colours_and_names_each_summand():
     ):
         assert row in plain.splitlines()
     assert r"\underbrace{{\color{red}{\frac{\lambda}{m} W_1}}}_{\text{L2}}" in latex
+
+
+def test_a_shorter_formula_stands_beside_the_chain_rule_s():
+    J, names = question()
+    derivation = mg.derive(J, names)
+    assert r"&= \frac{A_3 - Y}{m} \\" in derivation.latex().splitlines()
+    shorter = {line.symbol.value: line.shorter for line in derivation.lines.backward.values() if line.shorter}
+    assert [*shorter] == ["dZ3"]
+    found = evaluate(shorter["dZ3"], derivation.lines.recorded)
+    J.backward()
+    np.testing.assert_allclose(found, names["Z3"].grad, rtol=1e-12)
+    assert derivation.numpy() == QUESTION, "a program needs it once"
+
+
+def test_nothing_is_put_in_where_that_makes_it_longer():
+    W, x = leaf("W", 3, 2), RNG.normal(size=(2, 4))
+    Z = (W @ x).named("Z")
+    J = (np.sum(np.square(np.tanh(Z).named("H"))) + np.sum(np.exp(np.exp(Z).named("E")))).named("J")
+    derivation = assert_runs(J)
+    assert not any(line.shorter for line in derivation.lines.backward.values())
 
 
 def test_latex_has_a_heading_per_pass_and_nothing_that_pdflatex_does_not_know():

@@ -356,6 +356,14 @@ def test_hostile_names_are_text_and_run_nowhere(view):
         opened.page.eval_on_selector_all("details", "all => all.forEach(details => (details.open = true))")
         shown = opened.page.inner_text("#panel h2")
         assert shown == printable(name, 200) and shown in opened.panel()
+    for _ in opened.page.locator("#lines li").all():
+        opened.page.keyboard.press("n")
+    assert opened.page.locator("#lines [aria-current]").count() == 1
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.insert_text("<script>")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.inner_text("#panel h2").startswith("</script><script>")
+    assert opened.page.evaluate("location.hash").startswith("#node-")
     opened.page.get_by_role("switch").first.click()
     drawn = opened.page.text_content("#picture")
     assert all(printable(name, 40) in drawn for name in HOSTILE), "as the labels of scopes"
