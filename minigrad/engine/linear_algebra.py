@@ -253,7 +253,7 @@ def _cond(x: Any, p: Any = None) -> Any:
 
 def _lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     m, n = a.shape
-    x = np.linalg.pinv(a, np.finfo(a.dtype).eps * max(m, n) if rcond is None else rcond) @ b
+    x = np.linalg.pinv(a, np.finfo(np.result_type(a.dtype, 1.0)).eps * max(m, n) if rcond is None else rcond) @ b
     residuals = np.sum(np.square(b - a @ x), axis=0, keepdims=b.ndim == 1)
     return x, residuals if m > n else residuals[:0], np.linalg.matrix_rank(a), np.linalg.svdvals(a)
 

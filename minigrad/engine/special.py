@@ -226,7 +226,7 @@ _of_last(sp.hyperu, "a b", lambda g, y, a, b, x: -g * a * sp.hyperu(a + 1, b + 1
 
 _SEVERAL: dict[Any, tuple[Derivative, ...]] = {  # ufuncs of several results, and the derivative of each
     sp.sici: (lambda g, y, x: g * np.sinc(x / math.pi), lambda g, y, x: g * np.cos(x) / x),
-    sp.shichi: (lambda g, y, x: g * np.sinh(x) / x, lambda g, y, x: g * np.cosh(x) / x),
+    sp.shichi: (lambda g, y, x: g * (sp.exprel(x) + sp.exprel(-x)) / 2, lambda g, y, x: g * np.cosh(x) / x),
     sp.fresnel: (
         lambda g, y, x: g * np.sin(math.pi / 2 * x * x),
         lambda g, y, x: g * np.cos(math.pi / 2 * x * x),

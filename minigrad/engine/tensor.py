@@ -225,11 +225,15 @@ class Tensor(Node):
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        self.refuse_escape("np.asarray")
+        caller = _calling_function()
+        if caller in _TWINS and self.requires_grad:
+            raise TypeError(f"{caller} of {self.describe()} makes a plain array of it; {_TWINS[caller]} takes Tensors")
+        self.refuse_escape(caller or "np.asarray")
         if self.requires_grad and scopes.get() is not None:
             raise TypeError(
-                f"{_calling_function()}making a plain array of {self.describe()} would lose its gradient without a "
-                f"word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the plain value"
+                f"{caller}{': ' if caller else ''}making a plain array of {self.describe()} would lose its gradient "
+                f"without a word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the "
+                f"plain value"
             )
         return np.array(self._value, dtype=dtype)
 
@@ -452,11 +456,17 @@ _learn_from_arrays()
 
 
 def _calling_function() -> str:
-    """Return the function of NumPy in Python that makes an array of a sequence, as a beginning of an error."""
+    """Return the function of NumPy or SciPy in Python that makes an array of what it is given; "" for none."""
     frame, name = sys._getframe(2), ""
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("numpy."):
-        frame, name = frame.f_back, f"np.{frame.f_code.co_name}: "
+    while frame.f_back is not None and (module := frame.f_globals.get("__name__", "")).startswith(("numpy.", "scipy.")):
+        package, function = module.partition("._")[0], frame.f_code.co_name
+        home = package if hasattr(sys.modules[package], function) else package.partition(".")[0]
+        frame, name = frame.f_back, f"{home.replace('numpy', 'np')}.{function}"
     return name
+
+
+# Functions of SciPy that are no ufuncs, and what computes the same of Tensors.
+_TWINS = {f"scipy.special.{name}": f"mg.nn.{name}" for name in ("softmax", "log_softmax", "logsumexp")}
 
 
 Tensor.recorded_as = Tensor

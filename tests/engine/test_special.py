@@ -59,7 +59,7 @@ def test_of_one_argument(name):
 
 
 def test_lamberts_function_is_real():
-    mg.check_grads(special.lambertw, (POSITIVE,))
+    mg.check_grads(lambda x: np.real(special.lambertw(x)), (POSITIVE,))
     np.testing.assert_allclose(special.lambertw(mg.Tensor(POSITIVE)).data, special.lambertw(POSITIVE).real)
     assert np.isnan(special.lambertw(mg.Tensor(-1.0)).data)
 
@@ -74,6 +74,18 @@ def test_of_the_last_argument(name):
     function, first, x = OF_LAST[name]
     f = getattr(special, function)
     assert_row(lambda x: f(*first, x), [x], rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_functions_that_are_no_ufuncs_say_what_takes_tensors(name):
+    message = rf"scipy\.special\.{name} of .* \(3,\) float64 .*mg\.nn\.{name} takes Tensors"
+    with pytest.raises(TypeError, match=message):
+        mg.grad(lambda x: np.sum(getattr(special, name)(x)))(np.ones(3))
+
+
+def test_a_list_of_tensors_names_the_function_that_cannot_take_it():
+    with pytest.raises(TypeError, match=r"np\.linalg\.norm: .*np\.stack"):
+        np.linalg.norm([mg.Tensor(1.0), mg.Tensor(2.0)])
 
 
 def test_where_a_closed_form_is_missing_it_is_said():
@@ -92,6 +104,7 @@ def test_where_a_closed_form_is_missing_it_is_said():
         (special.lambertw, 0.0, 1.0),
         (special.spence, 1.0, -1.0),
         (special.log_ndtr, -1e4, 1e4),
+        (lambda x: special.shichi(x)[0], 0.0, 1.0),
     ],
 )
 def test_values_at_the_edges_of_formulas(f, x, slope):
