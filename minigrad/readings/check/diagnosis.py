@@ -26,6 +26,7 @@ _ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
 _ALSO = 0.15  # how much less likely than the first what is told beside it may be
 _MOST_NAMES = 80  # of a graph whose lines are searched as a whole
 _MOST_CUT = 20  # steps of a larger graph that are cut out of it
+_MOST_LINES = 10  # of a correction, temporaries included; a longer one is not shown
 _FEW = 4  # lines of a correction
 _MOST_SENDERS = 100  # of a step that is asked what each contributes
 _TOLD = 8  # fits, the likeliest, that are put into words
@@ -99,6 +100,8 @@ class Diagnosis:
         for name in (waiting := [name for line in lines for name in _identifiers(line)]):
             if re.fullmatch(r"t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
                 with suppress(KeyError):  # the learner's own
+                    if len(lines) > _MOST_LINES:
+                        return ()
                     lines = [derivation.line(name), *lines]
                     waiting += _identifiers(lines[0])
             elif name in _HELPERS:

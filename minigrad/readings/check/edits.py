@@ -1,7 +1,7 @@
 """How a right line goes wrong: a table of edits, one a row.
 
-An edit takes a part of a line and gives what may stand there by mistake. None knows a network, or what the part is in;
-the search tries all at every part, and what does not fit its place is dropped.
+An edit takes a part of a line and gives what may stand there by mistake; some see what the part is used in. None knows
+a network: the search tries all at every part, and what does not fit its place is dropped.
 
 A kind of mistake is added by adding a row.
 """

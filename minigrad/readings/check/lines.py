@@ -20,6 +20,7 @@ from minigrad.text.expressions import LITERAL, Expr, applied, parts_of
 
 from .steps import Homework, broadcasts, double
 
+_LONG = 40  # operations of a formula; longer ones are not applied again
 _CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
 
@@ -96,7 +97,7 @@ class RightLines:
     def applied_again(self, symbol: Expr) -> list[Any]:
         """Return a named value computed as it is, but of itself in place of a part of its shape."""
         formula = self.formulas.get(symbol)
-        if formula is None:
+        if formula is None or formula.size > _LONG:
             return []
         parts = [part for part in parts_of([formula]) if part.shape == symbol.shape and part is not formula]
         return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]
@@ -304,8 +305,8 @@ class RightLine:
         """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
             return applied(e.function, [self.evaluate(a, values) for a in e.args], e.options)
-        if not isinstance(e, Expr):
-            return e
+        if not isinstance(e, Expr) or e.function is LITERAL:
+            return e.value if isinstance(e, Expr) else e
         known = self.values if values is None else values
         return known[e] if e in known else self.lines.values[e]
 

@@ -7,8 +7,8 @@ are equal; the few candidates that have the sums of the learner's numbers are co
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import islice, takewhile
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,13 +22,14 @@ from .steps import Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
 _ROUNDING = 1e-9  # of a weighted sum
-_MOST = 20_000  # candidates for one line
+_MOST_WORK = 100_000  # parts that are computed for one line, candidates included
 _ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
 _FEW = 40  # edits of a row at parts that are alike
 LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
-_MOST_NESTED = 5_000  # pairs of edits that are tried of which one depends on the other
 _CLOSE = 0.1  # how much less likely two edits are of which one depends on the other
 _MANY = 12  # summands, more are not tried in all combinations
+
+T = TypeVar("T")
 
 
 class Fit(NamedTuple):
@@ -83,6 +84,7 @@ class Search:
         slack = np.array([step.slack * np.sum(np.abs(w)) for w in self.weights])
         self.tolerance = slack + _ROUNDING * (np.abs(self.target) + 1e-300)
         self.rates = self._rates()
+        self.work = 0
         self.candidates: list[Candidate] = []
         self.misfits: list[Candidate] = []  # edits that give their place a shape with which the rest cannot go on
         self.sums: list[Array] = []
@@ -121,14 +123,19 @@ class Search:
         return self._singles([edit for edit in self.table if edit.weight > LIKELY])
 
     def _singles(self, edits: list[Edit]) -> list[Fit]:
-        for edit, place, new in islice(self._every_edit(edits), _MOST):
+        for edit, place, new in self._while_short(self._every_edit(edits)):
             self._try(edit, place, new)
-        for edit, changes in islice(self._everywhere(edits), _MOST):
+        for edit, changes in self._while_short(self._everywhere(edits)):
             root = self._rewritten(changes)
             if root is not None and root.shape == self.step.answer.shape:
                 self.candidates.append(Candidate(edit, changes))
                 self.sums.append(self._sums(root))
         return self._fitting(1.0, 0.0)
+
+    def _while_short(self, tries: Iterable[T]) -> Iterator[T]:
+        """Return what is tried, as long as it takes little enough work."""
+        end = self.work + _MOST_WORK
+        return takewhile(lambda _: self.work < end, tries)
 
     def _fitting(self, factor: float, weight: float) -> list[Fit]:
         """Return the candidates that give the learner's numbers up to a factor."""
@@ -164,6 +171,7 @@ class Search:
                     yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*made, strict=True))
 
     def _try(self, edit: Edit, place: Expr, new: Any) -> None:
+        self.work += 1
         try:
             value = np.asarray(self.line.evaluate(new))
         except Exception:  # it does not fit its place
@@ -190,12 +198,14 @@ class Search:
         self.sums.append(sums)
 
     def _replaced(self, place: Expr, value: Any) -> Array | None:
+        self.work += len(self.line.dependents(place))
         try:
             return np.asarray(self.line.replaced(place, value))
         except Exception:  # a part of another shape does not fit the rest
             return None
 
     def _rewritten(self, changes: dict[Expr, Any]) -> Array | None:
+        self.work += len(self.line.order)
         try:
             return np.asarray(self.line.rewritten(changes))
         except Exception:  # a part of another shape does not fit the rest
@@ -331,7 +341,7 @@ class Search:
             for new in edit.make(place, self.line)
         )
         found = []
-        for one, other in islice(tries, _MOST_NESTED):
+        for one, other in self._while_short(tries):
             if self._gives(one.changes | other.changes):
                 second = Fit(other.edit.weight, other.edit, self.line, other.changes)
                 weight = one.edit.weight + other.edit.weight + _CLOSE

@@ -18,6 +18,7 @@ from minigrad.engine.node import Node, reachable
 from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
+from minigrad.readings.derive.lines import largest
 from minigrad.text.expressions import applied
 from minigrad.text.words import printable
 
@@ -238,7 +239,7 @@ class Homework:
         if more <= 1:
             return self.strict
         return {
-            node: more * s if node in self.coarse else min(more * s, _CAP * _largest(self.expected[node]))
+            node: more * s if node in self.coarse else min(more * s, _CAP * largest(self.expected[node]))
             for node, s in self.strict.items()
         }
 
@@ -262,8 +263,8 @@ class Homework:
 
             found = self.walk(Values(self.graph, noise), {node: noise(g) for node, g in self.given.items()})
             for node, expected in self.expected.items():
-                moved[node] = max(moved[node], _largest(self._at(found, node) - expected))
-        return {node: _MARGIN * (m + epsilon * _largest(self.expected[node])) for node, m in moved.items()}
+                moved[node] = max(moved[node], largest(self._at(found, node) - expected))
+        return {node: _MARGIN * (m + epsilon * largest(self.expected[node])) for node, m in moved.items()}
 
     def name(self, node: Tensor) -> str:
         """Return what a node is called in a report; one without a name by its operation."""
@@ -335,7 +336,7 @@ class Step:
         if direction.shape != self.answer.shape or np.shape(base) not in ((), self.answer.shape):
             return None
         rest = self.answer - base
-        size = _largest(direction)
+        size = largest(direction)
         if not size > 4 * self.slack or not np.all(np.isfinite(rest)) or not np.isfinite(size):
             return None
         unit = direction / size
@@ -344,7 +345,7 @@ class Step:
 
     def telling(self, direction: Any) -> bool:
         """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
-        return int(np.sum(np.abs(direction) > 1e-3 * _largest(direction))) > 2
+        return int(np.sum(np.abs(direction) > 1e-3 * largest(direction))) > 2
 
 
 def agrees(answer: Array, expected: Array, slack: float) -> bool:
@@ -368,12 +369,6 @@ def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _largest(a: Any) -> float:
-    """Return the largest finite magnitude in an array, 0 where there is none."""
-    magnitude = np.abs(a)
-    return float(np.max(magnitude, where=np.isfinite(magnitude), initial=0.0))
 
 
 def _epsilon(dtype: np.dtype[Any]) -> float:

@@ -1,12 +1,15 @@
 """What is said of an edit: its kind, a sentence, and the line that the learner is likely to have."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.node import reachable
 from minigrad.engine.primitives import getitem, scatter
+from minigrad.engine.tensor import Tensor
 from minigrad.text import spelling
-from minigrad.text.expressions import LITERAL, Expr
+from minigrad.text.expressions import LITERAL, Expr, parts_of
 from minigrad.text.numpy_code import ATOM, Names, Text, spelled
 from minigrad.text.words import printable
 
@@ -35,22 +38,34 @@ class Hole(NamedTuple):
     """A part whose place is shown, and not itself."""
 
 
-def written(e: Any, names: Names, changes: dict[Any, Any] | None = None) -> Text:
+def written(e: Any, names: Names, changes: Mapping[Any, Any] | None = None) -> Text:
     """Return an expression as NumPy, with some parts changed."""
-    if changes and isinstance(e, Expr) and e in changes:
-        new = changes[e]
-        return written(new, names, {k: v for k, v in changes.items() if k is not e})
+    texts: dict[Expr, Text] = {}
+
+    def of(part: Any) -> Text:
+        return texts[part] if part in texts else written(part, names)
+
+    if not isinstance(e, Expr):
+        return _spelled(e, names, lambda part: written(part, names, changes))
+    for part in parts_of([e]):
+        if part.function is None:
+            texts[part] = Text(part.value, ATOM)
+        elif part.function is LITERAL:
+            texts[part] = _number(part.value, names)
+        else:
+            texts[part] = spelling.numpy(part.function, [texts[a] for a in part.args], part.options, names)
+        if changes and part in changes:
+            texts[part] = _spelled(changes[part], names, of)
+    return texts[e]
+
+
+def _spelled(e: Any, names: Names, of: Callable[[Expr], Text]) -> Text:
+    """Return what stands for a part as NumPy; ``of`` writes the expressions in it."""
     if isinstance(e, Hole):
         return Text("…", ATOM)
     if isinstance(e, Call):
-        return spelling.numpy(e.function, [written(a, names, changes) for a in e.args], e.options, names)
-    if isinstance(e, Expr):
-        if e.function is None:
-            return Text(e.value, ATOM)
-        if e.function is not LITERAL:
-            return spelling.numpy(e.function, [written(a, names, changes) for a in e.args], e.options, names)
-        return _number(e.value, names)
-    return _number(e, names)
+        return spelling.numpy(e.function, [_spelled(a, names, of) for a in e.args], e.options, names)
+    return of(e) if isinstance(e, Expr) else _number(e, names)
 
 
 def _number(a: Any, names: Names) -> Text:
@@ -107,7 +122,7 @@ class Words:
         found = [(str(symbol.value), body) for symbol, body in lines.definitions.items() if body in self.line.values]
         own = next(e for e, x in lines.gradients.items() if x is self.line.x)
         for symbol, body in [(str(own.value), self.line.root), *found]:
-            if place in _inside(body):
+            if place in parts_of([body]):
                 return symbol, body
         return str(own.value), self.line.root
 
@@ -116,7 +131,7 @@ class Words:
     def kind(self, place: Expr, new: Any) -> Kind:
         """Return the kind of an edit whose row has none: what was left out, or what stands for what."""
         own_leaf = self.line.x.function is None and not self.carries(place)
-        if own_leaf and self.line.lines.lines.symbols.get(self.line.x) in _inside(place):
+        if own_leaf and self.line.lines.lines.symbols.get(self.line.x) in parts_of([place]):
             return Kind.TERM_GRADIENT
         if isinstance(new, np.ndarray):
             return self._kind_of_nothing(place, new)
@@ -187,7 +202,7 @@ class Words:
 
     def carries(self, e: Expr) -> bool:
         """Whether a gradient is in an expression."""
-        return any(part in self.line.lines.gradients for part in _inside(e))
+        return any(part in self.line.lines.gradients for part in parts_of([e]))
 
     def _is_mask(self, e: Expr) -> bool:
         a = np.asarray(self.line.values[e])
@@ -310,17 +325,6 @@ def _added(step: Step, q: Borrowed, t: float) -> tuple[Kind, str]:
     )
 
 
-def _inside(e: Expr) -> set[Expr]:
-    seen = {e}
-    stack = [e]
-    while stack:
-        for a in stack.pop().args:
-            if a not in seen:
-                seen.add(a)
-                stack.append(a)
-    return seen
-
-
 def _path(place: Expr, new: Any, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
     """Return the expressions from one to a part of it, each with its other parts; empty if it is no part."""
     stack: list[tuple[Expr, list[tuple[Expr, list[Expr]]]]] = [(place, [])]
@@ -334,17 +338,8 @@ def _path(place: Expr, new: Any, line: RightLine) -> list[tuple[Expr, list[Expr]
     return []
 
 
-def elementwise_of(late: Any, early: Any) -> bool:
+def elementwise_of(late: Tensor, early: Tensor) -> bool:
     """Whether one node is computed from another by elementwise functions of nothing else."""
-    stack, seen, found = [late], {late}, False
-    while stack:
-        node = stack.pop()
-        if node is early:
-            found = True
-            continue
-        if not isinstance(node.function, np.ufunc) or node.function is np.matmul or len(seen) > 50:
-            return False
-        fresh = [x for x in node.inputs if x not in seen]
-        seen.update(fresh)
-        stack += fresh
-    return found
+    nodes = reachable([late], lambda x: [] if x is early else x.inputs)
+    functions = [x.function for x in nodes if x is not early]
+    return early in nodes and all(isinstance(f, np.ufunc) and f is not np.matmul for f in functions)

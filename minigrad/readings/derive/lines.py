@@ -268,7 +268,7 @@ class Lines:
         if not np.isfinite(np.max(difference, initial=0.0)):
             difference[~np.isfinite(value)] = 0.0  # where the engine has no number, any will do
         epsilon = np.finfo(value.dtype).eps
-        slack = epsilon**0.4 * _largest(value) + 1e3 * epsilon * _largest(sent)
+        slack = epsilon**0.4 * largest(value) + 1e3 * epsilon * largest(sent)
         return bool(np.max(difference, initial=0.0) <= slack)
 
     def _copied(self, nodes: Sequence[Tensor]) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Expr]]:
@@ -322,7 +322,7 @@ class Lines:
         return self._value(a)
 
 
-def _largest(a: Any) -> float:
+def largest(a: Any) -> float:
     """Return the largest finite magnitude in an array."""
     largest = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
     return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))

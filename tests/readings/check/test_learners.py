@@ -200,6 +200,21 @@ def test_a_factor_on_a_gradient_that_is_not_given_is_one_mistake_of_all_that_fol
     assert len(report.mistakes) == 1 and report.inherited and "is 6 times too large" in str(report), report
 
 
+def test_the_sigmoid_of_a_sigmoid_is_written_as_it_was_computed():
+    net = corpus.Network(
+        "a sigmoid of minus one times z",
+        {"z": (5, 3)},
+        {"y": RNG.normal(size=(5, 3))},
+        "a = 1 / (1 + np.exp(-1 * z))\nJ = 0.5 * np.sum((a - y) ** 2)\n",
+        "da = a - y\ndz = da * a * (1 - a)\n",
+    )
+    r = corpus.record(net, corpus.weights(net))
+    (mistake,) = r.check({"dz": "da / (1 + np.exp(-a)) * (1 - 1 / (1 + np.exp(-a)))"}).mistakes
+    assert mistake.kind is Kind.PRE_POST and mistake.message.startswith(
+        "1 / (1 + np.exp(-1 * a)) stands where a belongs"
+    )
+
+
 def test_one_less_than_a_length_is_a_known_factor():
     r = corpus.record(NORM, corpus.weights(NORM))
     (mistake,) = r.check({"dgamma": "np.sum(dout * xhat, axis=0) * 6 / 5"}).mistakes

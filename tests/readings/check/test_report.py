@@ -488,6 +488,18 @@ def assert_harmless(report):
 # --- size -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_step_of_many_operations_without_names_is_answered_in_few_lines():
+    W = mg.Tensor(np.linspace(0.1, 1, 6).reshape(2, 3), name="W")
+    h = W
+    for _ in range(700):
+        h = np.tanh(h) + 0.1
+    A = h.named("A")
+    J = np.sum((A * A).named("B"))
+    J.backward()
+    report = check(J, {"dA": A.grad / 2, "dW": 3 * W.grad})
+    assert [m.node for m in report.mistakes] == ["A", "W"] and len(str(report).splitlines()) < 20, report
+
+
 def recurrence(n):
     """A recurrence of n steps, of which the middle one is wrong, with all gradients by hand."""
     rng = np.random.default_rng(4)
