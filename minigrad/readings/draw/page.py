@@ -37,6 +37,7 @@ _CELLS = 24  # of a heat map along each axis
 _SMALL = 6  # rows and columns of a matrix that is shown in full
 _NAME = 200  # characters of a name
 _REASON = 3_000  # characters of a text
+_REASONS = 600  # why texts
 _VISITS = 3_000_000  # nodes that the why texts may look at in all, which keeps a page of a large graph to seconds
 
 _SHELL = Template("""\
@@ -225,7 +226,7 @@ class _Facts:
         self.explanation = Explanation(self.graph, {}, drawing.derivation)
         shown = {node for _, _, node in drawing.vertices if node is not None and node.requires_grad}
         self.computed = any([node.grad is not None for node in shown])
-        self.reasons = _VISITS // max(len(self.graph.nodes), 1)  # that may still be given
+        self.reasons = min(_REASONS, _VISITS // max(len(self.graph.nodes), 1))  # that may still be given
         place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
         self.terms = [
             {"name": printable(name, _NAME), "colour": drawing.colours[name], "node": place.get(term.node)}
@@ -284,13 +285,13 @@ class _Facts:
         return [f"cosine {c} between {printable(a, _NAME)} and {printable(b, _NAME)}" for (a, b), c in cosines.items()]
 
     def _why_not(self, node: Tensor, k: int, term: str) -> str:
-        """Why a term does not reach a node; "" where it does, and of an operation without a name."""
+        """Why a term does not reach a node; "" where it does, of an operation without a name, and after many texts."""
         name = self.graph.names.get(node)
         if name is None or self.graph.reach[node] >> k & 1:
             return ""
         self.reasons -= 1
         if self.reasons < 0:
-            return f"This graph is large: ask mg.explain(…).why({printable(name)!r}, {printable(term)!r})."
+            return ""
         text = self.explanation.reason(name, term)
         return text if len(text) <= _REASON else text[:_REASON] + "…"
 
