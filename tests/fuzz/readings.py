@@ -1,0 +1,225 @@
+"""What every reading must hold for any program: each function returns what is wrong, or None."""
+
+import shutil
+import subprocess
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.engine.reverse import walk
+from minigrad.graph import Graph
+
+STEP = 1e-6
+
+
+def close(found, wanted, dtype, scale=0.0):
+    """Whether two arrays are one but for rounding."""
+    if np.shape(found) != np.shape(wanted):
+        return False
+    rtol = 2e-3 if dtype == np.float32 else 1e-6
+    size = max(scale, float(np.max(np.abs(wanted), initial=0.0)))
+    return bool(np.all(np.abs(np.asarray(found) - wanted) <= rtol * size + 1e-9))
+
+
+def value(program, rng):
+    """The value of the cost is NumPy's."""
+    J, _, _ = program.record()
+    wanted = program.cost(*program.inputs)
+    return None if close(J.data, wanted, J.dtype) else f"value {J.data} for {wanted}"
+
+
+def _directions(program, rng):
+    return tuple(rng.normal(size=x.shape).astype(x.dtype) for x in program.inputs)
+
+
+def _moved(program, directions, step):
+    return [x + step * u for x, u in zip(program.inputs, directions, strict=True)]
+
+
+def _one_sided(f, program, directions):
+    """Return the differences to both sides; None where they are not one, as at a kink or a jump."""
+    middle = f(*program.inputs)
+    sides = [(f(*_moved(program, directions, h)) - middle) / h for h in (STEP, -STEP)]
+    scale = 1 + max(map(abs, sides))
+    return None if abs(sides[0] - sides[1]) > 1e-3 * scale else (sides[0] + sides[1]) / 2
+
+
+def gradient(program, rng):
+    """The derivative along a random direction is the quotient of differences."""
+    if program.inputs[0].dtype != np.float64:
+        return None
+    directions = _directions(program, rng)
+    slope = _one_sided(program.cost, program, directions)
+    gradients = mg.grad(program.cost, argnums=range(len(program.inputs)))(*program.inputs)
+    found = sum(np.sum(g * u) for g, u in zip(gradients, directions, strict=True))
+    if (
+        slope is None
+        or not np.isfinite(slope)
+        or abs(found - slope) <= 1e-4 * (1 + abs(slope) + sum(np.abs(g).sum() for g in gradients))
+    ):
+        return None
+    return f"derivative {found} along a direction, by differences {slope}"
+
+
+def second_derivative(program, rng):
+    """The second derivative along a random direction is the quotient of differences of the first."""
+    if program.inputs[0].dtype != np.float64:
+        return None
+    # Away from ties, at which the gradient is one of many and has no derivative.
+    program = replace(program, inputs=tuple(x + rng.normal(scale=1e-2, size=x.shape) for x in program.inputs))
+    directions, every = _directions(program, rng), range(len(program.inputs))
+
+    def first(*inputs):
+        gradients = mg.grad(program.cost, argnums=every)(*inputs)
+        return sum(np.sum(g * u) for g, u in zip(gradients, directions, strict=True))
+
+    try:
+        products = mg.hvp(program.cost, program.inputs, directions)
+    except (TypeError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+        return None if "second derivative" in str(error) else f"second derivative: {error}"
+    slope = _one_sided(first, program, directions)
+    found = sum(np.sum(g * u) for g, u in zip(products, directions, strict=True))
+    size = sum(np.abs(g).sum() for g in products)
+    if slope is None or not np.isfinite(slope) or abs(found - slope) <= 1e-3 * (1 + abs(slope) + size):
+        return None
+    return f"second derivative {found} along a direction, by differences {slope}"
+
+
+def terms_add_up(program, rng):
+    """What the terms send to each node is what backward leaves there."""
+    J, terms, _ = program.record()
+    explanation = mg.explain(J, terms=terms)
+    J.backward()
+    by_name = Graph(J, terms=terms).by_name
+    for name in explanation.nodes:
+        found, wanted = explanation.gradient(name), by_name[name].grad
+        parts = [explanation.gradient(name, term) for term in explanation.terms]
+        scale = sum(float(np.abs(part).max(initial=0)) for part in parts if part is not None)
+        if (found is None) != (wanted is None) or (wanted is not None and not close(found, wanted, J.dtype, scale)):
+            return f"explain gives {found} for the gradient of {name}, backward {wanted}"
+        for term in explanation.terms:
+            explanation.why(name, term)
+    return str(explanation) and None
+
+
+def derivation(program, rng):
+    """The program that derive writes gives what backward leaves, and no line failed its proof."""
+    J, terms, _ = program.record()
+    derived = mg.derive(J, terms=terms)
+    space = {**derived.inputs, **derived.constants}
+    exec(derived.numpy(), space)
+    J.backward()
+    by_name = Graph(J, terms=terms).by_name
+    scale = max([float(np.abs(x.grad).max(initial=0)) for x in by_name.values() if x.grad is not None], default=0.0)
+    for name, variable in derived.gradients.items():
+        if not close(space[variable], by_name[name].grad, J.dtype, 1e-3 * scale):
+            return f"derive gives {space[variable]} for {name}, backward {by_name[name].grad}\n{derived.numpy()}"
+    if derived.lines.unproved:
+        return f"not proved: {[x.describe() for x in derived.lines.unproved]}"
+    return derived.latex() and derived.text() and None
+
+
+def compiled(program, rng):
+    """The compiled function is the eager one, at first and with other values and layouts."""
+    f = mg.value_and_grad(program.cost, argnums=range(len(program.inputs)))
+    g = mg.compile(f)
+    others = [np.asfortranarray(x * 0.75) for x in program.inputs]
+    for inputs in (program.inputs, others, program.inputs):
+        before = [x.copy() for x in inputs]
+        try:
+            found, wanted = g(*inputs), f(*inputs)
+        except TypeError as error:
+            if "while a program is traced" in str(error) or "depends on values" in str(error):
+                return None  # a shape or a choice that differs from call to call
+            raise
+        if not all(np.array_equal(x, y) for x, y in zip(inputs, before, strict=True)):
+            return "compiled wrote to an argument"
+        scale = max([float(np.abs(x[np.isfinite(x)]).max(initial=0)) for x in wanted[1]], default=0.0)
+        for x, y in zip([found[0], *found[1]], [wanted[0], *wanted[1]], strict=True):
+            finite = np.isfinite(y)
+            if not np.array_equal(finite, np.isfinite(x)):
+                return f"compiled gives {x}, eager {y}"
+            if not close(np.where(finite, x, 0), np.where(finite, y, 0), x.dtype, scale):
+                return f"compiled gives {x}, eager {y}"
+    return None
+
+
+def checked(program, rng):
+    """Right gradients are right, and of a derivation with one planted slip its node is the first wrong step."""
+    J, terms, _ = program.record()
+    graph = Graph(J, terms=terms)
+    cotangents = walk({J: J.seed()})
+    named = {x: name for name, x in graph.by_name.items() if x in cotangents and x is not J}
+    report = mg.check(J, {name: cotangents[x] for x, name in named.items()}, terms=terms)
+    if not report.ok:
+        return f"check calls right gradients wrong:\n{report}"
+    inner = [x for x in named if x.rule is not None and np.all(np.abs(cotangents[x]) > 1e-6)]
+    if not inner:
+        return None
+    wrong = inner[rng.integers(len(inner))]
+    slip = np.asarray(cotangents[wrong] * rng.uniform(1.5, 2, wrong.shape), wrong.dtype)
+    after = walk({J: J.seed()}, given={wrong: slip})
+    gradients = {name: slip if x is wrong else after[x] for x, name in named.items()}
+    report = mg.check(J, gradients, terms=terms)
+    if report.ok and any("kink" in note for note in report.notes):
+        return None  # where any value between two derivatives is right
+    if report.ok or report.mistakes[0].node != named[wrong]:
+        return f"a slip in {named[wrong]} is not found there:\n{report}"
+    return None
+
+
+def drawn(program, rng):
+    """Graphviz takes the DOT of every picture."""
+    J, terms, _ = program.record()
+    dot = shutil.which("dot")
+    for detail in ("named", "all"):
+        source = mg.draw(J, terms=terms, detail=detail).source
+        if dot and rng.random() < 0.05:
+            done = subprocess.run([dot, "-Tcanon"], input=source, capture_output=True, text=True, check=False)
+            if done.returncode or done.stderr:
+                return f"dot: {done.stderr}"
+    return None
+
+
+READINGS = (value, gradient, second_derivative, terms_add_up, derivation, compiled, checked, drawn)
+
+
+def refused(program):
+    """Whether recording refuses the program, or its gradient is not finite, as that of a root at 0."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program.record()
+    except (TypeError, ValueError, NameError):  # the last where a line was left out that others need
+        return True
+    return divergence(program, _infinite, 0) == "infinite"
+
+
+def _infinite(program, rng):
+    J, _, _ = program.record()
+    finite = all(np.all(np.isfinite(g)) for g in walk({J: J.seed()}).values())
+    return None if finite else "infinite"
+
+
+def divergence(program, reading, seed):
+    """Return what is wrong with a reading of a program; None where nothing is."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return reading(program, np.random.default_rng(seed))
+    except Exception as error:  # no program may make a reading raise
+        return f"{type(error).__name__}: {error}"
+
+
+def minimised(program, reading, seed):
+    """Return the smallest program, by leaving out lines and terms one by one, that still diverges."""
+    shrinking = True
+    while shrinking:
+        shrinking = False
+        for smaller in program.smaller():
+            if not refused(smaller) and divergence(smaller, reading, seed) is not None:
+                program, shrinking = smaller, True
+                break
+    return program

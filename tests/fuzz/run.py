@@ -1,0 +1,51 @@
+"""Try random programs in every reading: ``python tests/fuzz/run.py --programs 5000 --seed 1``.
+
+Prints how many programs each reading was tried on, and for each divergence the smallest program that has it.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+from programs import functions, program
+from readings import READINGS, divergence, minimised, refused
+
+
+def fuzz(programs, seed, seconds=float("inf"), readings=READINGS):
+    """Return how often each reading was tried, and the divergences: (seed, reading, program, what is wrong)."""
+    table, tried, found, start = functions(), Counter(), [], time.monotonic()
+    for number in range(seed, seed + programs):
+        if time.monotonic() - start > seconds:
+            break
+        candidate = program(np.random.default_rng(number), table)
+        if not candidate.terms:
+            continue
+        if refused(candidate):
+            tried["refused"] += 1
+            continue
+        for reading in readings:
+            tried[reading.__name__] += 1
+            if divergence(candidate, reading, number) is not None:
+                small = minimised(candidate, reading, number)
+                found.append((number, reading.__name__, small, divergence(small, reading, number)))
+    return tried, found
+
+
+def main():
+    """Run from the command line; the exit code is 1 where something diverged."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="when to stop before that")
+    options = parser.parse_args()
+    tried, found = fuzz(options.programs, options.seed, options.seconds)
+    for number, reading, small, wrong in found:
+        print(f"--- seed {number}, {reading}\n{small}\n{wrong}\n")
+    print(", ".join(f"{name} {count}" for name, count in tried.items()), f"- {len(found)} divergences")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
