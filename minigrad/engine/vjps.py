@@ -478,8 +478,8 @@ row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=m
 row(np.tensordot, _tensordot_left, _tensordot_right, linear=2)
 row(
     np.outer,
-    lambda g, y, a, b: (g @ b.reshape(-1)).reshape(a.shape),
-    lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
+    lambda g, y, a, b: (g @ np.ravel(b)).reshape(a.shape),
+    lambda g, y, a, b: (np.ravel(a) @ g).reshape(b.shape),
     linear=2,
 )
 choosing(einsum, each(_einsum_part), implementation=plain(einsum))

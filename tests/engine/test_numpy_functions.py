@@ -66,6 +66,8 @@ SELECTION = {
     "np.ravel(x, 'F') * x.flatten(order='F')": [(2, 3, 2)],
     "np.transpose(x, 0) + x.transpose(-1)": [(3,)],
     "x[[]] + np.sum(x[:, []])": [(2, 0)],
+    "np.outer(x, 2) + np.outer(0.5, x).T": [(3,)],
+    "np.convolve(x, 2) + np.convolve(0.5, x)": [(3,)],
     "np.vander(x)": [(3,)],
     "np.vander(x, 4, increasing=True)": [(3,)],
     **{

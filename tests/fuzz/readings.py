@@ -18,9 +18,9 @@ def close(found, wanted, dtype, scale=0.0):
     """Whether two arrays are one but for rounding."""
     if np.shape(found) != np.shape(wanted):
         return False
-    rtol = 2e-3 if dtype == np.float32 else 1e-6
+    rtol, atol = (2e-3, 1e-6) if dtype == np.float32 else (1e-6, 1e-9)
     size = max(scale, float(np.max(np.abs(wanted), initial=0.0)))
-    return bool(np.all(np.abs(np.asarray(found) - wanted) <= rtol * size + 1e-9))
+    return bool(np.all(np.abs(np.asarray(found) - wanted) <= rtol * size + atol))
 
 
 def value(program, rng):

@@ -395,7 +395,7 @@ class Search:
 
 def scaled(e: Expr, k: float) -> Call:
     """Return a part times a number, as a quotient where that is shorter."""
-    n = round(1 / k) if k else 0
+    n = round(1 / k) if abs(k) > 1e-9 else 0
     if n > 1 and abs(n * k - 1) < _ROUNDING:
         return Call(np.divide, (e, n))
     return Call(np.multiply, (int(k) if k == round(k) else round_off(k), e))

@@ -158,6 +158,8 @@ class _Writer:
         if not known(e.function).view or is_fresh(e) or not e.shape or self._needed(e.args):
             return False
         a = e.args[0]
+        if e.function is np.diag and len(a.shape) == 1:  # which makes a matrix of a vector
+            return False
         return a.function is not LITERAL and (e.function not in COPYING or a in self.plan.owner)
 
     def _expression(self, e: Expr) -> str:
