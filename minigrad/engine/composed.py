@@ -120,7 +120,6 @@ _COMPOSED: dict[Function, Function] = {
     np.copy: lambda a, order="K", subok=False: +a,
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
-    np.vdot: lambda a, b: np.ravel(a) @ np.ravel(b),
     np.vecdot: _vecdot,
     **dict.fromkeys((np.zeros_like, np.empty_like), lambda a, *args, **options: _full_like(a, 0, *args, **options)),
     np.ones_like: lambda a, *args, **options: _full_like(a, 1, *args, **options),

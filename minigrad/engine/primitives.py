@@ -124,10 +124,10 @@ def array(a: Any, dtype: Any = None) -> Any:
     """Return a number or sequence as an array; one that has Tensors in it, however deep, is stacked."""
     if dtype is not None:
         return array(a).astype(dtype)
-    if isinstance(a, list | tuple):
-        parts = [array(item) for item in a]
-        return np.asarray(a) if all(type(part) is np.ndarray for part in parts) else np.stack(parts)
-    return a if hasattr(a, "__array_function__") else np.asarray(a)
+    if hasattr(a, "__array_function__"):
+        return a
+    parts = [array(item) for item in a] if isinstance(a, list | tuple) else []
+    return np.asarray(a) if all(type(part) is np.ndarray for part in parts) else np.stack(parts)
 
 
 def matmul(a: Any, b: Any) -> Any:

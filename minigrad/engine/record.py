@@ -305,8 +305,9 @@ def _call_composed(
     function: Callable[..., Any], lines: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Call ``lines`` in place of ``function``; errors name ``function``."""
-    _refuse_writing(function, options)
-    options = {key: option for key, option in options.items() if key != "out" and option is not np._NoValue}
+    if options:
+        _refuse_writing(function, options)
+        options = {key: option for key, option in options.items() if key != "out" and option is not np._NoValue}
     try:
         return lines(*args, **options)
     except (ValueError, TypeError, IndexError) as error:

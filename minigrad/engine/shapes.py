@@ -248,13 +248,6 @@ def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     return np.moveaxis(a, axis, start - (start > axis))
 
 
-def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
-    a = array(filt)
-    places = np.flatnonzero(a)
-    first, last = (int(places[0]), int(places[-1])) if len(places) else (len(a), len(a) - 1)
-    return a[first if "f" in trim.lower() else 0 : last + 1 if "b" in trim.lower() else len(a)]
-
-
 def _apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     rows = np.moveaxis(array(arr), axis, -1)
     results = [
@@ -304,7 +297,6 @@ compose(
         np.diag_indices_from: lambda arr: np.diag_indices(len(arr), arr.ndim),
         np.tril_indices_from: lambda arr, k=0: np.tril_indices(len(arr), k, arr.shape[1]),
         np.triu_indices_from: lambda arr, k=0: np.triu_indices(len(arr), k, arr.shape[1]),
-        np.trim_zeros: _trim_zeros,
         np.result_type: lambda *args: np.result_type(*(getattr(a, "dtype", a) for a in args)),
         **{
             f: lambda a, *args, f=f, **options: f(a.value, *args, **options)

@@ -45,16 +45,6 @@ row(np.sort, _sort)
 row(unique, implementation=unique.__wrapped__, varying_shape=True)  # type: ignore[attr-defined]
 
 
-def _set(choose: Function) -> Function:
-    """Return a function of two sets: those values of the first, or of both, that are chosen."""
-
-    def lines(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-        values = np.ravel(ar1) if assume_unique else _unique(ar1)
-        return values[np.flatnonzero(choose(np.isin(values, ar2)))]
-
-    return lines
-
-
 def _rows(a: Any, axis: Any) -> Any:
     """Return ``a`` with the entries of the axes that a reduction goes over in a row, the last axis."""
     if axis is None or a.ndim < 2:
@@ -107,9 +97,6 @@ compose(
             a, np.argpartition(a, kth, axis=axis, kind=kind), axis
         ),
         np.unique: _unique,
-        np.union1d: lambda ar1, ar2: _unique(concatenated([ar1, ar2], None)),
-        np.intersect1d: _set(lambda common: common),
-        np.setdiff1d: _set(np.logical_not),
         np.unique_values: lambda x: _unique(x, equal_nan=False),
         np.nanquantile: _nanquantile,
         np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, np.true_divide(q, 100), *args, **options),
@@ -336,26 +323,6 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     return np.where(x > xp[-1], fp[-1] if right is None or period else right, y)
 
 
-def _linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
-) -> Any:
-    distance, parts = (stop - start) * 1.0, num - 1 if endpoint else num
-    share = (np.arange(num) / max(parts, 1)).reshape((num,) + (1,) * np.ndim(distance))
-    y = array(np.moveaxis(start + distance * share.astype(distance.dtype), 0, axis), dtype)
-    return (y, distance / parts) if retstep else y
-
-
-def _logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
-) -> Any:
-    return array(np.power(base, _linspace(start, stop, num, endpoint, axis=axis)), dtype)
-
-
-def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint, axis=axis)
-    return array(np.sign(start) * np.exp(logarithms), dtype)
-
-
 def _cumulative(function: Function, first: float) -> Function:
     def lines(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
         x = np.atleast_1d(array(x, dtype))
@@ -418,9 +385,6 @@ compose(
         np.diff: _diff,
         np.ediff1d: _ediff1d,
         np.gradient: _gradient,
-        np.linspace: _linspace,
-        np.logspace: _logspace,
-        np.geomspace: _geomspace,
         np.trapezoid: _trapezoid,
         np.interp: _interp,
         np.nancumsum: lambda a, axis=None: np.cumsum(np.where(np.isnan(a), 0, a), axis),
