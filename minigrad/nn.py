@@ -105,7 +105,9 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
     array([ 1000., -1000.])
     """
     shift = _greatest(x, axis)
-    total = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    powers = np.sum(np.exp(x - shift), axis=axis, keepdims=True)
+    empty = powers == 0  # where all entries are -∞: so is the result, and no gradient passes
+    total = np.where(empty, -np.inf, np.log(np.where(empty, 1, powers))) + shift
     return total if keepdims else np.squeeze(total, axis=axis)
 
 

@@ -123,3 +123,11 @@ def test_initialisers_keep_the_scale_of_what_passes():
     assert np.mean(np.square(nn.relu(he @ x))) == pytest.approx(1.0, rel=0.05)
     assert np.mean(np.square(glorot)) == pytest.approx(2 / 700, rel=0.05)
     assert nn.he_normal(rng, (2, 3), np.float32).dtype == nn.glorot_uniform(rng, (2, 3), np.float32).dtype == np.float32
+
+
+def test_logsumexp_of_nothing_is_flat():
+    x = np.array([[-np.inf, -np.inf], [-np.inf, 1.0]])
+    with np.errstate(all="raise"):
+        assert np.array_equal(mg.grad(lambda x: nn.logsumexp(x)[1])(x), [[0, 0], [0, 1]])
+        assert np.array_equal(mg.vjp(nn.logsumexp, x)[1](np.ones(2))[0], [[0, 0], [0, 1]])
+    assert np.array_equal(nn.logsumexp(x), [-np.inf, 1.0])
