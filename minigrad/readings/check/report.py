@@ -130,8 +130,8 @@ def check(
     be left out, and the steps between the others are then checked as one. Without it every dX of ``names`` whose X is a
     node is taken, and so are the entries of lists and dictionaries (``dh[2]``, ``grads["W1"]``). It may also be a
     function that computes the gradients, or its source: it is run on copies of the values that ``names`` stand for.
-    Where the learner's code can be read, a mistake shows their statement. ``names`` and ``terms`` as in the other
-    readings.
+    Where the learner's code can be read, a mistake shows their statement, and the statement as its smallest edit makes
+    it right. ``names`` and ``terms`` as in the other readings.
 
     Each step is recomputed from the learner's own gradients downstream of it: a step that follows from them is right,
     even where its numbers are wrong because an earlier step is (``.inherited``). A difference that rounding explains,
