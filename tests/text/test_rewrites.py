@@ -118,6 +118,10 @@ LEFT = {
         lambda b: b.tried(np.multiply, np.float64(-2), b.scaled(3.0, b.array(3))),
         lambda b: b.tried(np.divide, b.array(3), 4),
     ],
+    "a_mask_is_cast_by_itself": [
+        lambda b: b.tried(np.multiply, b.array(3), b.array(3, dtype=bool)),
+        lambda b: b.tried(np.multiply, b.array(2, 1, dtype=bool), b.array(3, dtype=np.float32)),
+    ],
     "a_sign_is_a_factor": [lambda b: b.tried(np.negative, b.array(3))],
     "numbers_leave_products": [
         lambda b: b.tried(np.multiply, b.scaled(2.0, b.array(3)), b.scaled(-1.5, b.array(3))),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.primitives import cast
 from minigrad.engine.reverse import BLAS
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, Shape, known
@@ -197,6 +198,8 @@ class _Writer:
             )
             reduce = self._bound(f"{ufunc.__name__}_reduce", ufunc.reduce)
             return f"{reduce}({arguments[0]}, {axis}, None, {out}, {keepdims})"
+        if function is cast and out:
+            return f"{self._bound('copyto', np.copyto)}({out}, {arguments[0]})"
         if function is np.matmul:
             plain = all(len(a.shape) <= 2 and a.dtype == e.dtype for a in e.args)
             function = np.dot if plain and e.dtype in BLAS else np.matmul

@@ -21,7 +21,7 @@ from itertools import groupby
 
 import numpy as np
 
-from minigrad.engine.primitives import getitem
+from minigrad.engine.primitives import cast, getitem
 from minigrad.text.expressions import LITERAL, Expr, Shape, known
 
 from .optimize import Program, inputs_of
@@ -40,8 +40,13 @@ def writes(e: Expr) -> bool:
     """Whether the result can be written into memory that is already there."""
     if not e.shape or e.dtype.kind not in "biuf":
         return False
-    if e.function is np.matmul or known(e.function).reduces:
-        return True
+    return e.function is np.matmul or bool(known(e.function).reduces) or is_entrywise(e)
+
+
+def is_entrywise(e: Expr) -> bool:
+    """Whether each entry of a result that can be written into memory depends on the entries at its place alone."""
+    if e.function is cast:
+        return bool(np.can_cast(e.args[0].dtype, e.dtype, "same_kind"))
     return isinstance(e.function, np.ufunc) and known(e.function).elementwise
 
 
@@ -133,7 +138,7 @@ class Plan:
         if self.shares[e] != {e} or not is_fresh(e):
             return
         viewed = self.viewed[self.run_of[i]] if i in self.run_of else ()
-        for a in inputs_of(e) if writes(e) and known(e.function).elementwise else ():
+        for a in inputs_of(e) if writes(e) and is_entrywise(e) else ():
             alike = (a.shape, a.dtype) == (e.shape, e.dtype)
             if alike and a in self.owner and self.last[a] == i and a not in viewed:
                 memory = self.owner[e] = self.owner[a]
@@ -204,7 +209,7 @@ def runs(calls: Sequence[Expr]) -> Iterator[Run]:
     """Yield the runs of elementwise calls of one large shape that follow each other."""
 
     def shape_of(i: int) -> Shape | None:
-        return calls[i].shape if known(calls[i].function).elementwise and writes(calls[i]) else None
+        return calls[i].shape if writes(calls[i]) and is_entrywise(calls[i]) else None
 
     for shape, group in groupby(range(len(calls)), shape_of):
         indices = list(group)

@@ -114,6 +114,10 @@ class _Optimizer(Rewriter):
             return e
         c, base = factor_of(e)
         if c == -1:
+            small, large = sorted(base.args, key=size) if base.function is np.add else (base, base)
+            if size(small) < size(large):  # -(a + b) = -a - b, where a repeats itself
+                small = self.call(np.negative, (small,), {}, small.shape, small.dtype)
+                return self.call(np.subtract, (small, large), {}, base.shape, base.dtype)
             return self.call(np.negative, (base,), {}, base.shape, base.dtype)
         return self.call(np.multiply, (base, self.literal(base.dtype.type(c))), {}, base.shape, base.dtype)
 
@@ -126,8 +130,13 @@ class _Optimizer(Rewriter):
     def may_leave(self, a: Expr, e: Expr) -> bool:
         """Return whether a factor of ``a`` may leave the call ``e``: the dtypes agree, and the array does not grow."""
         c, _ = factor_of(a)
-        grows = math.prod(a.shape) < math.prod(e.shape) and abs(c) != 1
+        grows = size(a) < size(e) and abs(c) != 1
         return a.dtype == e.dtype and not grows and self.may_gather(c)
+
+
+def size(e: Expr) -> int:
+    """Return the number of entries."""
+    return math.prod(e.shape)
 
 
 def inputs_of(e: Expr) -> list[Expr]:
