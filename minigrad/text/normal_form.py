@@ -33,6 +33,8 @@ from .expressions import (
 
 Factors = dict[Expr, int]
 
+ONE = Fraction(1)  # most coefficients are this object: to see that costs less than to compute with it
+
 MAX_PARTS = 16  # a longer sum or product is not looked into, which bounds the work
 
 
@@ -155,17 +157,18 @@ class Rewriter(Expressions):
 
     def product(self, parts: Iterable[tuple[Expr, int]], shape: Shape, dtype: Any) -> Expr:
         """Π partᵖᵒʷᵉʳ, elementwise."""
-        coefficient: Coefficient = Fraction(1)
+        coefficient: Coefficient = ONE
         factors: Factors = {}
         for e, power in parts:
             c, inner = monomial(e)
-            if c == 0 and power < 0:
-                c, inner = Fraction(1), {e: 1}
-            coefficient *= c**power
+            if c is not ONE and c == 0 and power < 0:
+                c, inner = ONE, {e: 1}
+            if c is not ONE:
+                coefficient *= c**power
             for base, p in inner.items():
                 factors[base] = factors.get(base, 0) + p * power
         factors = {base: p for base, p in factors.items() if p}
-        if coefficient == 0:
+        if coefficient is not ONE and coefficient == 0:
             return self.number(0, shape, dtype)
         return self.repeated(self._product_of(coefficient, self._named(factors), dtype), shape, dtype)
 
@@ -174,7 +177,7 @@ class Rewriter(Expressions):
             return self.literal(coefficient)
         if not factors and isinstance(coefficient, Fraction) and coefficient.denominator == 1:
             return self.literal(coefficient.numerator)
-        if len(factors) == 1 and coefficient in (1, -1):
+        if len(factors) == 1 and (coefficient is ONE or coefficient in (1, -1)):
             ((base, power),) = factors.items()
             if power == 1 and coefficient == 1 and not is_bool(base):
                 return base
@@ -219,7 +222,7 @@ class Rewriter(Expressions):
             return [], e
         if coefficient != 1:
             outer.insert(0, (self._product_of(coefficient, {}, e.dtype), 1))
-        return outer, self.repeated(self._product_of(Fraction(1), self._named(inner), e.dtype), e.shape, e.dtype)
+        return outer, self.repeated(self._product_of(ONE, self._named(inner), e.dtype), e.shape, e.dtype)
 
     def multiplied_out(self, e: Expr, symbol: Expr, definition: Expr) -> Expr | None:
         """Return a product with its factor ``symbol`` put in and its sums multiplied out; None where that gets long.
@@ -374,7 +377,7 @@ def monomial(e: Expr) -> tuple[Coefficient, Factors]:
         return _exact(e.value), {}
     if e.function is PRODUCT and len(e.args) <= MAX_PARTS:
         return e.terms[0][0], dict(e.terms[0][1])
-    return Fraction(1), {e: 1}
+    return ONE, {e: 1}
 
 
 def one_plus(d: Expr) -> Expr | None:

@@ -192,7 +192,7 @@ def refused(program):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program.record()
-    except (TypeError, ValueError, NameError):  # the last where a line was left out that others need
+    except (TypeError, ValueError, IndexError, NameError):  # the last where a line was left out that others need
         return True
     return divergence(program, _infinite, 0) == "infinite"
 

@@ -304,7 +304,8 @@ class Derivation:
 
     def _step(self, line: Line, notation: "_Numpy | Notation") -> Step:
         summands = [text.code for text in self._summands(line, notation, self._short)]
-        shorter = self._written([line.shorter], notation, lambda e: False)[0].code if line.shorter else ""
+        formula = self.lines.shorter(line)
+        shorter = "" if formula is None else self._written([formula], notation, lambda e: False)[0].code
         return Step(line, self._text(line.symbol, {}, notation).code, summands, shorter)
 
     def text(self) -> str:

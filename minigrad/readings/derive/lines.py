@@ -53,15 +53,11 @@ class Summand(NamedTuple):
 
 
 class Line(NamedTuple):
-    """``symbol = Σ summands``; ``missing`` are the cost terms with no path to the node, as bits of ``Graph.reach``.
-
-    ``shorter`` is what it equals with the gradient downstream put in, where that is shorter.
-    """
+    """``symbol = Σ summands``; ``missing`` are the cost terms with no path to the node, as bits of ``Graph.reach``."""
 
     symbol: Expr
     summands: tuple[Summand, ...]
     missing: int = 0
-    shorter: Expr | None = None
 
     @property
     def expressions(self) -> list[Expr]:
@@ -218,20 +214,25 @@ class Lines:
         written = tuple(s._replace(expression=self.rewriter.spelled(s.expression)) for s in summands)
         everything = (1 << len(self.graph.terms)) - 1
         missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
-        shorter = self._shorter(total, self.gradients[arrived[0][0]], written) if len(arrived) == 1 else None
-        return Line(symbol, written, missing, shorter), known
+        return Line(symbol, written, missing), known
 
-    def _shorter(self, total: Expr, sent: Expr, written: Sequence[Summand]) -> Expr | None:
-        """Return the formula that comes about where what was sent is put in, if that is a shorter one."""
-        definition = self.rewriter.definitions.get(sent)
-        if definition is None or monomial(total)[1].get(sent) != 1:
+    def shorter(self, line: Line) -> Expr | None:
+        """Return what a line equals with the gradient downstream put in, where that is shorter; otherwise None."""
+        definitions, summand = self.rewriter.definitions, line.summands[0]
+        sent = None if summand.source is None else self.gradients.get(summand.source)
+        if len(line.summands) > 1 or sent not in definitions or line.symbol not in definitions:
+            return None
+        total, definition = definitions[line.symbol], definitions[sent]
+        if monomial(total)[1].get(sent) != 1:
             return None
         found = self.rewriter.multiplied_out(total, sent, definition)
-        if found is None or found.is_atom or self.rewriter.spelled(found).size >= written[0].expression.size:
+        if found is None or found.is_atom or self.rewriter.spelled(found).size >= summand.expression.size:
             return None
-        values = ChainMap(self.recorded, self.rewriter.constants)
-        value = evaluate(written[0].expression, values)
-        return self.rewriter.spelled(found) if self._agrees(found, np.asarray(value), self.recorded[sent]) else None
+        written, used = self.rewriter.spelled(found), set(parts_of([total, definition]))
+        if any(e not in used for e in parts_of([written]) if e.function is None):  # a gradient further upstream
+            return None
+        value = evaluate(summand.expression, ChainMap(self.recorded, self.rewriter.constants))
+        return written if self._agrees(found, np.asarray(value), self.recorded[sent]) else None
 
     def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr, Any]]:
         """Return dx pulled back to the next cut nodes, with its values, by a reverse walk on a recorded copy."""
