@@ -71,10 +71,18 @@ def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     return np.sum(a * b, axis=-1)
 
 
+def _in_letters(*operands: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return the subscripts and the arrays of ``np.einsum(A, [0, 1], B, [1, 2], [0, 2])``."""
+    letters = sorted(LETTERS)  # in the order of the numbers, which is that of an implied output
+    terms = ["".join("..." if i is ... else letters[i] for i in numbers) for numbers in operands[1::2]]
+    output = [""] if len(operands) % 2 == 0 else ["->", *("..." if i is ... else letters[i] for i in operands[-1])]
+    return ",".join(terms) + "".join(output), operands[: 2 * len(terms) : 2]
+
+
 def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
     """Write the subscripts out, as NumPy's documentation of einsum defines them."""
     if not isinstance(subscripts, str):
-        raise TypeError('np.einsum of Tensors takes its subscripts as a string, such as np.einsum("ij,jk->ik", A, B)')
+        subscripts, arrays = _in_letters(subscripts, *arrays)
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(arrays):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .composed import compose
-from .primitives import concatenate, slab
+from .primitives import axes_of, concatenate, slab
 from .rules import RULES, Function
 from .vjps import part
 
@@ -24,7 +24,7 @@ _imag: Function = part(np.fft.fft, "imag", lambda g, y, x, axis: _imag(g, axis=a
 class Complex(np.lib.mixins.NDArrayOperatorsMixin):
     """A pair of real Tensors, or arrays, that computes as the complex number ``real + i imag``."""
 
-    shape = property(lambda self: self.real.shape)
+    shape = property(lambda self: np.shape(self.real))
     ndim = property(lambda self: self.real.ndim)
     size = property(lambda self: self.real.size)
     T = property(lambda self: self.each(np.transpose))
@@ -106,7 +106,7 @@ def _sum(function: Function) -> Function:
 
     def total(z: Any, w: Any) -> Complex:
         real = function(np.real(z), np.real(w))
-        parts = [x.imag if isinstance(x, Complex) else 0 for x in (z, w)]
+        parts = [x.imag if isinstance(x, Complex) else real.dtype.type(0) for x in (z, w)]
         return Complex(real, np.broadcast_to(function(*parts), real.shape))
 
     return total
@@ -127,6 +127,20 @@ def _exp(z: Complex) -> Complex:
     return Complex(length * np.cos(z.imag), length * np.sin(z.imag))
 
 
+def _power(z: Any, exponent: Any) -> Any:
+    """Return a power with a whole exponent as a product, as NumPy does, and others by the logarithm."""
+    if not isinstance(exponent, int) or exponent == 0:
+        return np.exp(exponent * np.log(z))
+    power = functools.reduce(_product(np.multiply), [z] * (abs(exponent) - 1), z)
+    return power if exponent >= 0 else 1 / power
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if ord == "nuc" or (ord in (2, -2) and len(axes_of(x, axis)) == 2):
+        raise x._refused(f"np.linalg.norm with ord={ord!r}")
+    return np.linalg.norm(np.abs(x), ord, axis, keepdims)
+
+
 _UFUNCS: dict[Any, Function] = {
     np.absolute: lambda z: np.hypot(z.real, z.imag),
     np.add: _sum(np.add),
@@ -138,6 +152,7 @@ _UFUNCS: dict[Any, Function] = {
     np.multiply: _product(np.multiply),
     np.negative: lambda z: z.each(np.negative),
     np.positive: lambda z: z,
+    np.power: _power,
     np.square: lambda z: _product(np.multiply)(z, z),
     np.subtract: _sum(np.subtract),
 }
@@ -268,7 +283,10 @@ _FUNCTIONS: dict[Function, Function] = {
     **_FOURIER,
     np.angle: lambda z, deg=False: np.arctan2(z.imag, z.real) * (180 / math.pi if deg else 1),
     np.imag: lambda val: val.imag,
+    np.iscomplex: lambda x: x.imag != 0,
     np.iscomplexobj: lambda x: True,
+    np.isreal: lambda x: x.imag == 0,
+    np.linalg.norm: _norm,
     np.real: lambda val: val.real,
     np.shape: lambda a: a.shape,
 }

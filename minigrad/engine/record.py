@@ -29,6 +29,7 @@ _NUMBERS = frozenset(
     {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
 _ARRAYS = (np.ndarray, np.generic)
+_COMPLEX = (*_ARRAYS, complex)
 
 
 def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any] = NO_OPTIONS) -> Any:
@@ -188,10 +189,18 @@ def _binary(rule: Rule) -> Callable[[Any, Any], Any]:
                 return NotImplemented
             value = rule.implementation(a, b)
         except (ValueError, TypeError) as error:
+            if any(np.iscomplexobj(a) for a in (x, y) if isinstance(a, _COMPLEX)):
+                return _complex(function, x, y)
             raise failed(function, (x, y), error) from error
         return result(rule, value, operands, (a, b), NO_OPTIONS, requires, like)
 
     return record
+
+
+def _complex(ufunc: np.ufunc, x: Any, y: Any) -> Any:
+    """Call a ufunc on a Tensor and a complex number: the result is a pair of Tensors."""
+    pair = import_module(".fourier", __package__).Complex
+    return ufunc(*(pair(np.real(a), np.imag(a)) if np.iscomplexobj(a) else a for a in (x, y)))
 
 
 def _operand(a: Any) -> Any:

@@ -46,6 +46,7 @@ _row(np.triu, lambda g, y, m, k=0: np.triu(g, k))
 _row(np.trace, _trace)
 for _view in (np.diagonal, np.diag):
     _selection(_view, view=True)
+_selection(np.lib.stride_tricks.sliding_window_view, view=True)
 for _copy in (np.diagflat, np.repeat, np.tile, np.resize):
     _selection(_copy)
 _selection(pad, implementation=pad.__wrapped__)  # type: ignore[attr-defined]

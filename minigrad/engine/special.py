@@ -184,6 +184,29 @@ _of_last(sp.betaincc, "a b", lambda g, y, a, b, x: -g * _beta_density(a, b, x))
 _of_last(sp.betaincinv, "a b", lambda g, y, a, b, x: g / _beta_density(a, b, y))
 _of_last(sp.betainccinv, "a b", lambda g, y, a, b, x: -g / _beta_density(a, b, y))
 
+# --- distribution functions -------------------------------------------------------------------------------------------
+
+
+def _t_density(df: Any, x: Any) -> Any:
+    logarithm = sp.gammaln((df + 1) / 2) - sp.gammaln(df / 2) - (df + 1) / 2 * np.log1p(x * x / df)
+    return np.exp(logarithm) / np.sqrt(math.pi * df)
+
+
+def _f_density(m: Any, n: Any, x: Any) -> Any:
+    share = m * x / (m * x + n)
+    return _beta_density(m / 2, n / 2, share) * share * (1 - share) / x
+
+
+_of_last(sp.stdtr, "df", lambda g, y, df, x: g * _t_density(df, x))
+_of_last(sp.chdtr, "v", lambda g, y, v, x: g * _gamma_density(v / 2, x / 2) / 2)
+_of_last(sp.chdtrc, "v", lambda g, y, v, x: -g * _gamma_density(v / 2, x / 2) / 2)
+_of_last(sp.fdtr, "dfn dfd", lambda g, y, m, n, x: g * _f_density(m, n, x))
+_of_last(sp.fdtrc, "dfn dfd", lambda g, y, m, n, x: -g * _f_density(m, n, x))
+_of_last(sp.gdtr, "a b", lambda g, y, a, b, x: g * a * _gamma_density(b, a * x))
+_of_last(sp.gdtrc, "a b", lambda g, y, a, b, x: -g * a * _gamma_density(b, a * x))
+_of_last(sp.pdtr, "k", lambda g, y, k, m: -g * _gamma_density(np.floor(k) + 1, m))
+_of_last(sp.pdtrc, "k", lambda g, y, k, m: g * _gamma_density(np.floor(k) + 1, m))
+
 # --- Bessel functions -------------------------------------------------------------------------------------------------
 
 _row(sp.j0, lambda g, y, x: -g * sp.j1(x))
@@ -198,7 +221,7 @@ _row(sp.i0e, lambda g, y, x: g * (sp.i1e(x) - np.sign(x) * y))
 _row(sp.k0e, lambda g, y, x: g * (y - sp.k1e(x)))
 _row(sp.i1e, lambda g, y, x: g * ((sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y))
 _row(sp.k1e, lambda g, y, x: g * (y - (sp.k0e(x) + sp.kve(2.0, x)) / 2))
-for _bessel in (sp.jv, sp.yv, sp.yn):
+for _bessel in (sp.jv, sp.yv, sp.yn, sp.jve, sp.yve):
     _of_last(_bessel, "v", lambda g, y, v, x, f=_bessel: g * (f(v - 1, x) - f(v + 1, x)) / 2)
 _of_last(sp.iv, "v", lambda g, y, v, x: g * (sp.iv(v - 1, x) + sp.iv(v + 1, x)) / 2)
 _of_last(sp.ive, "v", lambda g, y, v, x: g * ((sp.ive(v - 1, x) + sp.ive(v + 1, x)) / 2 - np.sign(x) * y))

@@ -225,6 +225,8 @@ class Tensor(Node):
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if dtype is not None and np.dtype(dtype).kind in "biu" and not traced.get():  # there is no gradient to lose
+            return np.array(self._value, dtype=dtype)
         caller = _calling_function()
         if caller in _TWINS and self.requires_grad:
             raise TypeError(f"{caller} of {self.describe()} makes a plain array of it; {_TWINS[caller]} takes Tensors")
@@ -465,8 +467,9 @@ def _calling_function() -> str:
     return name
 
 
-# Functions of SciPy that are no ufuncs, and what computes the same of Tensors.
+# Functions that make plain arrays of what they are given, and what computes the same of Tensors.
 _TWINS = {f"scipy.special.{name}": f"mg.nn.{name}" for name in ("softmax", "log_softmax", "logsumexp")}
+_TWINS["np.as_strided"] = "np.lib.stride_tricks.sliding_window_view"
 
 
 Tensor.recorded_as = Tensor

@@ -290,6 +290,8 @@ def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bo
 
 
 def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    if count(a, axis) == 1:  # is 0 whatever the entry is
+        return spread(0 * g / _freedom(a, axis, ddof), a, axis, keepdims)
     direction = ratio(_deviation(a, axis), kept(y, None, a, axis, keepdims))
     return spread(g / _freedom(a, axis, ddof), a, axis, keepdims) * direction
 

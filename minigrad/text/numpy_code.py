@@ -242,7 +242,8 @@ def part(
 def function_name(function: Callable[..., Any], names: Names) -> str:
     """How the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
     name = getattr(function, "__name__", "")
-    for module, path in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
+    modules = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks}
+    for path, module in modules.items():
         if getattr(module, name, None) is function:
             return f"{path}.{name}"
     if getattr(sys.modules.get("scipy.special"), name, None) is function:

@@ -26,6 +26,13 @@ def test_no_value_leaves_a_function_that_is_differentiated(loss):
         mg.grad(loss)(np.array([1.0, 2.0]))
 
 
+def test_integers_and_truths_made_of_a_tensor_lose_no_gradient():
+    data = np.array([1.0, 2.0, 0.0])
+    assert mg.grad(lambda x: np.sum(x * data[np.int64(x)] + np.asarray(x, bool)))(data).tolist() == [2.0, 0.0, 1.0]
+    with pytest.raises(TypeError, match="while a program is traced"):
+        mg.compile(lambda x: x[np.asarray(x, int)])(data)
+
+
 def test_what_does_not_depend_on_the_arguments_may_leave():
     scale, W = mg.constant(3.0), mg.Tensor([1.0])
 

@@ -53,6 +53,14 @@ CASES = [
     ("index", lambda x: parts(F.fft(x)[:, 1:3].T), X),
     ("joined", lambda x: parts(np.concatenate([F.fft(x), F.ifft(x)])), X),
     ("exp and log", lambda x: parts(np.exp(F.fft(x)) + np.log(F.fft(x + 5))), X / 3),
+    ("complex numbers beside real ones", lambda x: parts((1j * x + 2) / (x - H[:, :5]) - 1j + x), X),
+    ("a wave", lambda x: parts(np.exp(1j * x) @ np.exp(-0.5j * x.T)), X),
+    ("powers", lambda x: parts((1j * x + 2) ** 3 + F.fft(x + 1) ** -2 + (1j + x + 3) ** 0.4), X),
+    (
+        "norms",
+        lambda x: [np.linalg.norm(F.fft(x), axis=1), np.linalg.norm(1j + x, "fro"), np.linalg.norm(1j + x, 3, 0)],
+        X,
+    ),
     ("square", lambda x: parts(np.square(F.fft(x)) / 2 - (-F.fft(x))), X),
 ]
 

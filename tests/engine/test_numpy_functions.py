@@ -38,6 +38,9 @@ SELECTION = {
     "np.tile(x, (2, 1, 2))": [(2, 2)],
     "np.tile(x, 2)": [()],
     "np.resize(x, (3, 3))": [(2, 2)],
+    "np.lib.stride_tricks.sliding_window_view(x, 3)": [(6,)],
+    "np.lib.stride_tricks.sliding_window_view(x, (2, 2))": [(3, 4)],
+    "np.lib.stride_tricks.sliding_window_view(x, 2, axis=-1) * np.arange(2)": [(2, 3, 4)],
     "np.take(x, [0, 0, -1])": [(2, 3)],
     "np.take(x, 1, axis=-1)": [(2, 3)],
     "np.take(x, [[5, -7]], axis=1, mode='wrap')": [(2, 3)],
@@ -150,6 +153,8 @@ STATISTICS = {
     "np.average(x, axis=1, weights=y**2 + 1)": [(2, 3), (3,)],
     "np.average(x, axis=(2, 0), weights=y**2 + 1)": [(2, 3, 4), (4, 2)],
     "np.average(x, axis=0, weights=y**2 + 1, keepdims=True, returned=True)": [(2, 3), (2, 3)],
+    "np.std(x)": [()],
+    "np.std(x, axis=0)": [(1, 3)],
     "np.cov(x)": [(2, 4)],
     "np.cov(x, y)": [(4,), (4,)],
     "np.cov(x, rowvar=False, bias=True)": [(4, 2)],
@@ -176,6 +181,9 @@ ALONG_AN_AXIS = {
         f"np.einsum({subscripts!r}, x, y)": [(2, 3), (1, 3)]
         for subscripts in ("ij,ij->", "ij,ij->j", "ij,ij->ij", "ij,ij", "ij,kj->ik")
     },
+    "np.einsum(x, [0, 1], y, [2, 1], [0, 2])": [(2, 3), (1, 3)],
+    "np.einsum(x, [0, 0])": [(3, 3)],
+    "np.einsum(x, [..., 0, 1], y, [..., 1, 30], [..., 0, 30])": [(2, 2, 3), (3, 2)],
     "np.cumsum(x, dtype=np.float64)": [(2, 3)],
     "np.cumprod(x)": [(2, 3)],
     "np.cumprod(x, axis=-1, dtype=np.float64)": [(2, 5)],

@@ -47,6 +47,9 @@ OF_LAST = {
     **{f: (f, (1.4,), POSITIVE) for f in ("gammainc", "gammaincc", "hyp0f1")},
     **{f: (f, (1.4,), UNIT) for f in ("gammaincinv", "gammainccinv")},
     **{f: (f, (1.4, 2.3), UNIT) for f in ("betainc", "betaincc", "betaincinv", "betainccinv", "hyp1f1", "hyperu")},
+    **{f: (f, (3.4,), POSITIVE) for f in ("stdtr", "chdtr", "chdtrc", "jve", "yve")},
+    **{f: (f, (2.0,), POSITIVE) for f in ("pdtr", "pdtrc")},
+    **{f: (f, (1.4, 2.3), POSITIVE) for f in ("fdtr", "fdtrc", "gdtr", "gdtrc")},
     "hyp2f1": ("hyp2f1", (0.5, 1.5, 2.0), UNIT),
     "zeta": ("zeta", (2.5,), POSITIVE),
 }
