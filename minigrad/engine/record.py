@@ -197,7 +197,7 @@ def _binary(rule: Rule) -> Callable[[Any, Any], Any]:
     return record
 
 
-def _complex(ufunc: np.ufunc, x: Any, y: Any) -> Any:
+def _complex(ufunc: Callable[..., Any], x: Any, y: Any) -> Any:
     """Call a ufunc on a Tensor and a complex number: the result is a pair of Tensors."""
     pair = import_module(".fourier", __package__).Complex
     return ufunc(*(pair(np.real(a), np.imag(a)) if np.iscomplexobj(a) else a for a in (x, y)))
