@@ -8,7 +8,6 @@ Arguments and results are trees: arrays, numbers, or lists, tuples and dictionar
 that are differentiated are floating-point; what is passed by keyword is passed on, and not differentiated.
 """
 
-import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -16,8 +15,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import trees
+from .engine.arrays import plain
 from .engine.context import differentiating, recording, traced
-from .engine.errors import called
+from .engine.errors import called, refuse_no_function, wrapping
 from .engine.primitives import identity
 from .engine.record import apply
 from .engine.reverse import on_path, walk
@@ -146,6 +146,7 @@ class _Call:
         has_aux: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        refuse_no_function(what, f)
         self.what, self.f, self.has_aux = what, f, has_aux
         n, given = len(args), list(args)
         numbers = (argnums,) if isinstance(argnums, int | np.integer) else argnums
@@ -224,7 +225,7 @@ class _Call:
             leaves = trees.match(tree, other, name, other_name)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
-        return [g if isinstance(g, Tensor) else np.array(g, x.dtype) for g, x in zip(leaves, like, strict=True)]
+        return [g if isinstance(g, Tensor) else plain(g, x.dtype) for g, x in zip(leaves, like, strict=True)]
 
     def gradients(self, leaves: Sequence[Any]) -> Any:
         """Return the trees of the arguments with other leaves; plain arrays are copied, to be the caller's own."""
@@ -299,7 +300,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     (10.0, array([2., 6.]))
     """
 
-    @functools.wraps(f)
+    @wrapping("value_and_grad", f, argnums)
     def value_and_gradient(*args: Any, **options: Any) -> tuple[Any, Any]:
         call = _Call("value_and_grad", f, args, argnums, has_aux, options)
         return call.with_aux(call.value()), call.gradients(call.pull([_one(call.scalar())]))
@@ -319,7 +320,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     (1.0, -0.479425538604203)
     """
 
-    @functools.wraps(f)
+    @wrapping("grad", f, argnums)
     def gradient(*args: Any, **options: Any) -> Any:
         call = _Call("grad", f, args, argnums, has_aux, options)
         return call.with_aux(call.gradients(call.pull([_one(call.scalar())])))
@@ -449,7 +450,7 @@ def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function
 
 
 def _jacobian(what: str, f: Function, argnums: Argnums, has_aux: bool) -> Function:
-    @functools.wraps(f)
+    @wrapping(what, f, argnums)
     def jacobian_of_f(*args: Any, **options: Any) -> Any:
         call = _Call(what, f, args, argnums, has_aux, options)
         n, m = (sum([x.size for x in nodes]) for nodes in (call.leaves, call.floating()))

@@ -26,9 +26,10 @@ README = (ROOT / "README.md").read_text()
 
 # A module may import from those above it in this list, and from no other.
 MODULES = (
+    "engine.frames",
     *("engine.context", "engine.arrays", "engine.rules", "engine.primitives", "engine.vjps", "engine.composed"),
     *("engine.shapes", "engine.statistics", "engine.polynomials", "engine.ufuncs"),
-    "engine.sequences",
+    *("engine.sequences", "engine.files"),
     *("engine.elementwise", "engine.linear_algebra", "engine.fourier", "engine.special"),
     *("engine.node", "engine.scope", "engine.errors", "engine.debug", "engine.record", "engine.reverse"),
     "engine.tensor",

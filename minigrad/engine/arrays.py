@@ -11,13 +11,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
     """Return a private, writable copy of a leaf's data."""
-    array = np.array(data)
+    array = plain(data)
     kind = array.dtype.kind
     if kind == "f" or (kind in "biu" and not requires_grad):
         return array
     called = f"Tensor {name or ''} {array.shape} {array.dtype}".replace("  ", " ")
     if kind not in "biu":
-        raise TypeError(f"{called}: the data is not real numbers")
+        raise TypeError(f"{called}: the data is not real numbers; np.asarray(data, dtype=float) converts what can be")
     raise TypeError(
         f"{called}: only floating-point data can have a gradient; write 1.0 for 1, use "
         f"np.asarray(data, dtype=float), or make it a constant: mg.constant(data)"
@@ -26,7 +26,7 @@ def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
 
 def like(t: Any, data: Any, what: str) -> Array:
     """Return a private, writable copy of ``data`` with the shape and dtype of the node ``t``, to be its ``what``."""
-    array = np.array(data)
+    array = plain(data)
     if array.shape != t.shape:
         raise ValueError(f"{what} of {t.describe()} cannot have shape {array.shape}: reshape it to {t.shape}")
     if not np.can_cast(array.dtype, t.dtype, "same_kind"):
@@ -34,17 +34,40 @@ def like(t: Any, data: Any, what: str) -> Array:
     return array.astype(t.dtype, copy=False)
 
 
+def plain(data: Any, dtype: Any = None) -> Array:
+    """Return a copy of data as a plain array, of what would mean the same in one."""
+    _refuse_subclass(data)
+    try:
+        return np.array(data, dtype)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(
+            f"a {type(data).__name__} of {len(data)} parts that differ in length is no array: fill the short ones up "
+            f"to one length, or keep each as an array of its own"
+        ) from None
+
+
+def _refuse_subclass(a: Any) -> None:
+    """Refuse an array whose mask, or whose own product, a plain array would not have."""
+    if isinstance(a, np.ndarray) and type(a) is not np.ndarray and not isinstance(a, np.memmap):
+        raise TypeError(
+            f"{type(a).__name__} {a.shape} computes in its own way; take np.asarray of it, .filled(number) of what is "
+            f"masked"
+        )
+
+
 def private(a: Any) -> Any:
     """Return an anonymous constant as a node may keep it: arrays are copied, sequences become arrays."""
     if isinstance(a, np.ndarray):
-        if type(a) is not np.ndarray and not isinstance(a, np.memmap):
-            raise TypeError(f"{type(a).__name__} {a.shape} computes in its own way; take np.asarray of it")
+        if type(a) is not np.ndarray:
+            _refuse_subclass(a)
         if a.dtype.kind not in "biuf":
             raise TypeError(f"array {a.shape} {a.dtype}: Tensors compute with real numbers only")
         return a.copy("K") if a.ndim else a[()]
     if isinstance(a, complex | np.complexfloating | str):
         raise TypeError(f"{a!r}: Tensors compute with real numbers only")
-    return private(np.array(a)) if hasattr(a, "__iter__") else a
+    return private(plain(a)) if hasattr(a, "__iter__") else a
 
 
 def frozen(option: Any) -> Any:

@@ -1,11 +1,43 @@
 """What errors say of a call: the function, the Tensors (name, shape, dtype), and the mend."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .node import Node
+from .rules import RULES
+
+_PLAIN, _ASTYPE, _PRODUCT = "t.data is its plain array", "t.astype(dtype) casts it", "a @ b is the matrix product"
+_ON_CPU = "leave it out: the values are NumPy's arrays, in memory"
+_OPERATOR = "write it as an operator: + - * / **"
+# Attributes of PyTorch's tensors, of pandas and of JAX, and what does the same here.
+_ELSEWHERE = {
+    **dict.fromkeys(("numpy", "value", "values", "array", "asnumpy"), _PLAIN),
+    **dict.fromkeys(("float", "double", "half", "int", "long", "bool", "type"), _ASTYPE),
+    **dict.fromkeys(("mm", "bmm", "mv", "matmul"), _PRODUCT),
+    **dict.fromkeys(("cpu", "cuda", "to", "contiguous", "block_until_ready"), _ON_CPU),
+    **dict.fromkeys(("add", "sub", "mul", "div", "pow", "neg"), _OPERATOR),
+    **dict.fromkeys(("relu", "sigmoid", "softmax", "log_softmax", "logsumexp"), "mg.nn.{}(t) computes it"),
+    **dict.fromkeys(("view", "reshape_as"), "t.reshape(shape) gives it another shape"),
+    "clone": "t.copy() is a node of its own, mg.Tensor(t.data) a leaf",
+    "requires_grad_": "mg.Tensor(t.data) is a leaf with gradient, t.detach() a constant",
+    "retain_grad": "leave it out: after backward every Tensor on the way has its .grad",
+    "is_leaf": "t.op is None for a leaf",
+    "grad_fn": "t.op and t.inputs tell how it was computed",
+    "unsqueeze": "np.expand_dims(t, axis) adds an axis",
+    "permute": "t.transpose(axes) orders the axes",
+    "expand": "np.broadcast_to(t, shape) repeats it",
+    "cat": "np.concatenate([a, b]) joins Tensors",
+    "append": "np.concatenate([a, b]) joins Tensors",
+    "norm": "np.linalg.norm(t) computes it",
+    "dim": "t.ndim is the number of axes",
+    "numel": "t.size is the number of entries",
+    "t": "t.T has the axes in reversed order",
+}
+# Methods of arrays that change them; np.sort and its like are functions all the same.
+_WRITING = frozenset({"sort", "partition", "resize", "put", "fill", "setfield", "setflags", "byteswap", "itemset"})
 
 
 def described(args: Any) -> str:
@@ -72,3 +104,45 @@ def _mend(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
             misfit = " and ".join(map(str, sorted(sizes)))
             return f"the shapes do not broadcast, axis -{axis} has {misfit}; reshape one, such as x.reshape(-1, 1)"
     return None
+
+
+def no_attribute(t: Node, name: str) -> AttributeError:
+    """Return the error of an attribute that arrays, or the Tensors of other libraries, have."""
+    if name in _WRITING:
+        mend = "np.sort, np.partition, np.resize, np.full_like and np.where give a new array instead"
+        return AttributeError(f".{name}() writes into {t.describe()}, which stays as it is: {mend}")
+    if mend := _elsewhere(name):
+        return AttributeError(f"{t.describe()} has no .{name}: {mend}")
+    return AttributeError(f"'Tensor' object has no attribute {name!r}")
+
+
+def _elsewhere(name: str) -> str:
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name].format(name)
+    if name.endswith("_") and not name.startswith("_"):
+        return "nothing writes into a recorded value; t.data[...] = new changes a leaf, t.zero_grad() forgets .grad"
+    if not name.startswith("_") and hasattr(np.ndarray, name):
+        return f"its plain array has, t.data.{name}"
+    known = not name.startswith("_") and getattr(np, name, None) in RULES
+    return f"np.{name}(t) computes it" if known else ""
+
+
+def refuse_no_function(what: str, f: Any, argnums: Any = 0) -> None:
+    """Refuse what is given to a transform for a function, and an argument of f for its position."""
+    if not callable(f):
+        raise TypeError(
+            f"{what} takes a function of arrays, not {described([f])}; of a Tensor J that is computed, J.backward() "
+            f"leaves the gradients in .grad, and mg.gradients(J, [W]) returns them"
+        )
+    numbers = (argnums,) if isinstance(argnums, int | np.integer) else argnums
+    if not all([isinstance(i, int | np.integer) for i in numbers]):
+        raise TypeError(
+            f"{what}: argnums are positions of arguments, not {described([argnums])}; it returns a function, which "
+            f"takes the arguments of f: mg.{what}(f)(x)"
+        )
+
+
+def wrapping(what: str, f: Callable[..., Any], argnums: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the decorator of the function that a transform makes of f."""
+    refuse_no_function(what, f, argnums)
+    return functools.wraps(f)

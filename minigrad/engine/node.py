@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Container, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
@@ -21,6 +22,7 @@ import numpy as np
 
 from .arrays import Array, like, read_only
 from .context import Path, Watched, differentiated, scopes, traced, watcher
+from .frames import computes
 from .rules import Rule
 
 NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
@@ -219,6 +221,11 @@ class Node:
         """Sum of what each ``backward`` has sent here, an ndarray that is nobody else's; or None."""
         with _accumulating:
             g = self._cotangent
+            if g is None and self._grad is None and computes(sys._getframe(1)):
+                raise TypeError(
+                    f"{self.describe()} has no gradient, its .grad is None: call J.backward() first, on a scalar J "
+                    f"that is computed from it"
+                )
             if g is not None:
                 shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
                 if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self._value.shape:

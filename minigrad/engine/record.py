@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 # They write the table of rules.
-from . import elementwise, linear_algebra, polynomials, sequences, shapes, statistics  # noqa: F401
+from . import elementwise, files, linear_algebra, polynomials, sequences, shapes, statistics  # noqa: F401
 from .arrays import frozen, private
 from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule

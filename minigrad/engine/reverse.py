@@ -11,6 +11,7 @@ The walk knows no function: it asks the table of rules, undoes broadcasting and 
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .context import recording, watcher
+from .errors import described
 from .node import N, Node
 from .primitives import cast
 from .rules import same
@@ -207,6 +209,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
     """Return what a derivative of ``node`` returned, broadcasting undone."""
+    if node.function is np.subtract:
+        _warn_of_every_pair(node)
     try:
         return unbroadcast(c, shape)
     except ValueError:
@@ -216,6 +220,20 @@ def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
             f"a derivative returns the argument's shape, or one that broadcasting made of it (see mg.rule)"
             + ("" if watch is None else f"; {watch.recorded_at(node)}")
         ) from None
+
+
+def _warn_of_every_pair(node: Node) -> None:
+    """Warn where a vector and a column of its length, not made by an index for this, are subtracted: A - Y."""
+    shapes = [np.shape(a) for a in node.primals]
+    n = node.primal.shape[0]
+    meant = any([x is not None and x.name is None and x.rule is not None and x.rule.view for x in node.operands])
+    if n > 1 and sorted(shapes) == [(n,), (n, 1)] and not meant:
+        given = described([a if x is None else x for x, a in zip(node.operands, node.primals, strict=True)])
+        warnings.warn(
+            f"np.subtract of {given} subtracts each from every other, and all {n} x {n} differences enter the "
+            f"cost: give both one shape, with .reshape(-1)",
+            stacklevel=2,
+        )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,19 +6,20 @@ and the operators, and go on to ``record``.
 
 from __future__ import annotations
 
-import dis
 import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterator
 from sys import getrefcount
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
+from .errors import described, no_attribute
+from .frames import asks_for_truth, calling_function, is_at
 from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding
 from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, recorder
@@ -56,6 +57,35 @@ def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
     return update
 
 
+def _comparison(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
+    """Return the operator that compares: its answer is a plain array, and errors of its truth are those of here."""
+    record = _RECORDERS[ufunc]
+
+    def compare(self: Tensor, other: Any) -> Any:
+        answer = record(self, other)
+        chooses = self.requires_grad and not isinstance(other, Tensor) and scopes.get() is not None
+        if (chooses or answer.size != 1) and (how := asks_for_truth(sys._getframe(1))):
+            _refuse_truth(f"{self.describe()} {sign} {described([other])}", how, answer.size)
+        return answer
+
+    return compare
+
+
+def _refuse_truth(comparison: str, how: str, size: int) -> None:
+    """Refuse to ask several answers for one truth, and what chooses between a Tensor and a number unrecorded."""
+    if how in ("max()", "min()"):
+        raise (TypeError if size == 1 else ValueError)(
+            f"Python's {how} asks for {comparison}, and a choice by value is not recorded: np.{how[:3]}imum(a, b) is, "
+            f"entry by entry; np.{how[:3]}(t) is that of all entries, t.item() the plain number"
+        )
+    if size != 1:
+        raise ValueError(
+            f"the truth of {comparison} is ambiguous where {how} asks for it: it has {size} answers; np.all or np.any "
+            f"make one of them, np.where chooses entry by entry, (a < t) & (t < b) is a chain; `is` asks whether two "
+            f"names are one Tensor"
+        )
+
+
 def _refuse_other_names(t: Tensor, sign: str, frame: FrameType) -> None:
     """Refuse ``b += ...`` after ``b = a``: NumPy changes the array that both names have, and here a would stay."""
     names = [name for name, value in variables(frame).items() if value is t]
@@ -83,14 +113,18 @@ def _references_of_a_name() -> int:
 _REFERENCES_OF_A_NAME = _references_of_a_name()
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's function as a method of Tensor."""
+def _methods(*functions: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """Return functions of NumPy as methods of Tensor."""
 
-    def method(self: Tensor, *args: Any, **options: Any) -> Any:
-        return function(self, *args, **options)
+    def method_of(function: Callable[..., Any]) -> Callable[..., Any]:
+        def method(self: Tensor, *args: Any, **options: Any) -> Any:
+            return function(self, *args, **options)
 
-    method.__name__, method.__doc__ = function.__name__, f"np.{function.__name__} of this Tensor; the same arguments."
-    return method
+        name = function.__name__
+        method.__name__, method.__doc__ = name, f"np.{name} of this Tensor; the same arguments."
+        return method
+
+    return [method_of(function) for function in functions]
 
 
 class Tensor(Node):
@@ -161,6 +195,11 @@ class Tensor(Node):
             return number
         return self._number()
 
+    def to_numpy(self) -> Array:
+        """Return a plain copy of the value, as pandas does: plots ask for it."""
+        self.refuse_escape("to_numpy()")
+        return np.array(self._value)
+
     def tolist(self) -> Any:
         """Return the entries as Python numbers in nested lists."""
         self.refuse_escape("tolist()")
@@ -176,12 +215,12 @@ class Tensor(Node):
 
     def __float__(self) -> float:
         caller = sys._getframe(1)
-        if self.requires_grad and scopes.get() is not None and _is_at(caller, "STORE_SUBSCR"):
+        if self.requires_grad and scopes.get() is not None and is_at(caller, "STORE_SUBSCR"):
             raise TypeError(
                 f"storing {self.describe()} in a plain array would lose its gradient without a word: np.stack and "
                 f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
             )
-        if not _is_at(caller, "BINARY_OP"):  # "%.3f" % t only prints it
+        if not is_at(caller, "BINARY_OP"):  # "%.3f" % t only prints it
             self.refuse_escape("float()")
         return float(self._number())
 
@@ -216,35 +255,40 @@ class Tensor(Node):
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError(f"len of {self.describe()}: it is 0-d")
+            raise TypeError(f"len of {self.describe()}: it is 0-d; t.item() is its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
-            raise TypeError(f"iteration over {self.describe()}: it is 0-d")
+            raise TypeError(f"iteration over {self.describe()}: it is 0-d; t.item() is its number")
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if dtype is not None and np.dtype(dtype).kind in "biu" and not traced.get():  # there is no gradient to lose
             return np.array(self._value, dtype=dtype)
-        caller = _calling_function()
+        caller = calling_function()
         if caller in _TWINS and self.requires_grad:
             raise TypeError(f"{caller} of {self.describe()} makes a plain array of it; {_TWINS[caller]} takes Tensors")
         self.refuse_escape(caller or "np.asarray")
-        if self.requires_grad and scopes.get() is not None:
+        if self.requires_grad and scopes.get() is not None and caller is not None:
             raise TypeError(
                 f"{caller}{': ' if caller else ''}making a plain array of {self.describe()} would lose its gradient "
                 f"without a word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the "
-                f"plain value"
+                f"plain value{'; df.to_numpy() computes with Tensors' if caller.startswith('pandas.') else ''}"
             )
         return np.array(self._value, dtype=dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.__array__().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._value.__dlpack_device__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a leaf is copied and pickled: as a leaf of its own. A result is not copied without its graph."""
         self.refuse_escape("a copy")
         if self.rule is not None:
             raise TypeError(f"copy of {self.describe()}: only leaves are copied and pickled; use .detach() or .data")
-        self.refuse_escape("a copy")
         return Tensor, (np.array(self._value), self.name, self.requires_grad)
 
     def __repr__(self) -> str:
@@ -329,7 +373,7 @@ class Tensor(Node):
     def _cut_off(self) -> str:
         """Which constants keep a gradient out."""
         if self.rule is None:
-            return "it is a constant; make it a leaf with mg.Tensor(data)"
+            return "it is a constant; make it a leaf with mg.Tensor(data), or compute it outside mg.no_grad"
         leaves = [x for x in ancestors([self]) if x.rule is None]
         some = ", ".join(leaf.describe() for leaf in leaves[:5]) + (" and more" if len(leaves) > 5 else "")
         return f"it is computed from constants alone ({some}), or in mg.no_grad; leaves are made with mg.Tensor(data)"
@@ -354,11 +398,13 @@ class Tensor(Node):
         part: Tensor = apply(getitem, (self, *parts))
         return part
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Any = None) -> None:
         raise TypeError(
-            f"cannot assign to a part of {self.describe()}: recorded values stay as they are; np.where(mask, new, t) "
+            f"cannot change a part of {self.describe()}: recorded values stay as they are; np.where(mask, new, t) "
             f"replaces entries, np.stack and np.concatenate build an array of Tensors, t.data[...] = new changes a leaf"
         )
+
+    __delitem__ = __setitem__
 
     __add__, __radd__ = _operator(np.add)
     __sub__, __rsub__ = _operator(np.subtract)
@@ -385,9 +431,9 @@ class Tensor(Node):
 
     # Comparisons are elementwise, as NumPy's; as a key of a dict or set a Tensor is itself.
     __hash__ = object.__hash__
-    __lt__, __le__ = _RECORDERS[np.less], _RECORDERS[np.less_equal]
-    __gt__, __ge__ = _RECORDERS[np.greater], _RECORDERS[np.greater_equal]
-    __eq__, __ne__ = _RECORDERS[np.equal], _RECORDERS[np.not_equal]
+    __lt__, __le__ = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
+    __gt__, __ge__ = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
+    __eq__, __ne__ = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
 
     __divmod__, __rdivmod__ = _operator(np.divmod)
 
@@ -429,43 +475,27 @@ class Tensor(Node):
         copied: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
         return copied
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
-        if name in _WRITING:
-            mend = "np.sort, np.partition, np.resize, np.full_like and np.where give a new array instead"
-            raise AttributeError(f".{name}() writes into {self.describe()}, which stays as it is: {mend}")
-        raise AttributeError(f"{self.describe()} has no .{name}: its plain array has, t.data.{name}")
+    # What else an array has.
+    all, any, argmax, argmin, nonzero = _methods(np.all, np.any, np.argmax, np.argmin, np.nonzero)
+    argsort, argpartition, searchsorted = _methods(np.argsort, np.argpartition, np.searchsorted)
+    sum, mean, std, var, prod, max, min = _methods(np.sum, np.mean, np.std, np.var, np.prod, np.max, np.min)
+    cumsum, cumprod, dot, trace, clip, round = _methods(np.cumsum, np.cumprod, np.dot, np.trace, np.clip, np.round)
+    ravel, squeeze, swapaxes, diagonal = _methods(np.ravel, np.squeeze, np.swapaxes, np.diagonal)
+    copy, repeat, take, choose, conjugate = _methods(np.copy, np.repeat, np.take, np.choose, np.conjugate)
+    mT, flat, real, imag = map(property, _methods(np.matrix_transpose, np.ravel, np.real, np.imag))
+    itemsize, nbytes = (property(operator.attrgetter(f"_value.{name}")) for name in ("itemsize", "nbytes"))
+    strides, device = (property(operator.attrgetter(f"_value.{name}")) for name in ("strides", "device"))
+    conj = conjugate
+
+    __pandas_priority__ = 5000  # above a DataFrame's: it leaves series * t to Tensor
 
 
-# Methods of arrays that change them; np.sort and its like are functions all the same.
-_WRITING = frozenset({"sort", "partition", "resize", "put", "fill", "setfield", "setflags", "byteswap", "itemset"})
+def _missing(self: Tensor, name: str) -> NoReturn:
+    raise no_attribute(self, name)
 
 
-def _learn_from_arrays() -> None:
-    """Give Tensor what else an array has: functions of the table of rules as methods, facts as they are."""
-    facts = {"mT": np.matrix_transpose, "flat": np.ravel}
-    for name in ("itemsize", "nbytes", "strides", "device"):
-        setattr(Tensor, name, property(operator.attrgetter(f"_value.{name}")))
-    for name in set(dir(np.ndarray)) - set(dir(Tensor)) - _WRITING:
-        function = facts.get(name, getattr(np, name, None))
-        if callable(function) and function in RULES:
-            method = _method(function)
-            setattr(Tensor, name, method if callable(getattr(np.ndarray, name)) else property(method))
-
-
-_learn_from_arrays()
-
-
-def _calling_function() -> str:
-    """Return the function of NumPy or SciPy in Python that makes an array of what it is given; "" for none."""
-    frame, name = sys._getframe(2), ""
-    while frame.f_back is not None and (module := frame.f_globals.get("__name__", "")).startswith(("numpy.", "scipy.")):
-        package, function = module.partition("._")[0], frame.f_code.co_name
-        home = package if hasattr(sys.modules[package], function) else package.partition(".")[0]
-        frame, name = frame.f_back, f"{home.replace('numpy', 'np')}.{function}"
-    return name
-
+# Out of the sight of type checkers, for which any name would be an attribute.
+type.__setattr__(Tensor, "__getattr__", _missing)
 
 # Functions that make plain arrays of what they are given, and what computes the same of Tensors.
 _TWINS = {f"scipy.special.{name}": f"mg.nn.{name}" for name in ("softmax", "log_softmax", "logsumexp")}
@@ -473,11 +503,6 @@ _TWINS["np.as_strided"] = "np.lib.stride_tricks.sliding_window_view"
 
 
 Tensor.recorded_as = Tensor
-
-
-def _is_at(frame: FrameType, operation: str) -> bool:
-    """Whether a frame is at a bytecode operation: ``array[i] = t`` and ``text % t`` take a float as float(t) does."""
-    return frame.f_code.co_code[frame.f_lasti] == dis.opmap.get(operation)
 
 
 def constant(data: Any, name: str | None = None) -> Tensor:
