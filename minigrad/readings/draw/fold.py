@@ -1,9 +1,9 @@
 """What a picture shows of a graph: vertices, and between them edges into which the unnamed operations are folded.
 
-An unnamed node is part of the expression of whatever uses it. An edge says, in the notation of a course, what happens
-to its tail on the way to its head, and carries the bits of the terms that send gradient along it: the terms that reach
-the head, where a gradient passes through the expression at all. An unnamed node that several expressions share is
-folded into each while it is short; a long one becomes a vertex, so that folding takes linear time.
+An unnamed node is part of the expression of whatever uses it. An edge carries the bits of the terms that send gradient
+along it: the terms that reach the head, where a gradient passes through the expression at all. An unnamed node that
+several expressions share is folded into each while it is short; a long one becomes a vertex, so that folding takes
+linear time.
 """
 
 import re
@@ -22,8 +22,6 @@ SHORT = 40  # operations of an expression that several vertices may each fold
 MANY = 40  # vertices in a picture, above which repetitions are drawn once
 CROWD = 150  # vertices, above which whole scopes and the middle of a graph are drawn as boxes
 _ENDS = 8  # vertices at each end of a graph whose middle is drawn as one box
-_PLACES = 3  # uses deep in an expression that a label tells of
-_WIDE = 9  # characters on an edge
 _DEPTH = 6  # scopes inside each other
 
 
@@ -44,9 +42,14 @@ class Vertex:
     dot: str = ""
 
     @property
+    def prefix(self) -> str:
+        """What the names of its scope begin with, and go without in the box of the scope."""
+        return f"{self.scope[-1]}." if self.scope else ""
+
+    @property
     def title(self) -> str:
-        """The name as it stands in the box of its scope, without the scope's."""
-        return self.name.removeprefix(f"{self.scope[-1]}.") if self.scope else self.name
+        """The name as it stands in the box of its scope."""
+        return self.name.removeprefix(self.prefix)
 
 
 @dataclass(eq=False)
@@ -58,7 +61,6 @@ class Edge:
 
     tail: Vertex
     head: Vertex
-    label: str = ""
     bits: int = 0
     summands: int = 0
 
@@ -155,52 +157,28 @@ def _identify(vertices: Iterable[Vertex]) -> None:
 # --- edges ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Use:
-    """How an unnamed node, or the head itself, hangs in the expression of the head."""
-
-    passes: bool  # a gradient gets here from the head
-    node: Tensor
-    up: "tuple[_Use, int] | None" = None  # what uses it, and as which argument
-
-
 def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[Edge]:
     """One edge per direct use of a vertex by ``head``, and one for all uses deep inside its expression."""
     assert head.node is not None
-    uses = {head.node: _Use(True, head.node)}
-    direct: list[tuple[Tensor, list[tuple[_Use, int]], bool]] = []
-    deep: dict[Tensor, tuple[list[tuple[_Use, int]], bool]] = {}
+    passes = {head.node: True}  # whether a gradient gets from the head to a node of its expression
+    direct: list[tuple[Tensor, bool]] = []
+    deep: dict[Tensor, bool] = {}
     for node in (head.node, *reversed(ancestors(head.node.inputs, vertices))):
-        use = uses[node]
-        for i, (x, flag) in enumerate(zip(node.operands, passes_gradient(node), strict=False)):
+        for x, flag in zip(node.operands, passes_gradient(node), strict=False):
             if x is None:
                 continue
-            passes = use.passes and flag
+            passed = passes[node] and flag
             if x not in vertices:
-                earlier = uses.setdefault(x, _Use(passes, x, (use, i)))
-                earlier.passes |= passes
+                passes[x] = passes.get(x, False) or passed
             elif node is head.node:
-                direct.append((x, [(use, i)], passes))
+                direct.append((x, passed))
             else:
-                places, passed = deep.get(x, ([], False))
-                deep[x] = ([*places, (use, i)][:_PLACES], passed or passes)
-    spoken = _spoken(uses, vertices)
-    found = [*direct, *((x, *rest) for x, rest in deep.items())]
+                deep[x] = deep.get(x, False) or passed
+    reach = graph.reach[head.node]
     return [
-        Edge(
-            vertices[x],
-            head,
-            "" if not head.named else _label(places, spoken),
-            graph.reach[head.node] if passes else 0,
-            graph.adds_up[x] if passes and not graph.reach[head.node] else 0,
-        )
-        for x, places, passes in found
+        Edge(vertices[x], head, reach * passed, graph.adds_up[x] * (passed and not reach))
+        for x, passed in (*direct, *deep.items())
     ]
-
-
-# --- what an edge says ------------------------------------------------------------------------------------------------
-
-_QUIET = {"", "+", "−"}  # said only where nothing else happens on the way
 
 
 def word(node: Tensor) -> str:
@@ -213,89 +191,6 @@ def word(node: Tensor) -> str:
         return f"(·)^{constant:.3g}" if isinstance(constant, int | float | np.number) else "power"
     said = spelling.word(node.function) if node.function is not None else None
     return said if said is not None else node.op or ""
-
-
-def _label(places: list[tuple[_Use, int]], spoken: dict[Tensor, str]) -> str:
-    labels = dict.fromkeys(_way(*place, spoken) for place in places)
-    first = next(iter(labels), "")
-    joined = " / ".join(labels)
-    return joined if len(joined) <= _WIDE else first
-
-
-def _way(use: _Use, argument: int, spoken: dict[Tensor, str]) -> str:
-    """Return the operations between an argument and the head, the first one first; quiet ones only where alone."""
-    words: list[str] = []
-    quiet: list[str] = []
-    place: tuple[_Use, int] | None = (use, argument)
-    steps = 0
-    while place is not None and steps < SHORT:
-        use, argument = place
-        said = spoken[use.node] if use.node in spoken else word(use.node)
-        scales = use.node.function in (np.multiply, np.divide) and any([x is None for x in use.node.operands])
-        if said in _QUIET or scales:
-            quiet.append(said)
-        elif said not in words[-1:]:
-            words.append(said)
-        place = use.up
-        steps += 1
-    if place is not None:
-        return f"{', '.join(words[:2])}, …"
-    text = ", ".join(words) or next(filter(None, quiet), "")
-    return text if len(text) <= _WIDE or len(words) < 2 else f"{words[0]} … {words[-1]}"
-
-
-def _spoken(uses: dict[Tensor, _Use], vertices: dict[Tensor, Vertex]) -> dict[Tensor, str]:
-    """Words for the nodes of an expression that together are something a course has a name for."""
-    spoken: dict[Tensor, str] = {}
-    for node in uses:
-        for said, inner in _idioms(node):
-            if not any(x in vertices for x in inner):
-                spoken |= {node: said, **dict.fromkeys(inner, "")}
-    return spoken
-
-
-def _idioms(node: Tensor) -> Iterable[tuple[str, list[Tensor]]]:
-    """Names of what a node computes together with ``inner`` nodes below it."""
-    match node.function, node.operands:
-        case np.sum, (Tensor() as square,) if not node.options:
-            if _is_square(square):
-                yield "‖·‖²", [square]
-            elif square.function is np.absolute:
-                yield "‖·‖₁", [square]
-        case np.divide, (None, Tensor() as total) if _is_number(node.primals[0], 1):
-            exp = _other_than(total, np.add, 1)
-            if exp is not None and exp.function is np.exp:
-                (minus,) = exp.operands
-                if minus is not None and minus.function is np.negative:
-                    yield "sigmoid", [total, exp, minus]
-        case np.divide, (Tensor() as exp, Tensor() as total):
-            if exp.function is np.exp and total.function is np.sum and total.operands[0] is exp:
-                yield "softmax", [exp, total]
-        case np.log, (Tensor() as total,) if total.function is np.sum:
-            exp = total.operands[0]
-            if exp is not None and exp.function is np.exp:
-                yield "logsumexp", [total, exp]
-
-
-def _is_square(x: Tensor) -> bool:
-    if x.function is np.multiply:
-        return x.operands[0] is x.operands[1]
-    return x.function is np.square or (x.function is np.power and _is_number(x.primals[1], 2))
-
-
-def _is_number(a: Any, number: float) -> bool:
-    return np.ndim(a) == 0 and bool(a == number)
-
-
-def _other_than(node: Tensor, function: Callable[..., Any], number: float) -> Tensor | None:
-    """Return the Tensor that ``function`` combines with a number; None where the node is nothing of the kind."""
-    if node.function is not function:
-        return None
-    for x, a in zip(node.operands, reversed(node.primals), strict=True):
-        if x is not None and _is_number(a, number):
-            other: Tensor = x
-            return other
-    return None
 
 
 # --- crowds -----------------------------------------------------------------------------------------------------------
@@ -314,7 +209,7 @@ _Boxes = dict[Vertex, Vertex]  # vertex -> the box that it is drawn as part of
 
 
 def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
-    """Scopes side by side that hold the same operations: of four or more the first two and the last stay."""
+    """Scopes side by side that hold the same operations: of three or more the first and the last stay."""
     inside: dict[tuple[str, ...], list[Vertex]] = {}
     for vertex in vertices:
         for depth in range(1, len(vertex.scope) + 1):
@@ -325,11 +220,11 @@ def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str
     boxes: _Boxes = {}
     for parent in sorted(siblings, key=len):
         for run in _runs(siblings[parent], lambda path: _signature(inside[path], len(path))):
-            middle = [v for path in run[2:-1] for v in inside[path] if v.node not in keep and v not in boxes]
-            if len(run) > 3 and middle:
-                box = Vertex(f"{len(run) - 3} more like {run[1][-1]}", None, parent, _members(middle))
+            middle = [v for path in run[1:-1] for v in inside[path] if v.node not in keep and v not in boxes]
+            if middle:
+                box = Vertex(f"{len(run) - 2} more like {run[0][-1]}", None, parent, _members(middle))
                 boxes |= dict.fromkeys(middle, box)
-    return boxes, "Repeated scopes are drawn as the first two and the last."
+    return boxes, "Repeated scopes are drawn as the first and the last."
 
 
 def _signature(vertices: list[Vertex], depth: int) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """The formulas of a picture: the derivation's lines, as short as a box can hold them."""
 
 import re
+import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,11 +11,14 @@ from minigrad.readings.derive.derivation import Derivation, derivation_of
 from minigrad.text.expressions import Expr
 from minigrad.text.words import number
 
-MAX_HEAD = 36  # characters of a formula in the head of a box
-MAX_TERM = 28  # characters of the formula of a cost term
+from .fold import word
+
+MAX_LINE = 36  # characters of a line of a formula in the head of a box
+MAX_TERM = 28  # the same for the formula of a cost term
+MAX_LINES = 2  # lines of a formula; what is longer is cut in its middle
 MAX_SUMMAND = 34  # characters of a summand in its body
 MAX_TOOLTIP = 160  # characters of a formula in a tooltip
-MAX_OPERATIONS = 60  # of a formula that is written at all
+MAX_OPERATIONS = 200  # of a formula that is written at all
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
@@ -47,19 +51,29 @@ class Formulas:
                 found[x] = text if 0 < len(text) <= MAX_TOOLTIP else f"{x.op}(…)"
         return found
 
-    def head(self, x: Tensor, limit: int = MAX_HEAD) -> str:
-        """Return what a node was computed by, as mathematics; "" where it has more characters than ``limit``."""
-        if self.derivation is None or x.function is None:
-            return ""
-        text = self._written(self._forward(x), "unicode")
-        return text if len(text) <= limit else ""
+    def head(self, x: Tensor, width: int, prefix: str = "") -> list[str]:
+        """Return what a node was computed by, as mathematics, in lines; of a very long one only the function.
 
-    def gradient(self, x: Tensor) -> list[Summand]:
-        """Return the summands of a node's gradient, as mathematics."""
+        Names go without ``prefix``.
+        """
+        if x.function is None:
+            return []
+        text = self._written(self._forward(x), "unicode", prefix) if self.derivation is not None else ""
+        for limit in range(width * MAX_LINES, width, -4):
+            lines = textwrap.wrap(_cut(text, limit), width, break_long_words=False)
+            if 0 < len(lines) <= MAX_LINES and max(map(len, lines)) <= width:
+                return lines
+        return [f"{word(x)}(…)"]
+
+    def gradient(self, x: Tensor, prefix: str = "") -> list[Summand]:
+        """Return the summands of a node's gradient, as mathematics; names go without ``prefix``."""
         if self.derivation is None or x not in self.derivation.lines.backward:
             return []
-        summands = self.derivation.lines.backward[x].summands
-        found = [Summand(self._written(s.expression, "unicode"), s.terms) for s in summands]
+        line = self.derivation.lines.backward[x]
+        summands = line.summands
+        if line.shorter is not None and len({s.terms for s in summands}) == 1:
+            summands = (summands[0]._replace(expression=line.shorter),)
+        found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
         return found if all(0 < len(s.text) <= MAX_SUMMAND for s in found) and len(found) <= 4 else []
 
     def _forward(self, x: Tensor) -> Expr:
@@ -67,14 +81,29 @@ class Formulas:
         lines = self.derivation.lines
         return lines.forward[x].expressions[0] if x in lines.forward else lines.plain[x]
 
-    def _written(self, e: Expr, notation: str) -> str:
+    def _written(self, e: Expr, notation: str, prefix: str = "") -> str:
         assert self.derivation is not None
         if e.size > MAX_OPERATIONS:
             return ""
         text = self.derivation.written(e, notation)
         if notation == "numpy":
             return text
+        if prefix:
+            text = re.sub(rf"(?<![\w.])(d?){re.escape(prefix)}", r"\1", text)
         return as_given(_NUMBER.sub(lambda digits: number(float(digits[0]), 3), text))
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return a formula without its middle where it is long: a sum keeps its first summands and its last."""
+    words = text.split(" ")
+    if len(text) <= limit:
+        return text
+    end = next(k for k in range(1, len(words) + 1) if len(" ".join(words[-k:])) > limit / 3 or k == len(words)) - 1
+    last = words[len(words) - max(end, 1) :]
+    room = limit - len(" ".join(last)) - 3
+    first = next(k for k in range(len(words)) if len(" ".join(words[: k + 1])) > room)
+    summands = [k + 1 for k, word in enumerate(words[:first]) if word in "+-"]
+    return " ".join([*words[: summands[-1] if summands else first], "…", *last])
 
 
 def as_given(text: str) -> str:

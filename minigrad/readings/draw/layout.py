@@ -1,11 +1,12 @@
 """Where the vertices of a picture stand: one spine from top to bottom, and beside it what feeds it.
 
-The spine is what is computed from what is computed. A leaf stands in the rank of the one vertex that uses it: to the
+The spine is what is computed from what is computed. A leaf stands in the row of the one vertex that uses it: to the
 left where nothing else does, to the right where a cost term does too, and above where there is no room. A term that
-only such leaves feed, such as a penalty on weights, stands beside them, so that its edges are a fan. Ranks come from
-the edges of the spine alone.
+only such leaves feed, such as a penalty on weights, stands beside them, so that its edges are a fan. What does not
+depend on each other stands side by side while a page has room for it, and else below each other.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,44 +14,61 @@ from minigrad.engine.tensor import Tensor
 
 from .fold import Edge, Fold, Vertex
 
+Group = tuple[str | int, ...]  # scopes by name, the innermost last, and a number for a layer that is no scope
+
 
 @dataclass
 class Layout:
-    """The ranks that are set, from left to right, and the edges that do not decide on ranks.
+    """The rows of vertices, those that stand beside each other in a rank, and edges that do not decide on rows.
 
-    ``beside`` are the edges within a rank, ``free`` those that bend around the spine; ``fan`` maps a penalty term to
-    the vertex that it stands to the right of.
+    ``row`` is empty where Graphviz decides. ``ranks`` go from left to right; ``free`` edges bend around the groups;
+    ``fan`` maps a penalty term to the vertex that it stands to the right of; ``shared`` leaves are used in many rows.
     """
 
+    groups: dict[Vertex, Group]
+    row: dict[Vertex, int] = field(default_factory=dict)
     ranks: list[list[Vertex]] = field(default_factory=list)
-    beside: set[Edge] = field(default_factory=set)
     free: set[Edge] = field(default_factory=set)
     fan: dict[Vertex, Vertex] = field(default_factory=dict)
+    shared: set[Vertex] = field(default_factory=set)
 
-    def weight(self, edge: Edge) -> str | None:
-        """Return how much Graphviz shall straighten an edge: one of the spine much, one within a rank not at all."""
-        if not self.ranks or edge in self.free:
-            return None
-        return "0" if edge in self.beside else "20"
+    def attributes(self, edge: Edge) -> dict[str, str]:
+        """Return what Graphviz shall know of an edge: how many rows it spans, and how much to straighten it."""
+        if edge in self.free:
+            return {"constraint": "false"}
+        if edge.tail not in self.row or edge.head not in self.row:
+            return {}
+        rows = self.row[edge.head] - self.row[edge.tail]
+        weight = 1 if edge.tail in self.shared else 1 + 20 // rows**2 if rows else 0
+        return {"weight": str(weight), **({"minlen": str(rows)} if rows > 1 else {})}
+
+
+def scopes(picture: Fold) -> Layout:
+    """Return the layout in which Graphviz decides on all but the scopes."""
+    return Layout({v: v.scope for v in picture.vertices})
 
 
 def spine(
     picture: Fold, root: Tensor, terms: Mapping[Tensor, int], width: Mapping[Vertex, float], page: float
 ) -> Layout:
-    """Return the layout of a picture from top to bottom, whose ranks are no wider than a page where that can be."""
+    """Return the layout of a picture from top to bottom, whose rows are no wider than a page where that can be."""
     graph = _Neighbours(picture, root, terms)
-    layout = Layout()
-    rank_of: dict[Vertex, list[Vertex]] = {}
-    for home, (left, right) in graph.homes(width, page).items():
-        rank_of[home] = [*left, home, *right]
-        layout.ranks.append(rank_of[home])
-    placed = {v: rank for rank in layout.ranks for v in rank}
+    layout = scopes(picture)
+    layout.shared = graph.shared
+    homes = graph.homes(width, page)
+    layout.ranks = [[*left, home, *right] for home, (left, right) in homes.items()]
+    above = graph.above(layout.ranks)
+    _group(graph, layout, above)
+    _place_rows(graph, layout, above, width, page)
     _place_fans(graph, layout)
-    _place_root(graph, layout, rank_of)
+    _place_root(graph, layout)
+    placed = {v: rank for rank in layout.ranks for v in rank}
+    for home, rank in zip(graph.spine, layout.ranks, strict=True):
+        layout.row |= dict.fromkeys(rank, layout.row[home])
     for edge in picture.edges:
-        if edge.tail in placed and placed[edge.tail] is placed.get(edge.head):
-            layout.beside.add(edge)
-        elif edge.head in layout.fan or (edge.tail in graph.leaves and edge.tail in placed):
+        beside = edge.tail in placed and placed[edge.tail] is placed.get(edge.head)
+        down = edge.tail in layout.row and edge.head in layout.row and layout.row[edge.tail] < layout.row[edge.head]
+        if not beside and (edge.head in layout.fan or (edge.tail in graph.leaves and edge.tail in placed) or not down):
             layout.free.add(edge)
     return layout
 
@@ -62,10 +80,9 @@ class _Neighbours:
         self.vertices = picture.vertices
         self.tails: dict[Vertex, list[Vertex]] = {v: [] for v in picture.vertices}
         self.heads: dict[Vertex, list[Vertex]] = {v: [] for v in picture.vertices}
-        for edge in picture.edges:
-            if edge.head not in self.heads[edge.tail]:
-                self.tails[edge.head].append(edge.tail)
-                self.heads[edge.tail].append(edge.head)
+        for tail, head in dict.fromkeys((edge.tail, edge.head) for edge in picture.edges):
+            self.tails[head].append(tail)
+            self.heads[tail].append(head)
         self.root = next((v for v in picture.vertices if v.node is root), None)
         self.leaves = {v for v in picture.vertices if not self.tails[v] and v is not self.root}
         computed = [v for v in picture.vertices if v not in self.leaves and v is not self.root]
@@ -74,20 +91,21 @@ class _Neighbours:
             sides.remove(max(sides, key=lambda v: len(self.tails[v])))
         self.sides = sides
         self.spine = [v for v in computed if v not in sides]
+        depth: dict[Vertex, int] = {}
+        for v in self.spine:
+            depth[v] = max([depth.get(tail, -1) for tail in self.tails[v]], default=-1) + 1
+        self.shared = {v for v in self.leaves if len({depth[u] for u in self.heads[v] if u in depth}) > 2}
 
     def _is_fed_by_leaves(self, term: Vertex) -> bool:
         return self.leaves.issuperset(self.tails[term]) and all(head is self.root for head in self.heads[term])
 
     def homes(self, width: Mapping[Vertex, float], page: float) -> dict[Vertex, tuple[list[Vertex], list[Vertex]]]:
         """Return the leaves to the left and to the right of each vertex of the spine."""
-        on_spine = set(self.spine)
         homes: dict[Vertex, tuple[list[Vertex], list[Vertex]]] = {v: ([], []) for v in self.spine}
         room = {v: page - width[v] for v in self.spine}
-        for leaf in self.vertices:
-            users = [v for v in self.heads[leaf] if v in on_spine] if leaf in self.leaves else []
-            if not users or self._begins_the_spine(leaf, users):
+        for leaf, home in self._first_users().items():
+            if self._begins_the_spine(leaf, home) or leaf in self.shared:
                 continue
-            home = users[0]
             left, right = homes[home]
             side = right if len(self.heads[leaf]) > 1 or left else left
             if not side and width[leaf] <= room[home]:
@@ -95,37 +113,97 @@ class _Neighbours:
                 room[home] -= width[leaf]
         return homes
 
-    def _begins_the_spine(self, leaf: Vertex, users: list[Vertex]) -> bool:
+    def above(self, ranks: list[list[Vertex]]) -> dict[Vertex, list[Vertex]]:
+        """Return for each vertex of the spine the leaves that it is the first to use, and that no rank has."""
+        placed = {v for rank in ranks for v in rank}
+        above: dict[Vertex, list[Vertex]] = defaultdict(list)
+        for leaf, home in self._first_users().items():
+            if leaf not in placed:
+                above[home].append(leaf)
+        return above
+
+    def _first_users(self) -> dict[Vertex, Vertex]:
+        """{leaf: the first vertex of the spine that uses it}."""
+        on_spine = set(self.spine)
+        users = {leaf: [v for v in self.heads[leaf] if v in on_spine] for leaf in self.vertices if leaf in self.leaves}
+        return {leaf: found[0] for leaf, found in users.items() if found}
+
+    def _begins_the_spine(self, leaf: Vertex, first: Vertex) -> bool:
         """Whether a leaf is the data that the first vertex of the spine is computed from."""
-        data = leaf.node is not None and not leaf.node.requires_grad
-        first = users[0]
-        others = [
-            v for v in self.tails[first] if v not in self.leaves or (v.node is not None and not v.node.requires_grad)
-        ]
-        return data and others[0] is leaf
+
+        def is_data(v: Vertex) -> bool:
+            return v.node is not None and not v.node.requires_grad
+
+        others = [v for v in self.tails[first] if v not in self.leaves or is_data(v)]
+        return is_data(leaf) and others[0] is leaf
+
+
+def _group(graph: _Neighbours, layout: Layout, above: Mapping[Vertex, list[Vertex]]) -> None:
+    """Put leaves into the scope of what they stand beside, and what no leaf begins into the layer before it."""
+    groups = layout.groups
+    for number, (home, rank) in enumerate(zip(graph.spine, layout.ranks, strict=True)):
+        before = graph.tails[home][-1]
+        follows = len(rank) == 1 and not above[home] and before not in graph.leaves
+        goes_on = follows and groups[before][:-1] == home.scope
+        group: Group = groups[before] if goes_on else (*home.scope, number)
+        beside = [v for v in rank if v.scope == home.scope[: len(v.scope)]]
+        inside = [v for v in above[home] if home.scope and v.scope == home.scope]
+        groups |= dict.fromkeys([*beside, *inside], group)
+
+
+def _place_rows(
+    graph: _Neighbours,
+    layout: Layout,
+    above: Mapping[Vertex, list[Vertex]],
+    width: Mapping[Vertex, float],
+    page: float,
+) -> None:
+    """Give every vertex of the spine the first row below what it is computed from that has room for its group."""
+    used: dict[int, dict[Group, float]] = defaultdict(lambda: defaultdict(float))
+    span: dict[Group, range] = {}
+    row = layout.row
+    for home, rank in zip(graph.spine, layout.ranks, strict=True):
+        group = home.scope or layout.groups[home]
+        leaves, own = above[home], sum(width[v] for v in rank)
+        top = max([row[v] for v in graph.tails[home] if v in row], default=-1) + 1 + bool(leaves)
+        for place in range(top, max(used, default=top) + 3):
+            inside = span.get(group, range(place, place + 1))
+            rows = range(min(place - bool(leaves), inside[0]), max(place, inside[-1]) + 1)
+            wide = max(own + used[place][group], *(used[k][group] for k in rows))
+            others = max([sum(w for g, w in used[k].items() if g != group) for k in rows])
+            if wide + others <= page or (not others and not used[place][group]):
+                break
+        span[group] = rows
+        for k in rows:
+            used[k][group] = wide
+        row |= dict.fromkeys(rank, place)
+        for leaf in leaves:
+            outside = layout.groups[leaf] != layout.groups[home]
+            k = place - 1
+            while outside and used[k] and sum(used[k].values()) + width[leaf] > page:
+                k -= 1
+            used[k][layout.groups[leaf] if outside else group] += width[leaf]
+            row[leaf] = k
+    if graph.root is not None:
+        row[graph.root] = max([row[v] for v in graph.tails[graph.root] if v in row], default=0) + 1
 
 
 def _place_fans(graph: _Neighbours, layout: Layout) -> None:
     """Put each penalty term at the end of a rank in the middle of those that it is computed from."""
-    taken: set[int] = set()
+    free = set(range(len(layout.ranks)))
     for term in graph.sides:
         homes = [k for k, rank in enumerate(layout.ranks) if not set(graph.tails[term]).isdisjoint(rank)]
-        if not homes:
-            continue
-        middle = homes[len(homes) // 2]
-        free = [k for k in range(len(layout.ranks)) if k not in taken]
-        if not free:
-            continue
-        place = min(free, key=lambda k: (abs(k - middle), k))
-        taken.add(place)
-        layout.fan[term] = layout.ranks[place][-1]
-        layout.ranks[place].append(term)
+        if homes and free:
+            middle = homes[len(homes) // 2]
+            place = min(free, key=lambda k: (abs(k - middle), k))
+            free.remove(place)
+            layout.fan[term] = layout.ranks[place][-1]
+            layout.ranks[place].append(term)
 
 
-def _place_root(graph: _Neighbours, layout: Layout, rank_of: Mapping[Vertex, list[Vertex]]) -> None:
+def _place_root(graph: _Neighbours, layout: Layout) -> None:
     """Put the root beside the one summand that stands on the spine."""
-    if graph.root is None:
-        return
-    summands = [v for v in graph.tails[graph.root] if v in rank_of]
-    if len(summands) == 1 and layout.fan:
-        rank_of[summands[0]].append(graph.root)
+    if graph.root is not None:
+        summands = [k for k, v in enumerate(graph.spine) if graph.root in graph.heads[v]]
+        if len(summands) == 1 and layout.fan:
+            layout.ranks[summands[0]].append(graph.root)

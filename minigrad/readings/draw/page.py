@@ -114,7 +114,7 @@ def _json(data: Any) -> str:
 # --- the picture ------------------------------------------------------------------------------------------------------
 
 _SVG = "http://www.w3.org/2000/svg"
-_DRAWN = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}
+_DRAWN = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text", "tspan"}
 
 
 def _svg(content: bytes, nodes: list[dict[str, Any]]) -> str:
@@ -135,7 +135,7 @@ def _svg(content: bytes, nodes: list[dict[str, Any]]) -> str:
     for element in root.iter(f"{{{_SVG}}}g"):
         node = told.get(element.get("id", ""))
         if node is not None:
-            shown = " ".join(filter(None, (text.text for text in element.iter(f"{{{_SVG}}}text"))))
+            shown = " ".join("".join(text.itertext()) for text in element.iter(f"{{{_SVG}}}text"))
             element.attrib |= {"role": "button", "tabindex": "0", "aria-label": f"{shown}, {node['kind']}"}
             element.attrib |= {"aria-expanded": "false", "aria-controls": "panel"}
     return ElementTree.tostring(root, encoding="unicode")

@@ -10,6 +10,7 @@ from left to right is set like text: rows from left to right, one below the othe
 import html
 import itertools
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,8 +23,8 @@ from minigrad.text.words import colour_of, headline, number, printable, tinted
 
 from .drawing import Drawing
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
-from .formulas import MAX_HEAD, MAX_SUMMAND, MAX_TERM, Formulas, Summand
-from .layout import Layout, spine
+from .formulas import MAX_LINE, MAX_SUMMAND, MAX_TERM, Formulas, Summand
+from .layout import Group, Layout, scopes, spine
 from .page import page
 
 PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
@@ -31,11 +32,12 @@ READABLE = 1.3 * PAGE  # scaled to a page, what is no wider has text of 10 px
 
 _FONT = 12
 _SMALL = 10
-_CHARACTER = 6.0  # points that a character of a box takes, about
-_GAP = 40.0  # points around its text, and between boxes
+_CHARACTER = 0.6  # of its size that a character is wide, about
+_GAP = 30.0  # points around the text of a box, and between boxes
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 _NAME = 18  # characters of a name in a node
+_LEGEND = 100  # characters of a line of the legend
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 
 
@@ -218,7 +220,7 @@ class _Writer:
         self.written = Formulas(graph)
         self.formulas = self.written.in_numpy(v.node for v in picture.vertices if v.node is not None)
         self.heads = {
-            v: self.written.head(v.node, MAX_TERM if v.node in self.of_term else MAX_HEAD)
+            v: self.written.head(v.node, MAX_TERM if v.node in self.of_term else MAX_LINE, v.prefix)
             for v in picture.vertices
             if v.node is not None and v.named
         }
@@ -231,27 +233,25 @@ class _Writer:
         """Return the lines of the DOT text; ``plain`` leaves out rows and scopes, at which Graphviz may fail."""
         if plain:
             nodes = [self._node(vertex) for vertex in self.picture.vertices]
-            edges = [self._edge(k, edge, Layout()) for k, edge in enumerate(self.picture.edges, 1)]
+            edges = [self._edge(k, edge, scopes(self.picture)) for k, edge in enumerate(self.picture.edges, 1)]
             return [*self._defaults("TB"), *nodes, *edges]
         if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE:
-            layout = Layout()
+            layout = scopes(self.picture)
         else:
             layout = spine(self.picture, self.graph.root, self.of_term, self.width, READABLE)
         return [
-            *self._defaults("TB" if layout.ranks else self.direction),
-            *self._boxes(self.picture.vertices),
+            *self._defaults("TB" if layout.row else self.direction),
+            *self._boxes(layout),
             *[self._edge(k, edge, layout) for k, edge in enumerate(self.picture.edges, 1)],
             *_rank_lines(layout),
         ]
 
     def _defaults(self, direction: str) -> list[str]:
-        font = {"fontname": "Helvetica"}
-        tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15"}
+        font = {"fontname": "Helvetica,Arial,sans-serif"}
+        tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15", "pad": "0.1"}
+        order = {"rankdir": direction, "newrank": "true", "mclimit": "4"}
         return [
-            "graph "
-            + _attributes(
-                rankdir=direction, newrank="true", bgcolor="white", pad="0.1", tooltip="minigrad", **tight, **font
-            ),
+            "graph " + _attributes(bgcolor="white", tooltip="minigrad", **order, **tight, **font),
             "graph " + _attributes(label=self._legend(), labelloc="t", labeljust="l", fontsize=str(_FONT)),
             "node " + _attributes(shape="plain", fontsize=str(_FONT), **font),
             "edge " + _attributes(fontsize=str(_SMALL), fontcolor="#333333", arrowsize="0.6", **font),
@@ -259,16 +259,16 @@ class _Writer:
 
     # nodes and clusters
 
-    def _boxes(self, vertices: list[Vertex]) -> list[str]:
-        """Return the vertices, in the clusters of their scopes."""
-        tree: dict[tuple[str, ...], list[Any]] = {(): []}
-        for vertex in vertices:
-            for depth in range(1, len(vertex.scope) + 1):
-                path = vertex.scope[:depth]
+    def _boxes(self, layout: Layout) -> list[str]:
+        """Return the vertices, in the clusters of their groups."""
+        tree: dict[Group, list[Any]] = {(): []}
+        for vertex, group in layout.groups.items():
+            for depth in range(1, len(group) + 1):
+                path = group[:depth]
                 if path not in tree:
                     tree[path] = []
                     tree[path[:-1]].append(path)
-            tree[vertex.scope].append(vertex)
+            tree[group].append(vertex)
         lines: list[str] = []
         stack: list[Any] = list(reversed(tree[()]))
         while stack:
@@ -301,8 +301,7 @@ class _Writer:
         if node in self.of_term:
             ink = self.colours[self.of_term[node]]
             look = {"style": "rounded,filled", "color": ink, "fillcolor": tinted(ink, 0.86), "penwidth": "1.5"}
-            formula = self.heads.get(vertex)
-            below = f"<BR/>{_size(_escaped(formula))}" if formula else ""
+            below = "".join(f"<BR/>{_size(_escaped(line))}" for line in self.heads.get(vertex, []))
             return {**box, **look, "label": f"{title[:-1]}{below}>"}
         if not vertex.named:
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
@@ -314,9 +313,10 @@ class _Writer:
 
     def _table(self, vertex: Vertex, node: Tensor) -> str:
         fill = _LEARNED if node.function is None else _COMPUTED
-        formula = self.heads.get(vertex)
-        is_ = f" = {_escaped(formula)}" if formula else ""
-        head = f"<B>{_short(vertex.title)}</B>{_size(is_, 11)} {_size(_shape(self.graph, node), colour=_GREY)}"
+        is_ = _escaped(" = " + "\n".join(self.heads[vertex])) if self.heads.get(vertex) else ""
+        formula = "<BR/>".join(_size(line, 11) for line in is_.split("\n"))
+        shape = _size(f" {_shape(self.graph, node)}", colour=_GREY)
+        head = f"{_size(_short(vertex.title), _FONT, bold=True)}{formula}{shape}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -325,7 +325,7 @@ class _Writer:
 
     def _gradient(self, vertex: Vertex, node: Tensor) -> str:
         """Return the gradient of a node, its summands in the colours of their terms; where that is long, the terms."""
-        bits, summands = self.graph.reach[node], self.written.gradient(node)
+        bits, summands = self.graph.reach[node], self.written.gradient(node, vertex.prefix)
         if not summands:
             summands = [Summand(printable(name, 14), 1 << k) for k, name in enumerate(self.terms) if bits >> k & 1]
         lines = self._sum(f"d{_short(vertex.title)} = ", summands) if bits else []
@@ -409,30 +409,25 @@ class _Writer:
             color=":white:".join(colours),
             penwidth="1.8" if dashed is None else None,
             style=dashed,
-            constraint="false" if edge in layout.free else None,
-            weight=layout.weight(edge),
-            label=_escaped(f" {edge.label} ") if self._is_labelled(edge) else None,
+            **layout.attributes(edge),
             tooltip=_tip([told]),
         )
-
-    def _is_labelled(self, edge: Edge) -> bool:
-        """Whether an edge says what happens on its way: where the head has no formula that does."""
-        return bool(edge.label) and not edge.summands and not self.heads.get(edge.head)
 
     # the legend
 
     def _legend(self) -> str:
         """Return what the root is, what each colour is, and in words what each term reaches."""
         title = headline(self.graph, _short, times=" · ", minus="−")
-        rows = [f'<TR><TD COLSPAN="2" ALIGN="LEFT"><B>{title}</B></TD></TR>']
+        rows = [f"<B>{title}</B>"]
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms):
             ink = _size(f"━━ <B>{_short(name)}</B>", _FONT, self.colours[k])
-            says = _escaped(self._reach_in_words(k, nodes)).replace("\n", '<BR ALIGN="LEFT"/>')
-            rows.append(f'<TR><TD ALIGN="LEFT">{ink}</TD><TD ALIGN="LEFT">{says}</TD></TR>')
-        rows += [f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_size(note, colour=_GREY)}</TD></TR>' for note in self._notes()]
-        return f'<<TABLE BORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>>'
+            first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _LEGEND)
+            rows += [f"{ink} {_escaped(first)}", *map(_escaped, more)]
+        rows += [_size(note, colour=_GREY) for note in self._notes()]
+        cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
+        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
 
     def _notes(self) -> list[str]:
         return [*self.picture.notes, *([] if self.computed or not self.terms else ["Gradients are not computed yet."])]
@@ -445,7 +440,7 @@ class _Writer:
         if not reached:
             return "reaches no node"
         if len(reached) <= len(missed):
-            return f"reaches only {_families(reached)}\nno path from {_families(missed)}"
+            return f"reaches only {_families(reached)}: no path from {_families(missed)}"
         return f"reaches every node but {_families(missed)}: no path"
 
     # the layout
@@ -453,10 +448,13 @@ class _Writer:
     def _width(self, vertex: Vertex) -> float:
         """About how many points a vertex takes, with the gap after it."""
         lines = re.split("<BR/>|</TR>", self._look(vertex)["label"])
-        return _GAP + _CHARACTER * max(len(html.unescape(re.sub("<[^>]*>", "", line))) for line in lines)
+        runs = [re.findall(r'POINT-SIZE="(\d+)"[^>]*>(?:<B>)?([^<]*)', line) for line in lines]
+        return _GAP + _CHARACTER * max(sum(int(size) * len(html.unescape(run)) for size, run in line) for line in runs)
 
 
-def _cluster(name: str) -> str:
+def _cluster(name: str | int) -> str:
+    if isinstance(name, int):  # a layer that is no scope: it is kept together, and not seen
+        return _attributes(label="", peripheries="0", margin="0")
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
     label = _short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
     return _attributes(label=label, labeljust="l", tooltip=_tip([name]), **look)
