@@ -71,8 +71,9 @@ class Formulas:
             return []
         line = self.derivation.lines.backward[x]
         summands = line.summands
-        if line.shorter is not None and len({s.terms for s in summands}) == 1:
-            summands = (summands[0]._replace(expression=line.shorter),)
+        shorter = self.derivation.lines.shorter(line) if len({s.terms for s in summands}) == 1 else None
+        if shorter is not None:
+            summands = (summands[0]._replace(expression=shorter),)
         found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
         return found if all(0 < len(s.text) <= MAX_SUMMAND for s in found) and len(found) <= 4 else []
 
