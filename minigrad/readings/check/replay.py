@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.context import recording, tracing
-from minigrad.engine.node import reachable
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
@@ -58,10 +57,7 @@ def part_of(step: Step) -> Part | None:
     if len(ends) > _LARGEST:
         return None
 
-    def unnamed(x: Tensor) -> list[Tensor]:
-        return [y for y in x.inputs if y not in homework.graph.names]
-
-    copies = recorded_again(homework, reachable(ends, unnamed))
+    copies = recorded_again(homework, homework.computing(ends))
     with recording():
         sent = [np.sum(copies[x] * np.asarray(homework.sent(x))) for x in step.sources]
         costs = [copies[homework.graph.root]] if homework.graph.root in step.inside else []

@@ -233,7 +233,7 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
 def _off(homework: Homework) -> list[tuple[Step, bool]]:
     """Return the steps that are off by more than rounding, and whether a float32 step explains each."""
     found = []
-    for node in sorted(homework.answers, key=homework.backward_order):
+    for node in sorted(homework.doubtful, key=homework.backward_order):
         answer, expected = homework.answers[node], homework.expected[node]
         strict, loose = homework.strict[node], homework.loose[node]
         if not homework.follows(node, strict) and not agrees(answer, homework.truth[node], strict):
@@ -283,11 +283,12 @@ def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], theirs: Mappin
     mistakes = [replace(m, **theirs[x]._asdict()) if x in theirs else m for x, m in zip(wrong, mistakes, strict=True)]
     explained = set().union(*[others for _, others in wrong.values()])
     affected = homework.computed_from([*wrong, *explained])
+    missing = {x: homework.missing(x) for x in homework.unchecked}
     inherited: list[str] = []
     right: list[str] = []
     for node in sorted(homework.answers.keys() - wrong.keys(), key=homework.backward_order):
-        answer, expected = homework.answers[node], homework.expected[node]
-        unknown_entries = int(np.sum(~np.isfinite(expected))) - int(np.sum(~np.isfinite(answer)))
+        answer = homework.answers[node]
+        unknown_entries = missing.get(node, 0)
         if unknown_entries > 0:
             notes.append(
                 f"d{homework.name(node)}: {unknown_entries} of {answer.size} entries could not be checked, "
@@ -308,9 +309,9 @@ def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
     """Return what is said of answers that are other subgradients than those that ``backward`` gives."""
     chosen = [
         node
-        for node, answer in homework.answers.items()
+        for node in homework.doubtful
         if node not in wrong
-        and not agrees(answer, homework.expected[node], homework.loose[node])
+        and not agrees(homework.answers[node], homework.expected[node], homework.loose[node])
         and homework.follows(node, homework.loose[node])
     ]
     if not chosen:

@@ -7,7 +7,7 @@ and what arrives at the next given node is what the learner should have found th
 The walk computes in double precision, whatever the data are, so that what it finds is exact to the learner's rounding.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cached_property, lru_cache, reduce
 from typing import Any
 
@@ -26,6 +26,7 @@ from .kinks import has_kink, moved
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
+_ADDED_UP = 1000  # units of rounding, relative, of a gradient that was computed in several steps
 _CAP = 1e-3  # a float32 step in float64 data explains no larger relative error than this
 
 
@@ -52,12 +53,12 @@ class Values:
     off, so that how far a gradient moves says how far rounding may move it.
     """
 
-    def __init__(self, graph: Graph, noise: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, nodes: Iterable[Tensor] = (), noise: Callable[[Any], Any] = double, names: Container[Tensor] = ()
+    ) -> None:
         self._noisy: dict[Node, tuple[Any, tuple[Any, ...]]] = {}
-        if noise is None:
-            return
         values: dict[Tensor, Any] = {}
-        for node in graph.nodes:
+        for node in nodes:
             if node.function is None:
                 continue
             args = []
@@ -68,7 +69,7 @@ class Values:
             result = recomputed(node, args) if node.requires_grad else node.primal
             exact = has_kink(node) or not node.requires_grad
             self._noisy[node] = self.of(node) if exact else (result, tuple(args))
-            values[node] = noise(result) if node in graph.names else result
+            values[node] = noise(result) if node in names else result
 
     def of(self, node: Node) -> tuple[Any, tuple[Any, ...]]:
         """Return the result and the arguments of a node."""
@@ -78,10 +79,10 @@ class Values:
 class OneSided(Values):
     """The values as recorded, but on one side of every kink; ``ties`` counts the entries at kinks by node."""
 
-    def __init__(self, graph: Graph, side: int) -> None:
-        super().__init__(graph)
+    def __init__(self, nodes: Iterable[Tensor], side: int) -> None:
+        super().__init__()
         self.ties: dict[Tensor, int] = {}
-        for node in graph.nodes:
+        for node in nodes:
             if node.function is not None and node.requires_grad:
                 args, count = moved(node, self.of(node)[1], side)
                 if count:
@@ -92,34 +93,81 @@ class OneSided(Values):
 class Homework:
     """The gradients that a learner gave, and what each should be given the others.
 
-    ``answers`` are ``as_given``, in double precision; ``leading`` are the nodes from which a gradient passes to an
-    answer, the answers' nodes included; ``expected`` is what each step gives from the answers downstream of it,
-    ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have a shape that nothing can
-    be computed from, so that ``expected`` stands in for them. Gradients of constants can be given too.
+    ``answers`` are ``as_given``, in double precision; ``expected`` is what each step gives from the answers downstream
+    of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have a shape that
+    nothing can be computed from, so that ``expected`` stands in for them; ``doubtful`` those whose answers differ from
+    what is expected by more than the rounding of one operation. All that takes more than one walk is computed for
+    those alone. Gradients of constants can be given too.
     """
 
     def __init__(self, graph: Graph, answers: Mapping[Tensor, Array]) -> None:
         self.graph = graph
         self.as_given = answers
         self.answers = {node: answer.astype(np.float64) for node, answer in answers.items()}
-        self.values = Values(graph)
+        self.values = Values()
         self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
         self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
-        self.leading = set(answers)
-        for node in graph.nodes:
-            if not self.leading.isdisjoint(_receivers(node)):
-                self.leading.add(node)
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
         self.blind = {node for node, answer in usable.items() if answer is None}
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
-        self.cotangents = self.walk(self.values, self.given)
+        self.cotangents = self.walk(self.given)
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
+        self.sizes, self.unchecked, self.doubtful = self._compared()
         self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
-    def walk(self, values: Values, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
+    def walk(self, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
         """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
         root = self.graph.root
-        return walk({root: np.ones(root.shape)}, given=given, values=values.of, constants=True)
+        exact = all(node.dtype == np.float64 for node in self.graph.nodes)
+        values = None if exact else self.values.of
+        return walk({root: np.ones(root.shape)}, given=given, values=values, constants=True)
+
+    def _compared(self) -> tuple[dict[Tensor, float], list[Tensor], list[Tensor]]:
+        """Return how large each step is, which of them are not finite, and which answers are doubtful."""
+        nodes = [x for x, answer in self.answers.items() if answer.size and answer.shape == x.shape]
+        if not nodes:
+            return {x: largest(a) for x, a in self.expected.items()}, [], [*self.answers]
+        answers, expected = (np.concatenate([a[x].ravel() for x in nodes]) for a in (self.answers, self.expected))
+        known = np.isfinite(expected)
+        starts = np.cumsum([0, *[x.size for x in nodes[:-1]]])
+        with np.errstate(all="ignore"):
+            rest = np.maximum.reduceat(np.where(known, np.abs(answers - expected), 0.0), starts)
+        sizes = np.maximum.reduceat(np.where(known, np.abs(expected), 0.0), starts)
+        right = rest <= _MARGIN * self.epsilon * sizes
+        unchecked = [nodes[i] for i in np.flatnonzero(~np.logical_and.reduceat(known, starts))]
+        found = dict(zip(nodes, sizes.tolist(), strict=True))
+        others = (x for x in self.answers if x not in found)
+        doubtful = [nodes[i] for i in np.flatnonzero(~right)] + [x for x in others if self.answers[x].shape != x.shape]
+        return {x: found[x] if x in found else largest(a) for x, a in self.expected.items()}, unchecked, doubtful
+
+    @cached_property
+    def _between_doubtful(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The nodes that the doubtful steps lead through, oldest first, and the answers that they start from."""
+        ends = {*self.doubtful}
+
+        def senders(x: Tensor) -> list[Tensor]:
+            return self.senders(x) if x in ends or x not in self.answers else []
+
+        found = reachable(ends, senders)
+        return found, [x for x in found if x in self.given and x not in ends]
+
+    def senders(self, x: Tensor) -> list[Tensor]:
+        """Return the nodes that a gradient passes from to a node, oldest first."""
+        return [y for y in self.graph.consumers[x] if any(receiver is x for receiver in _receivers(y))]
+
+    def computing(self, nodes: Iterable[Tensor]) -> list[Tensor]:
+        """Return nodes, and those without a name that they are computed from, oldest first."""
+        return reachable(nodes, lambda x: [y for y in x.inputs if y not in self.graph.names])
+
+    def _again(self, values: Values, noise: Callable[[Any], Any] = double) -> dict[Tensor, Array]:
+        """Return what the doubtful steps give where values, and the answers that they start from, are others."""
+        nodes, sources = self._between_doubtful
+        seeds = {x: noise(self.given[x]) for x in sources}
+        given = seeds | {x: noise(self.given[x]) for x in self.doubtful if x in self.given}
+        if any(x is self.graph.root for x in nodes):
+            seeds[self.graph.root] = np.ones(self.graph.root.shape)
+        found = walk(seeds, {*self.doubtful}, given=given, values=values.of, constants=True)
+        return {x: self._at(found, x) for x in self.doubtful}
 
     def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
         """Return the nodes whose gradients are computed from these answers."""
@@ -134,20 +182,23 @@ class Homework:
         found = cotangents.get(node)
         return np.zeros(node.shape) if found is None else np.asarray(found)
 
+    def missing(self, node: Tensor) -> int:
+        """Return how many more entries are not finite in what is expected than in the answer."""
+        return int(np.sum(~np.isfinite(self.expected[node]))) - int(np.sum(~np.isfinite(self.answers[node])))
+
     @cached_property
     def sides(self) -> list[dict[Tensor, Array]]:
         """What each step gives on the two sides of the kinks that the values are at; empty where they are at none."""
-        both = [OneSided(self.graph, side) for side in (1, -1)]
+        nodes, _ = self._between_doubtful
+        both = [OneSided(nodes, side) for side in (1, -1)]
         self.ties = both[0].ties
-        if not self.ties:
-            return []
-        found = [self.walk(values, self.given) for values in both]
-        return [{node: self._at(one, node) for node in self.answers} for one in found]
+        return [self._again(values) for values in both] if self.ties else []
 
     def follows(self, node: Tensor, slack: float) -> bool:
         """Whether an answer follows from the others: it is what is expected, or another subgradient at a kink."""
-        answer, expected = self.answers[node], self.expected[node]
-        return agrees(answer, expected, slack) or (bool(self.sides) and self._between(node, slack))
+        if agrees(self.answers[node], self.expected[node], slack):
+            return True
+        return bool(self.sides) and node in self.sides[0] and self._between(node, slack)
 
     def _between(self, node: Tensor, slack: float) -> bool:
         """Whether an answer lies between those of both sides of the kinks, and adds up as they do."""
@@ -165,7 +216,7 @@ class Homework:
     @cached_property
     def off(self) -> set[Tensor]:
         """The nodes whose answers do not follow from the others."""
-        return {x for x in self.answers if not self.follows(x, self.loose[x])}
+        return {x for x in self.doubtful if not self.follows(x, self.loose[x])}
 
     @cached_property
     def wrong(self) -> set[Tensor]:
@@ -175,7 +226,7 @@ class Homework:
     def rest(self, senders: frozenset[Tensor]) -> dict[Tensor, Array]:
         """Return what each step gets where the answers of some nodes are zero."""
         if senders not in self._rests:
-            found = self.walk(self.values, self.given | {x: np.zeros(x.shape) for x in senders})
+            found = self.walk({**self.given, **dict.fromkeys(senders)})
             self._rests[senders] = {node: self._at(found, node) for node in self.answers}
         return self._rests[senders]
 
@@ -188,7 +239,7 @@ class Homework:
     @cached_property
     def truth(self) -> dict[Tensor, Array]:
         """The true gradient of each node that has an answer."""
-        found = self.walk(self.values, {})
+        found = self.walk({})
         return {node: self._at(found, node) for node in self.answers}
 
     def truth_of(self, node: Tensor) -> Array:
@@ -239,7 +290,7 @@ class Homework:
         if more <= 1:
             return self.strict
         return {
-            node: more * s if node in self.coarse else min(more * s, _CAP * largest(self.expected[node]))
+            node: more * s if node in self.coarse else min(more * s, _CAP * self.sizes[node])
             for node, s in self.strict.items()
         }
 
@@ -247,10 +298,12 @@ class Homework:
     def strict(self) -> dict[Tensor, float]:
         """How far an answer may be off by rounding, in the dtype of the data.
 
-        It is the effect of moving every value and answer by a rounding error.
+        For a doubtful one it is the effect of moving every value and answer by a rounding error; for the others what
+        may add up on the way from the root.
         """
-        epsilon = self.epsilon
-        moved = dict.fromkeys(self.answers, 0.0)
+        epsilon, nodes = self.epsilon, self.computing(self._between_doubtful[0])
+        found = {x: _ADDED_UP * epsilon * size for x, size in self.sizes.items()}
+        moved = dict.fromkeys(self.doubtful, 0.0)
         for seed in range(2):
             rng = np.random.default_rng(seed)
 
@@ -261,10 +314,9 @@ class Homework:
                     else a
                 )
 
-            found = self.walk(Values(self.graph, noise), {node: noise(g) for node, g in self.given.items()})
-            for node, expected in self.expected.items():
-                moved[node] = max(moved[node], largest(self._at(found, node) - expected))
-        return {node: _MARGIN * (m + epsilon * largest(self.expected[node])) for node, m in moved.items()}
+            for node, g in self._again(Values(nodes, noise, self.graph.names), noise).items():
+                moved[node] = max(moved[node], largest(g - self.expected[node]))
+        return found | {node: _MARGIN * (m + epsilon * self.sizes[node]) for node, m in moved.items()}
 
     def name(self, node: Tensor) -> str:
         """Return what a node is called in a report; one without a name by its operation."""
@@ -278,7 +330,7 @@ class Homework:
 
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
         """Return a sort key for the order of a derivation by hand: when the last share of a gradient arrives."""
-        oldest = next((y for y in self.graph.consumers[node] if y in self.leading), node)
+        oldest, *_ = [*self.senders(node), node]
         return -oldest.order, node.function is not None, -node.order
 
 
@@ -302,7 +354,7 @@ class Step:
         """Return the nodes that send to a node on the way from the answers to the step; none behind an answer."""
         if x is not self.node and x in self.homework.answers:
             return []
-        return [y for y in self.graph.consumers[x] if y in self.homework.leading]
+        return self.homework.senders(x)
 
     def _sent_by(self, source: Tensor, g: Any) -> Array:
         """Return what one node alone sends to the node of the step, by no way through another answer."""
