@@ -214,6 +214,7 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
     """Return the steps that do not follow from the answers downstream of them, in backward order, with what is wrong.
 
     Within what a float32 step explains, a step is wrong only where a kind of mistake explains it to the last digits.
+    Of many wrong steps only those that are told are asked for their kind.
     """
     found = Wrong()
     waiting = _off(homework)
@@ -221,7 +222,8 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
         step, rounding = waiting.pop(0)
         if diagnosis.follows(step):
             continue
-        findings, explained = diagnosis.of(step, [other for other, _ in waiting])
+        asked = len(found) < _MANY
+        findings, explained = diagnosis.of(step, [other for other, _ in waiting]) if asked else ([], set[Tensor]())
         if not findings and not rounding:
             findings = [unknown(step)]
         if findings and homework.blind.isdisjoint(step.sources):

@@ -133,7 +133,7 @@ class Homework:
         with np.errstate(all="ignore"):
             rest = np.maximum.reduceat(np.where(known, np.abs(answers - expected), 0.0), starts)
         sizes = np.maximum.reduceat(np.where(known, np.abs(expected), 0.0), starts)
-        right = rest <= _MARGIN * self.epsilon * sizes
+        right = rest <= _NOISE * _MARGIN * self.epsilon * sizes
         unchecked = [nodes[i] for i in np.flatnonzero(~np.logical_and.reduceat(known, starts))]
         found = dict(zip(nodes, sizes.tolist(), strict=True))
         others = (x for x in self.answers if x not in found)

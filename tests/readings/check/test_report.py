@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.graph import Graph
 from minigrad.readings.check.kinds import Kind
 from minigrad.readings.check.report import check
 
@@ -518,19 +519,43 @@ def recurrence(n):
     return np.sum(np.square(np.stack(states))), gradients | {"dU": dU}
 
 
+def counted(J, gradients):
+    """The report on gradients, and how many functions were called for it."""
+    calls = Counter()
+    sys.setprofile(lambda frame, event, argument: calls.update([event]))
+    try:
+        report = check(J, gradients)
+    finally:
+        sys.setprofile(None)
+    return report, calls["call"] + calls["c_call"]
+
+
+def test_a_right_step_costs_little():
+    J, _ = recurrence(300)
+    J.backward()
+    names = {node.name: node for node in Graph(J).nodes if node.name}
+    right = {"d" + name: node.grad for name, node in names.items() if node.grad is not None}
+    report, calls = counted(J, right)
+    assert report.ok and len(report.right) == len(right) and calls < 400 * len(right), calls / len(right)
+
+
+def test_many_slips_cost_no_more_than_those_that_are_told():
+    counts = []
+    for n in (200, 400):
+        J, gradients = recurrence(n)
+        _, calls = counted(J, {name: -g if name.startswith("da") else g for name, g in gradients.items()})
+        counts.append(calls)
+    assert counts[1] < 2.2 * counts[0], counts
+
+
 def test_the_work_grows_with_the_steps_of_a_recurrence_and_no_faster():
     counts, peaks = [], []
     for n in (200, 400):
         J, gradients = recurrence(n)
-        calls = Counter()
-        sys.setprofile(lambda frame, event, argument, calls=calls: calls.update([event]))
-        try:
-            report = check(J, gradients)
-        finally:
-            sys.setprofile(None)
+        report, calls = counted(J, gradients)
         assert [m.node for m in report.mistakes] == [f"a{n // 2}"] and report.mistakes[0].kind is Kind.WRONG_FACTOR
         assert len(str(report)) < 2000
-        counts.append(calls.total())
+        counts.append(calls)
         tracemalloc.start()
         check(J, gradients)
         peaks.append(tracemalloc.get_traced_memory()[1])
