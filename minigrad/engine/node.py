@@ -188,8 +188,8 @@ class Node:
         if inside and self.requires_grad:
             raise TypeError(
                 f"{how} of {self.describe()} inside {inside} would lose its gradient without a word: compute "
-                f"with NumPy's functions (np.exp for math.exp); to leave it out of the gradient, take t.detach() or "
-                f"mg.stop_gradient(t)"
+                f"with NumPy's functions (np.exp(t) for math.exp(t), A @ t for A.dot(t)); to leave it out of the "
+                f"gradient, take t.detach() or mg.stop_gradient(t)"
             )
 
     @property

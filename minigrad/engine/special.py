@@ -140,7 +140,16 @@ _row(
 # --- gamma and beta ---------------------------------------------------------------------------------------------------
 
 _row(sp.gamma, lambda g, y, x: g * y * sp.psi(x))
-_row(sp.rgamma, lambda g, y, x: -g * y * sp.psi(x))
+
+
+def _rgamma(g: Any, y: Any, x: Any) -> Any:
+    """Return -ψ(x) / Γ(x), and for x < 1/2, where ψ has its poles, the same by Euler's reflection."""
+    left, right = np.where(x < 0.5, x, 0), np.where(x < 0.5, 1, x)
+    slope = np.cos(math.pi * left) - sp.psi(1 - left) * np.sin(math.pi * left) / math.pi
+    return g * np.where(x < 0.5, sp.gamma(1 - left) * slope, -y * sp.psi(right))
+
+
+_row(sp.rgamma, _rgamma)
 for _logarithm in (sp.gammaln, sp.loggamma):
     _row(_logarithm, lambda g, y, x: g * sp.psi(x))
 _row(sp.psi, lambda g, y, x: g * sp.zeta(2.0, x))

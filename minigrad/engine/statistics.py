@@ -238,6 +238,9 @@ def _cov(
         x = np.concatenate([x, other if rowvar or np.ndim(y) < 2 else other.T])
     ddof = (0 if bias else 1) if ddof is None else ddof
     f, w = (1 if fweights is None else array(fweights)), (1 if aweights is None else array(aweights))
+    for given in (f, w):
+        if np.ndim(given) and np.shape(given) != x.shape[1:]:
+            raise ValueError(f"weights of shape {np.shape(given)} for {x.shape[1]} observations; give one for each")
     weights = f * w * np.ones(x.shape[1], x.dtype)
     total = np.sum(weights)
     lost = ddof if aweights is None else ddof * np.sum(weights * w) / total

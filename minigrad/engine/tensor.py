@@ -273,8 +273,9 @@ class Tensor(Node):
         if self.requires_grad and scopes.get() is not None and caller is not None:
             raise TypeError(
                 f"{caller}{': ' if caller else ''}making a plain array of {self.describe()} would lose its gradient "
-                f"without a word: np.stack or np.concatenate join Tensors, np.where replaces entries, t.data is the "
-                f"plain value{'; df.to_numpy() computes with Tensors' if caller.startswith('pandas.') else ''}"
+                f"without a word: np.stack or np.concatenate join Tensors, np.where replaces entries, A @ t computes "
+                f"A.dot(t), t.data is the plain value"
+                f"{'; df.to_numpy() computes with Tensors' if caller.startswith('pandas.') else ''}"
             )
         return np.array(self._value, dtype=dtype)
 

@@ -53,6 +53,8 @@ BAD = [
     (lambda: np.subtract.reduce(W, axis=(0, 1)), ValueError, r"np\.subtract\.reduce of W .*order counts"),
     (lambda: np.logaddexp.reduce(W, where=W > 0), TypeError, r"np\.logaddexp\.reduce of W .*where=.*np\.where"),
     (lambda: np.mean([W, W]), TypeError, r"np\.mean: making a plain array of W .*np\.stack"),
+    (lambda: np.ones(2).dot(W), TypeError, r"a plain array of W .* A @ t computes A\.dot\(t\)"),
+    (lambda: np.cov(W, fweights=[1]), ValueError, r"np\.cov of W .*weights of shape \(1,\) for 3 observations"),
     (lambda: W.sort(), AttributeError, r"\.sort\(\) writes into W \(2, 3\) float64.*np\.sort"),
     (lambda: W.tobytes(), AttributeError, r"W \(2, 3\) float64 has no \.tobytes.*t\.data\.tobytes"),
     (lambda: W.foo, AttributeError, r"'Tensor' object has no attribute 'foo'"),

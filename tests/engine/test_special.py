@@ -61,6 +61,10 @@ def test_of_one_argument(name):
     assert_row(f, [UNARY[name]], rtol=1e-7)
 
 
+def test_of_numbers():
+    assert_row(lambda x: special.gammaln(np.sum(x)) * special.expit(x[0]), [POSITIVE[0]], rtol=1e-7)
+
+
 def test_lamberts_function_is_real():
     mg.check_grads(lambda x: np.real(special.lambertw(x)), (POSITIVE,))
     np.testing.assert_allclose(special.lambertw(mg.Tensor(POSITIVE)).data, special.lambertw(POSITIVE).real)
@@ -101,6 +105,9 @@ def test_where_a_closed_form_is_missing_it_is_said():
     [
         (lambda x: special.xlogy(0.0, x), 0.0, 0.0),
         (special.i1, 0.0, 0.5),
+        (special.rgamma, 0.0, 1.0),
+        (special.rgamma, -3.0, -6.0),
+        (mg.grad(special.rgamma), 0.0, 2 * np.euler_gamma),
         (special.ellipk, 0.0, np.pi / 8),
         (lambda p: special.boxcox(2.0, p), 0.0, np.log(2) ** 2 / 2),
         (special.exprel, 0.0, 0.5),

@@ -125,7 +125,7 @@ def compiled(program, rng):
     """The compiled function is the eager one, at first and with other values and layouts."""
     f = mg.value_and_grad(program.cost, argnums=range(len(program.inputs)))
     g = mg.compile(f)
-    others = [np.asfortranarray(x * 0.75) for x in program.inputs]
+    others = [np.array(x * 0.75, order="F") for x in program.inputs]
     for inputs in (program.inputs, others, program.inputs):
         before = [x.copy() for x in inputs]
         try:

@@ -1,8 +1,8 @@
 """Kinks: where a function has no one derivative, but a left and a right one, and anything between is a subgradient.
 
-``max`` and ``maximum`` where two entries are equal, ``abs`` at 0, ``where`` at entries where both branches are equal,
-and ``Z * (Z > 0)`` where Z is 0. At such entries the arguments that the rules see are moved to the one side, or to the
-other, so that the rules give the derivatives of both sides.
+``max``, ``sort``, ``median`` and ``maximum`` where two entries are equal, ``abs`` at 0, ``where`` at entries where both
+branches are equal, and ``Z * (Z > 0)`` where Z is 0. At such entries the arguments that the rules see are moved to the
+one side, or to the other, so that the rules give the derivatives of both sides.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _of_one(side: int, a: Any) -> Moved:
 
 
 def _of_all(side: int, a: Any) -> Moved:
-    """Return the moved argument of a reduction: the first of equal entries wins, or the last."""
+    """Return the moved argument of a function that orders: the first of equal entries wins, or the last."""
     counts = np.unique(a, return_counts=True)[1]
     order = np.arange(a.size).reshape(a.shape) / max(a.size, 1)
     return (a - side * _STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
@@ -51,7 +51,7 @@ def _of_mask(side: int, a: Any, b: Any) -> Moved:
 _MOVES: dict[Any, Callable[..., Moved]] = {
     **dict.fromkeys((np.maximum, np.minimum, np.fmax, np.fmin), _of_two),
     **dict.fromkeys((np.absolute, np.fabs), _of_one),
-    **dict.fromkeys((np.max, np.min, np.amax, np.amin), _of_all),
+    **dict.fromkeys((np.max, np.min, np.amax, np.amin, np.sort, np.median, np.quantile, np.percentile), _of_all),
     np.where: _of_branches,
     np.multiply: _of_mask,
 }

@@ -7,6 +7,7 @@ closes over so many variables would take Python time that grows with their squar
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,7 @@ class _Writer:
         self.locals: set[str] = {x.value for x in program.inputs}
         self.numbers: dict[Any, Name] = {}
         self.filled: set[str] = set()
-        self.names.namespace["np"] = np
+        self.names.namespace |= {"np": np, "special": sys.modules.get("scipy.special")}
         self.workspace: list[str] = []
         self.lines: list[_Line] = []
         for symbol, a in program.constants.items():

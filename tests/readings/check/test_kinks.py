@@ -65,6 +65,18 @@ def test_a_shared_maximum_may_go_to_one_entry_but_adds_up():
         assert not check(J, {"W": np.array(wrong, float)}).ok, wrong
 
 
+def test_equal_entries_may_be_sorted_in_any_order():
+    W = mg.Tensor([2.0, 1.0, 2.0], name="W")
+    for J, either, other, wrong in (
+        (np.sum(np.sort(W) * [1, 2, 4]), [2, 1, 4], [4, 1, 2], [4, 1, 4]),
+        (5 * np.median(W), [5, 0, 0], [0, 0, 5], [0, 5, 0]),
+        (3 * np.ptp(W), [3, -3, 0], [0, -3, 3], [0, 3, 0]),
+    ):
+        half = np.add(either, other) / 2
+        assert all(check(J, {"W": np.array(right, float)}).ok for right in (either, other, half))
+        assert not check(J, {"W": np.array(wrong, float)}).ok
+
+
 def test_the_absolute_value_at_zero():
     A = mg.Tensor([0.0, 2.0], name="A")
     J = np.sum(np.abs(A))
