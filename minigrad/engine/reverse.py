@@ -113,7 +113,9 @@ def _walked(
             derivatives, narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
             derivatives = rule.vjps(node.operands)
-        plain = 0 if node.options else len(args)
+        seen, plain = args, 0 if node.options else len(args)
+        if rule.cotangents is not None:
+            derivatives, seen = tuple(map(_giving, rule.cotangents(g, y, *args, **node.options))), ()
         for i, derivative in enumerate(derivatives):
             x, a = node.operands[i], args[i]
             if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
@@ -125,7 +127,7 @@ def _walked(
             elif plain == 2:  # unpacking them costs 3 % of the smallest network's step
                 c = derivative(g, y, args[0], args[1])
             else:
-                c = derivative(g, y, *args, **node.options)
+                c = derivative(g, y, *seen, **node.options)
             if narrow and c.shape != a.shape:
                 narrowed.add(x)
             elif c.shape != a.shape:
@@ -135,6 +137,11 @@ def _walked(
             earlier = get(x)
             found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(found, x, c)
     return found
+
+
+def _giving(c: Any) -> Callable[..., Any]:
+    """Return a derivative whose cotangent is known already."""
+    return lambda *args, **options: c
 
 
 def pull(node: Node, i: int, g: Any, y: Any = None, args: tuple[Any, ...] | None = None) -> Any:

@@ -41,6 +41,9 @@ class Rule:
     repeated : callable or None
         For a reduction that gives every entry the same cotangent: ``repeated(g, y, a, **options)`` is its derivative
         before it is repeated along the reduced axes.
+    cotangents : callable or None
+        For a function that joins many arrays: ``cotangents(g, y, *args, **options)`` gives what goes to each, in less
+        time than one derivative after the other.
     pointwise : bool
         Whether each entry of a cotangent that the derivatives return depends on that entry of ``g`` alone, so that a
         ``g`` of size 1 along an axis may stand for one that repeats along it.
@@ -73,6 +76,7 @@ class Rule:
     general: Function | None = None
     implementation: Any = None
     repeated: Derivative | None = None
+    cotangents: Function | None = None
     pointwise: bool = False
     linear: int = 0
     symmetric: bool = False

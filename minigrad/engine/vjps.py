@@ -17,6 +17,7 @@ tie, so that ``np.maximum(Z, 0)`` has the mask ``Z > 0``; a reduction (max, min)
 """
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -356,9 +357,21 @@ def plain(function: Any) -> Any:
     return function.__wrapped__
 
 
-def _concatenate_part(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
-    start = sum(a.shape[axis] for a in arrays[:i])
-    return slab(g, axis, slice(start, start + arrays[i].shape[axis]))
+def _joining(function: Function, places: Function) -> None:
+    """Write the row of a function that joins arrays; ``places(y, arrays, axis)`` is where in y each of them stands."""
+
+    def derivative(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+        return slab(g, axis, places(y, arrays, axis)[i])
+
+    def cotangents(g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+        return (slab(g, axis, place) for place in places(y, arrays, axis))
+
+    choosing(function, each(derivative), implementation=plain(function), cotangents=cotangents)
+
+
+def _stretches(y: Any, arrays: Any, axis: int) -> list[slice]:
+    ends = itertools.accumulate([a.shape[axis] for a in arrays], initial=0)
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 _AT_ZERO = (
@@ -397,8 +410,8 @@ choosing(
     linear=1,
     implementation=plain(scatter),
 )
-choosing(concatenate, each(_concatenate_part), implementation=plain(concatenate))
-choosing(stack, each(lambda i, g, y, *arrays, axis=0: slab(g, axis, i)), implementation=plain(stack))
+_joining(concatenate, _stretches)
+_joining(stack, lambda y, arrays, axis: range(len(arrays)))
 
 
 # --- products ---------------------------------------------------------------------------------------------------------

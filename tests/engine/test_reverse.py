@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from measures import calls
 
 import minigrad as mg
 from minigrad.engine.reverse import on_path, pull, walk
@@ -241,3 +242,15 @@ def test_nodes_older_than_what_is_wanted_are_not_looked_at():
         y = x = x * 1.5
     z = y * 2.0
     assert on_path([z], [y]) == [z, y]
+
+
+@pytest.mark.parametrize("join", [np.concatenate, np.stack, np.vstack, np.block])
+def test_what_joins_many_tensors_takes_time_in_proportion(join):
+    def work(n):
+        xs = [mg.Tensor([float(i), 1.0]) for i in range(n)]
+        J = np.sum(join(xs) ** 2)
+        count = calls(J.backward) + calls(lambda: mg.gradients(np.sum(join(xs) ** 2), xs, create_graph=True))
+        assert xs[n // 2].grad.tolist() == [n // 2 * 2.0, 2.0]
+        return count
+
+    assert work(400) < 2.2 * work(200)
