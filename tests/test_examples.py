@@ -173,6 +173,58 @@ def test_who_pulls_draws_a_figure_and_says_what_one_sees(who_pulls, tmp_path, ca
     assert f"in {against:.0%} of the steps the tasks pull against each other" in capsys.readouterr().out
 
 
+# --- fits -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_method_of_scipy_finds_the_oscillation_and_gradients_save_calls(capsys):
+    pytest.importorskip("scipy")
+    module = example("fit_with_scipy")
+    found = module.fits()
+    best = found["least_squares, Jacobian"].x
+    for name, result in found.items():
+        np.testing.assert_allclose(result.x, best, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(best, module.TRUE, atol=0.05)
+    assert found["BFGS, gradient"].nfev < found["BFGS without a gradient"].nfev / 4
+
+
+def test_the_gaussian_process_is_that_of_scikit_learn():
+    gaussian_process = pytest.importorskip("sklearn.gaussian_process")
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    module = example("gaussian_process")
+    x, y = module.measured()
+    found = module.fit(x, y)
+    p = module.parameters(found.x)
+    kernel = ConstantKernel(p["height"] ** 2) * RBF(p["length"]) + WhiteKernel(p["noise"] ** 2)
+    theirs = gaussian_process.GaussianProcessRegressor(kernel, alpha=0, optimizer=None).fit(x[:, None], y)
+    value, slope = theirs.log_marginal_likelihood(theirs.kernel_.theta, eval_gradient=True)
+    assert -found.fun == pytest.approx(value, rel=1e-9)
+    np.testing.assert_allclose(slope, 0, atol=1e-2)  # theirs is at its maximum where ours is
+    new = np.array([0.5, 3.3, 11.0])
+    np.testing.assert_allclose(module.predict(p, x, y, new)[0], theirs.predict(new[:, None]), rtol=1e-6)
+    logs = np.log([1.1, 0.7, 0.3])
+    mg.check_grads(lambda logs: module.log_likelihood(logs, x[:6], y[:6]), (logs,))
+
+
+# --- penalties --------------------------------------------------------------------------------------------------------
+
+
+def test_a_penalty_is_weight_decay_for_sgd_and_not_for_adam(tmp_path):
+    pytest.importorskip("matplotlib")
+    differences = example("l2_versus_weight_decay").main(tmp_path)
+    assert differences["sgd"] < 1e-12 and differences["adam"] > 0.1
+    assert "<svg" in (tmp_path / "l2_versus_weight_decay.svg").read_text()
+
+
+@pytest.mark.slow
+def test_a_penalty_smooths_the_boundary_between_the_moons(tmp_path):
+    pytest.importorskip("sklearn"), pytest.importorskip("matplotlib")
+    scores = example("moons").main(tmp_path)
+    (plain, plain_other), (penalised, penalised_other) = scores.values()
+    assert plain > penalised and plain_other < penalised_other
+    assert (tmp_path / "moons.png").stat().st_size
+
+
 # --- tour.ipynb -------------------------------------------------------------------------------------------------------
 
 TOUR = json.loads((EXAMPLES / "tour.ipynb").read_text(encoding="utf-8"))

@@ -105,8 +105,7 @@ def _walked(
         if wrt is not None and node not in wrt:
             found.pop(node, None)
         y, args = (node.primal, node.primals) if values is None else values(node)
-        narrow = node in narrowed
-        if narrow and not _takes_narrow(node):
+        if (narrow := node in narrowed) and not _takes_narrow(node):
             g, narrow = np.broadcast_to(g, y.shape), False
         derivatives = rule.derivatives
         if rule.repeated is not None and values is not _recorded:
