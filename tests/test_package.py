@@ -44,7 +44,8 @@ MODULES = (
     *("readings.check.report",),
     *("readings.draw.fold", "readings.draw.formulas", "readings.draw.layout", "readings.draw.drawing"),
     *("readings.draw.page", "readings.draw.picture"),
-    *("readings.compile.optimize", "readings.compile.memory", "readings.compile.emit"),
+    *("readings.compile.optimize", "readings.compile.memory"),
+    *("readings.compile.vectorized", "readings.compile.kernels", "readings.compile.emit"),
     *("readings.compile.numbers", "readings.compile.compiled"),
     *("nn", "optim", "catalogue"),
 )

@@ -6,6 +6,7 @@ where the library is absent. What can be prepared beforehand (conversion to the 
 """
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,7 +57,7 @@ def _or_zeros(g, p):
     return np.zeros_like(p) if g is None else g
 
 
-def minigrad_compiled(workload, parameters, data):
+def minigrad_compiled(workload, parameters, data, compile=compile):
     n = len(parameters)
     if workload.kind == "hvp":
         return _hessian_product(workload, parameters, data, compile)
@@ -71,6 +72,10 @@ def minigrad_compiled(workload, parameters, data):
 
     f = compile(terms if workload.kind == "terms" else value_and_grad(loss, argnums=range(n)))
     return lambda: f(*parameters, *data)
+
+
+def minigrad_fast(workload, parameters, data):
+    return minigrad_compiled(workload, parameters, data, partial(compile, fast=True))
 
 
 def _hessian_product(workload, parameters, data, transform):
@@ -274,6 +279,7 @@ CANDIDATES: dict[str, Callable[..., Callable[[], Any]]] = {
     "NumPy by hand": by_hand,
     "minigrad": minigrad_eager,
     "minigrad compiled": minigrad_compiled,
+    "minigrad fast": minigrad_fast,
     "PyTorch": torch_eager,
     "torch.compile": torch_compiled,
     "JAX jit": jax_jit,

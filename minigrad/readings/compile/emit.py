@@ -1,6 +1,6 @@
 """A program as Python source that runs it: results are written in place, into memory planned beforehand.
 
-    emit(program, arranged) -> Source    whose text defines run(*inputs)
+    emit(program, arranged, fast) -> Source    whose text defines run(*inputs)
 
 The text first allocates what a run needs, as planned by ``memory``, under global names: to compile a function that
 closes over so many variables would take Python time that grows with their square.
@@ -9,7 +9,7 @@ closes over so many variables would take Python time that grows with their squar
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from minigrad.text.expressions import LITERAL, Expr, Shape, known
 from minigrad.text.numpy_code import ATOM, Name, Names, Text, spelled
 from minigrad.text.rewrites import inner
 
-from .memory import COPYING, EXTREMA, Memory, Plan, Run, is_fresh
+from . import kernels
+from .memory import COPYING, EXTREMA, Memory, Plan, Region, Run, is_fresh, runs
 from .optimize import Program, inputs_of
 
 _FILLED = 2**18  # bytes of an array up to which it may stand for a number that it repeats
@@ -31,16 +32,23 @@ _LONGEST = 2000  # statements of one Python function; longer programs are split
 
 @dataclass(frozen=True)
 class Source:
-    """The text that defines the function called ``run``, and what its names mean."""
+    """The text that defines the function called ``run``, and what its names mean; the loops that numba compiles."""
 
     text: str
     run: str
+    kernels: list[str]
     namespace: dict[str, Any] = field(repr=False)
 
 
-def emit(program: Program, arranged: Callable[[list[str], Names], str]) -> Source:
-    """Return the source of a program; ``arranged`` makes the expression to return of the texts of the outputs."""
-    return _Writer(program).source(arranged)
+def emit(program: Program, arranged: Callable[[list[str], Names], str], fast: bool = False) -> Source:
+    """Return the source of a program; ``arranged`` makes the expression to return of the texts of the outputs.
+
+    Where ``fast``, elementwise calls are fused into loops that numba compiles.
+    """
+    if not fast:
+        return _Writer(program, runs(program.calls)).source(arranged)
+    program = replace(program, calls=kernels.gathered(program))
+    return _Writer(program, kernels.regions(program)).source(arranged)
 
 
 @dataclass
@@ -55,10 +63,11 @@ class _Line:
 class _Writer:
     """The text of a program, written call by call."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, regions: Iterable[Region]) -> None:
         self.program = program
         self.names = program.names
-        self.plan = Plan(program)
+        self.plan = Plan(program, regions)
+        self.last_uses = kernels.last_uses(program)
         self.run_of = self.plan.run_of
         self.pieces = self._piece_memories()
         self.texts: dict[Expr, str] = {x: x.value for x in (*program.inputs, *program.constants)}
@@ -66,6 +75,8 @@ class _Writer:
         self.locals: set[str] = {x.value for x in program.inputs}
         self.numbers: dict[Any, Name] = {}
         self.filled: set[str] = set()
+        self.flat: dict[tuple[str, Shape], str] = {}
+        self.kernels: dict[str, Name] = {}
         self.names.namespace |= {"np": np, "special": sys.modules.get("scipy.special")}
         self.workspace: list[str] = []
         self.lines: list[_Line] = []
@@ -73,7 +84,7 @@ class _Writer:
             self.names.namespace[symbol.value] = a if np.ndim(a) else np.asarray(a)[()]
 
     def _piece_memories(self) -> set[Memory]:
-        """Return the memories that one run alone uses: they need hold no more than a piece."""
+        """Return the memories that one run alone uses: they need hold no more than a piece, and in a loop nothing."""
         found = set()
         for memory in self.plan.memories:
             run = self.run_of.get(memory.first)
@@ -91,13 +102,17 @@ class _Writer:
                 self._write(i, calls[i])
                 i += 1
             else:
-                self._write_run(run)
+                if isinstance(run, Run):
+                    self._write_run(run)
+                else:
+                    self._write_kernel(run)
                 i = run.last + 1
         result = arranged([self._output(place, e) for place, e in enumerate(self.program.outputs)], self.names)
         self.lines.append(_Line(f"return {result}", self._needed(self.program.outputs), set()))
         main = self.names.fresh("run")
         functions = _functions(main, [x.value for x in self.program.inputs], self.lines, self.names)
-        return Source("\n".join([*self.workspace, *functions, ""]), main, self.names.namespace)
+        loops = [text.replace("kernel", name, 1) for text, name in self.kernels.items()]
+        return Source("\n".join([*self.workspace, *functions, ""]), main, loops, self.names.namespace)
 
     def _allocate(self) -> None:
         sizes, slot_of = self.plan.slots(self.pieces)
@@ -107,7 +122,10 @@ class _Writer:
         for memory, name in self.called.items():
             shape, dtype = memory.holder.shape, memory.holder.dtype
             if memory in self.pieces:
-                shape = self.run_of[memory.first].piece_shape()
+                run = self.run_of[memory.first]
+                if not isinstance(run, Run):
+                    continue
+                shape = run.piece_shape()
                 place = f"{self._bound('memory', aligned)}({math.prod(shape) * dtype.itemsize})"
             elif memory in slot_of:
                 place = str(slots[slot_of[memory]])
@@ -233,6 +251,41 @@ class _Writer:
             if shape:
                 self.filled.add(self.numbers[key])
         return self.numbers[key]
+
+    # --- loops -------------------------------------------------------------------------------------------------------
+
+    def _write_kernel(self, region: Region) -> None:
+        """Write the call of a loop that numba compiles."""
+        calls = self.program.calls[region.first : region.last + 1]
+        allocations: list[str] = []
+        defines = set[str]()
+        for i, e in enumerate(calls, region.first):
+            memory = self.plan.owner[e]
+            self.texts[e] = self.called[memory]
+            allocations += self._fresh(i, memory)
+            if memory.given and memory.first == i:
+                defines.add(self.called[memory])
+        stored = [e for e in calls if self.last_uses.get(e, 0) > region.last]
+        made = kernels.kernel(calls, stored, self.texts.__getitem__)
+        if made.text not in self.kernels:
+            self.kernels[made.text] = self.names.bind(kernels.compiled(made.text), "kernel")
+        needs = self._needed([*stored, *(a for e in calls for a in e.args if a not in calls)])
+        arguments = ", ".join(self._reshaped(e, shape) for e, shape in made.arguments)
+        call = f"{self.kernels[made.text]}({arguments})"
+        self.lines.append(_Line("\n".join((*allocations, call)), needs - defines, defines))
+
+    def _reshaped(self, e: Expr, shape: Shape) -> str:
+        """Return an array in the shape in which a loop takes it."""
+        text = self.texts[e]
+        if shape == e.shape or not e.shape:
+            return text
+        memory = self.plan.owner.get(e)
+        if memory is None or not memory.planned:
+            return f"{text}.reshape({', '.join(map(str, shape))})"
+        if (text, shape) not in self.flat:
+            self.flat[text, shape] = self.names.numbered("w")
+            self.workspace.append(f"{self.flat[text, shape]} = {text}.reshape({', '.join(map(str, shape))})")
+        return self.flat[text, shape]
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Which memory every result of a program lives in, and which calls are computed piece by piece.
 
-    Plan(program).owner[e]     the Memory that a result fills
-    Plan(program).slots(...)   which memories take turns in one piece of it
-    runs(calls)                elementwise calls of large arrays that follow each other
+    Plan(program, regions).owner[e]    the Memory that a result fills
+    Plan(program, regions).slots(...)  which memories take turns in one piece of it
+    runs(calls)                        elementwise calls of large arrays that follow each other
 
 A result is written into an operand that is not needed again, else into memory whose last use is over, else into memory
 of its own. What a program returns is allocated by the run that returns it, so that it is the caller's own. Inputs and
@@ -14,7 +14,7 @@ the processor's cache when the next reads it; what only they need is no larger t
 
 import math
 from bisect import bisect, insort
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
@@ -89,7 +89,7 @@ class Plan:
     expression to the holders of all memory that it may be a part of. A 0-d result is a NumPy scalar and shares nothing.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, regions: "Iterable[Region]") -> None:
         self.program = program
         self.shares: dict[Expr, frozenset[Expr]] = {x: frozenset((x,)) for x in (*program.inputs, *program.constants)}
         self.last: dict[Expr, int] = {}
@@ -99,9 +99,9 @@ class Plan:
             self.shares[e] = self._shared(e)
             for holder in self.shares[e].union(*(self.shares[a] for a in inputs_of(e))):
                 self.last[holder] = i
-        self.run_of: dict[int, Run] = {}
-        self.viewed: dict[Run, set[Expr]] = {}  # memory that a run reads through a view, not as it lies
-        for run in runs(program.calls):
+        self.run_of: dict[int, Region] = {}
+        self.viewed: dict[Region, set[Expr]] = {}  # memory that a run reads through a view, not as it lies
+        for run in regions:
             self.run_of |= dict.fromkeys(range(run.first, run.last + 1), run)
             read = {x for e in program.calls[run.first : run.last + 1] for x in inputs_of(e)}
             self.viewed[run] = {holder for x in read if self.shares[x] != {x} for holder in self.shares[x]}
@@ -181,12 +181,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Elementwise calls ``first`` to ``last`` of one large shape, computed piece by piece along ``axis``."""
+class Region:
+    """Elementwise calls ``first`` to ``last`` of one shape, computed together."""
 
     first: int
     last: int
     shape: Shape
+
+
+@dataclass(frozen=True)
+class Run(Region):
+    """Calls of one large shape, computed piece by piece along ``axis``."""
+
     axis: int
     step: int
 

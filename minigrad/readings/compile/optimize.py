@@ -35,13 +35,14 @@ _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every o
 class Program:
     """Calls in the order in which they are computed, from ``inputs`` and ``constants`` to ``outputs``.
 
-    ``names`` gave out the names of the symbols.
+    On what is ``exact`` a decision depends. ``names`` gave out the names of the symbols.
     """
 
     inputs: list[Expr]
     constants: Mapping[Expr, Any]
     calls: list[Expr]
     outputs: list[Expr]
+    exact: set[Expr]
     names: Names
 
 
@@ -76,7 +77,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
     calls = _in_time([e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom])
     used = {a for e in calls for a in e.args} | set(outputs)
     constants = {symbol: a for symbol, a in made.constants.items() if symbol in used}
-    return Program(symbols, constants, calls, outputs, made.identifiers)
+    return Program(symbols, constants, calls, outputs, {of_node[x] for x in exact if x in of_node}, made.identifiers)
 
 
 def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:
@@ -117,9 +118,9 @@ class _Optimizer(Rewriter):
             small, large = sorted(base.args, key=size) if base.function is np.add else (base, base)
             if size(small) < size(large):  # -(a + b) = -a - b, where a repeats itself
                 small = self.call(np.negative, (small,), {}, small.shape, small.dtype)
-                return self.call(np.subtract, (small, large), {}, base.shape, base.dtype)
-            return self.call(np.negative, (base,), {}, base.shape, base.dtype)
-        return self.call(np.multiply, (base, self.literal(base.dtype.type(c))), {}, base.shape, base.dtype)
+                return self.call(np.subtract, (small, large), {}, e.shape, e.dtype)
+            return self.call(np.negative, (base,), {}, e.shape, e.dtype)
+        return self.call(np.multiply, (base, self.literal(e.dtype.type(c))), {}, e.shape, e.dtype)
 
     def output(self, e: Expr) -> Expr:
         return self.constant(np.asarray(e.value)) if e.function is LITERAL else self.whole(e)
