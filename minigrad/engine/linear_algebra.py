@@ -259,6 +259,8 @@ def _lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
 
 
 def _matrix_power(a: Any, n: int) -> Any:
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"an array of shape {a.shape} has no powers; give square matrices")
     a, n = (np.linalg.inv(a), -n) if n < 0 else (a, operator.index(n))
     power = None if n else np.broadcast_to(_eye(a), a.shape)
     while n:

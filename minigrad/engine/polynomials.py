@@ -44,9 +44,16 @@ def _polyval(p: Any, x: Any) -> Any:
     return y
 
 
+def _coefficients(p: Any) -> Any:
+    p = np.atleast_1d(array(p))
+    if p.ndim != 1:
+        raise ValueError(f"coefficients of shape {p.shape}; give those of one polynomial, in a row")
+    return p
+
+
 def _aligned(a1: Any, a2: Any) -> Any:
     """Return coefficients with zeros in front of the shorter ones."""
-    a1, a2 = (np.atleast_1d(array(a)) for a in (a1, a2))
+    a1, a2 = _coefficients(a1), _coefficients(a2)
     n = max(len(a1), len(a2))
     return tuple(np.pad(a, (n - len(a), 0)) for a in (a1, a2))
 
@@ -62,14 +69,14 @@ def _poly(seq_of_zeros: Any) -> Any:
 
 
 def _polyder(p: Any, m: int = 1) -> Any:
-    p = array(p)
+    p = _coefficients(p)
     for _ in range(m):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
     return p
 
 
 def _polyint(p: Any, m: int = 1, k: Any = 0) -> Any:
-    p = array(p)
+    p = _coefficients(p)
     for constant in np.broadcast_to(0 if k is None else k, m):
         p = np.append(p / np.arange(len(p), 0, -1), constant)
     return p
@@ -90,7 +97,7 @@ compose(
         np.polyval: _polyval,
         np.polyadd: lambda a1, a2: np.add(*_aligned(a1, a2)),
         np.polysub: lambda a1, a2: np.subtract(*_aligned(a1, a2)),
-        np.polymul: lambda a1, a2: np.convolve(np.atleast_1d(array(a1)), np.atleast_1d(array(a2))),
+        np.polymul: lambda a1, a2: np.convolve(_coefficients(a1), _coefficients(a2)),
         np.poly: _poly,
         np.polyder: _polyder,
         np.polyint: _polyint,

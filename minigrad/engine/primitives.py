@@ -40,7 +40,7 @@ def getitem(a: Any, *index: Any) -> Any:
 @dispatching
 def scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of ``shape`` with ``g`` added at ``index``: the adjoint of indexing."""
-    out = np.zeros(shape, g.dtype)
+    out = np.zeros(shape, np.asarray(g).dtype)
     if any(isinstance(part, np.ndarray | list) for part in index):
         np.add.at(out, index, g)  # an entry taken twice gets both cotangents
     else:

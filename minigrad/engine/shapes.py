@@ -241,6 +241,8 @@ def _kron(a: Any, b: Any) -> Any:
 
 def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     powers = np.arange(len(x) if N is None else N)
+    if np.ndim(x) != 1:
+        raise ValueError(f"an array of shape {np.shape(x)} has no Vandermonde matrix; give numbers in a row")
     return array(x)[:, None] ** (powers if increasing else powers[::-1])
 
 

@@ -51,7 +51,7 @@ _HELPERS = {
     "special": "from scipy import special\n",
     "scatter": '''def scatter(g, index, shape):
     """Zeros of a shape, with g added at an index: the gradient of x[index]."""
-    out = np.zeros(shape, g.dtype)
+    out = np.zeros(shape, np.asarray(g).dtype)
     np.add.at(out, index, g)
     return out
 ''',

@@ -606,3 +606,12 @@ def test_where_the_engine_has_no_number_a_line_need_have_none():
     with np.errstate(all="ignore"):
         derivation = mg.derive(np.sum(np.log(x) * x + np.sqrt(x)))
     assert not derivation.lines.unproved
+
+
+def test_entries_of_a_mean_are_sent_numbers():
+    x = mg.Tensor([1.5, 0.1, 0.3], name="x")
+    J = 0 + np.mean(np.stack([x[0], x[2]]))
+    derivation = mg.derive(J)
+    assert not derivation.lines.unproved
+    exec(derivation.numpy(), namespace := {**derivation.inputs, **derivation.constants})
+    np.testing.assert_array_equal(namespace["dx"], [0.5, 0.0, 0.5])
