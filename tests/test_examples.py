@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 import json
 import os
@@ -223,6 +224,59 @@ def test_a_penalty_smooths_the_boundary_between_the_moons(tmp_path):
     (plain, plain_other), (penalised, penalised_other) = scores.values()
     assert plain > penalised and plain_other < penalised_other
     assert (tmp_path / "moons.png").stat().st_size
+
+
+# --- beyond_one_machine -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def beyond():
+    pytest.importorskip("dask.array"), pytest.importorskip("distributed"), pytest.importorskip("scipy")
+    return example("beyond_one_machine")
+
+
+@pytest.fixture(scope="module")
+def client(beyond):
+    cluster = beyond.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+    with cluster, beyond.Client(cluster) as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_one_machine_finds(beyond, client):
+    load = functools.partial(beyond.load, rows=200, features=4)
+    beyond.same_versions(client)
+    found, alone = (beyond.fit(total, 6, 4, load).x for total in (beyond.on_the_cluster, beyond.here))
+    np.testing.assert_allclose(found, alone, rtol=1e-6)
+    X, y = map(np.concatenate, zip(*map(load, range(6)), strict=True))
+    Z = X @ alone
+    np.testing.assert_allclose(X.T @ (1 / (1 + np.exp(-Z)) - y) + beyond.LAMBDA * alone, 0, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_no_correctness(beyond, client, tmp_path):
+    died = tmp_path / "died"
+    whole = functools.partial(beyond.load, rows=200, features=4)
+
+    def load(i, whole=whole, died=str(died)):
+        if i == 3 and not os.path.exists(died):
+            open(died, "w").close()
+            os._exit(1)
+        return whole(i)
+
+    W = np.ones(4)
+    np.testing.assert_allclose(beyond.on_the_cluster(W, 8, load), beyond.here(W, 8, whole), rtol=1e-12)
+    assert died.exists()
+
+
+@pytest.mark.slow
+def test_chunks_may_be_empty_and_of_another_dtype(beyond, client):
+    def load(i, whole=beyond.load):
+        X, y = whole(i, rows=(50, 0)[i % 2], features=4)
+        return X.astype((np.float64, np.float32)[i % 3 == 0]), y
+
+    W = np.ones(4)
+    np.testing.assert_allclose(beyond.on_the_cluster(W, 6, load), beyond.here(W, 6, load), rtol=1e-12)
 
 
 # --- tour.ipynb -------------------------------------------------------------------------------------------------------

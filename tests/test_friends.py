@@ -9,6 +9,114 @@ from minigrad import nn
 optimize = pytest.importorskip("scipy.optimize")
 
 
+def network():
+    """The cost of a small network with its leaves, and the program that is derived of it."""
+    rng = np.random.default_rng(3)
+    names = {"X": mg.constant(rng.normal(size=(6, 3))), "y": mg.constant(rng.normal(size=6))}
+    names |= {"W": mg.Tensor(rng.normal(size=(3, 4))), "b": mg.Tensor(np.ones(4)), "v": mg.Tensor(rng.normal(size=4))}
+    A = 1 / (1 + np.exp(-(names["X"] @ names["W"] + names["b"])))
+    J = np.mean((A @ names["v"] - names["y"]) ** 2) + 0.1 * np.sum(names["W"] ** 2)
+    J.backward()
+    return names, mg.derive(J, names=names | {"A": A, "J": J}).numpy()
+
+
+def test_what_is_derived_runs_unchanged_on_dask_arrays():
+    da = pytest.importorskip("dask.array")
+    names, program = network()
+    given = {name: da.from_array(t.data, chunks=2) for name, t in names.items()}
+    exec(program, given)
+    for name in ("W", "b", "v"):
+        assert isinstance(given[f"d{name}"], da.Array)
+        np.testing.assert_allclose(given[f"d{name}"].compute(), names[name].grad, rtol=1e-12)
+
+
+def test_what_is_derived_runs_on_jax_arrays_and_in_jax_with_another_import():
+    jnp = pytest.importorskip("jax.numpy")
+    names, program = network()
+    for code in (program, program.replace("import numpy as np", "import jax.numpy as np")):
+        given = {name: jnp.asarray(t.data) for name, t in names.items()}
+        exec(code, given)
+        for name in ("W", "b", "v"):
+            np.testing.assert_allclose(given[f"d{name}"], names[name].grad, rtol=1e-4)
+
+
+def test_pandas_computes_with_tensors_from_either_side():
+    pandas = pytest.importorskip("pandas")
+    series, frame = pandas.Series([1.0, 2.0, 3.0]), pandas.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    a, A = series.to_numpy(), frame.to_numpy()
+    w, W = mg.Tensor([0.5, 1.0, 2.0], name="w"), mg.Tensor([[1.0, 2.0], [0.5, 1.0]])
+    for y, expected in [
+        (series * w, a * w.data),
+        (w * series, a * w.data),
+        (series - w, a - w.data),
+        (1 / (1 + np.exp(-(w * series))), 1 / (1 + np.exp(-a * w.data))),
+        (frame / W, A / W.data),
+        (W @ frame, W.data @ A),
+        (frame.to_numpy() @ W, A @ W.data),
+    ]:
+        assert isinstance(y, mg.Tensor) and y.requires_grad
+        np.testing.assert_allclose(y.data, expected)
+    np.testing.assert_allclose(mg.grad(lambda w: np.sum(series * w))(np.ones(3)), a)
+    np.testing.assert_allclose(mg.Tensor(frame).data, A)
+    for refused in (lambda: frame @ W, lambda: pandas.Series(w)):
+        with pytest.raises(TypeError, match=r"pandas.* would lose its gradient.*df\.to_numpy\(\) computes"):
+            refused()
+    assert pandas.Series(mg.constant([1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+def test_matplotlib_shows_tensors():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    x, losses = mg.Tensor([0.0, 1.0, 2.0], name="x"), [np.sum(mg.Tensor([1.0, i])) for i in range(3)]
+    figure, ax = plt.subplots()
+    (line,) = ax.plot(x, x * x)
+    assert line.get_xydata().tolist() == [[0, 0], [1, 1], [2, 4]]
+    assert ax.plot(losses)[0].get_ydata().tolist() == [1, 2, 3]
+    assert ax.scatter(x, x * x, c=x).get_offsets().tolist() == [[0, 0], [1, 1], [2, 4]]
+    assert [bar.get_height() for bar in ax.bar([0, 1, 2], x * x)] == [0, 1, 4]
+    assert ax.hist(x * x, bins=2)[0].tolist() == [2, 1]
+    assert ax.imshow(x.reshape(1, 3)).get_array().tolist() == [[0, 1, 2]]
+    ax.errorbar(x, x, yerr=x), ax.fill_between(x, x, x * x), ax.contourf(np.ones((2, 3)) * x), ax.axhline(losses[0])
+    plt.close(figure)
+
+
+def test_torch_makes_tensors_of_constants_and_not_of_what_has_a_gradient():
+    torch = pytest.importorskip("torch")
+    assert torch.tensor(mg.constant([1.0, 2.0])).tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match=r"plain array of W \(2,\) float64 would lose its gradient"):
+        torch.tensor(mg.Tensor([1.0, 2.0], name="W"))
+
+
+def test_a_function_of_pytorch_is_taught_in_three_lines():
+    torch = pytest.importorskip("torch")
+
+    def selu(x):
+        return torch.nn.functional.selu(torch.tensor(x)).numpy()
+
+    def selu_vjp(g, y, x):
+        return torch.func.vjp(torch.nn.functional.selu, torch.tensor(x))[1](torch.tensor(g))[0].numpy()
+
+    f = mg.rule(selu, selu_vjp, pure=True)
+    x = np.array([-1.0, 0.5, 2.0])
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    expected = scale * np.where(x > 0, 1.0, alpha * np.exp(x)) * 2 * f(x)
+    np.testing.assert_allclose(mg.grad(lambda x: np.sum(f(x) ** 2))(x), expected, rtol=1e-12)
+
+
+def test_an_estimator_of_scikit_learn_is_taught_in_three_lines(rng):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X = rng.normal(size=(20, 3))
+    model = linear_model.LogisticRegression().fit(X, X[:, 0] > 0)
+
+    def probability(x):
+        return model.predict_proba(x)[:, 1]
+
+    f = mg.rule(probability, lambda g, y, x: np.outer(g * y * (1 - y), model.coef_), pure=True)
+    mg.check_grads(f, (X[:4],), order=1)
+
+
 def rosenbrock(x, scale=100.0):
     return np.sum(scale * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 

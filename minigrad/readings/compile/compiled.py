@@ -335,11 +335,17 @@ class _Trace:
 
 
 def _trace(
-    f: Function, call: trees.Structure, given: Sequence[Any], paths: Sequence[str], guarded: bool = True
+    f: Function,
+    call: trees.Structure,
+    given: Sequence[Any],
+    paths: Sequence[str],
+    guarded: bool = True,
+    again: int = 2,
 ) -> _Trace:
     """Run f on Tensors in place of its arrays and numbers; ``call`` is the structure of its arguments.
 
-    Where ``guarded``, an argument is the result of a function, so that its gradient is not taken unless f does.
+    Where ``guarded``, an argument is the result of a function, so that its gradient is not taken unless f does. Where
+    random numbers were drawn, f is run ``again``: it may have been another thread that drew them.
     """
     before = _random_states()
     arithmetic = Arithmetic(given)
@@ -355,6 +361,8 @@ def _trace(
         args, options = trees.unflatten(call, nodes)
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
+        if again:
+            return _trace(f, call, given, paths, guarded, again - 1)
         raise RuntimeError(
             f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"

@@ -5,6 +5,8 @@ The oracle is the function itself, run on the same arguments without Tensors.
 
 import math
 import pickle
+import random
+import threading
 
 import numpy as np
 import pytest
@@ -292,3 +294,17 @@ def test_compiled_functions_pickle():
         assert_identical((again[0](X), again[2](X)), (3 * X, m.predict(X)))
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(mg.compile(lambda x: x))
+
+
+def test_random_numbers_that_another_thread_draws_meanwhile_are_not_the_function_s():
+    threads = [threading.Thread(target=random.random)]
+
+    def f(x):
+        if threads:  # as a worker's heartbeat does, once in a while
+            threads[0].start()
+            threads.pop().join()
+        return x * 2
+
+    assert mg.compile(f)(np.array([1.0, 3.0])).tolist() == [2.0, 6.0]
+    with pytest.raises(RuntimeError, match="draws random numbers"):
+        mg.compile(lambda x: x * random.random())(np.ones(2))
