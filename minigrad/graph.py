@@ -26,6 +26,7 @@ from .engine.tensor import Tensor
 
 MAX_TRAILS = 3  # paths that are listed; the others are counted
 MAX_COUNT = 10**100  # paths are counted up to here
+MAX_UNNAMED = 12  # summands without a name that are terms by themselves
 MAX_MEMBERS = 10_000  # of a list or dictionary that names are looked for in
 
 _ROUNDING = 1e-5  # of a sum of float32 numbers
@@ -205,11 +206,15 @@ class Graph:
             raise ValueError(f"terms= gives one node two names, {twice!r} and {called[given[twice]]!r}; leave one out")
         coefficients: dict[Tensor, float] = {}
         pending, heap = {self.root: 1.0}, [(-self.root.order, self.root)]
+        unnamed: dict[Tensor, int] = {}  # how many summands without a name a summand is the sum of, 0 where one has one
+        sums: dict[Tensor, list[Tensor]] = {}
         while heap:  # newest first, so that a summand is split once, when all its uses have been seen
             summand = heappop(heap)[1]
             coefficient = pending.pop(summand)
             node, factor, parts = self._split(summand, called)
+            sums[summand] = [x for x, _ in parts]
             if not parts:
+                unnamed[summand] = int(node not in self.names)
                 coefficients[node] = coefficients.get(node, 0.0) + coefficient * factor
             for x, c in parts:
                 if x not in pending:
@@ -221,9 +226,25 @@ class Graph:
                 f"{' and '.join(map(repr, missing))} of terms= is no summand of "
                 f"{self.names.get(self.root, 'the root')}: it must be added to it, with a constant factor at most"
             )
+        crowds = self._crowds(sums, unnamed) if len(coefficients) > MAX_UNNAMED else {}
+        if crowds and not crowds.items() <= given.items():
+            return self._find_terms({**given, **crowds})
         others = sorted((n for n in coefficients if n not in called), key=lambda n: (not n.requires_grad, n.order))
         ordered = [*called, *others]
         return {term.name: term for term in self._named_terms(ordered, called, coefficients)}
+
+    def _crowds(self, sums: dict[Tensor, list[Tensor]], unnamed: dict[Tensor, int]) -> dict[str, Tensor]:
+        """Return the sums of many summands without names, as of a loop over samples, that are one term each."""
+        for node in reversed(sums):
+            if sums[node]:
+                below = [unnamed[x] for x in sums[node]]
+                unnamed[node] = min(sum(below), MAX_COUNT) if all(below) else 0
+        crowds: dict[str, Tensor] = {}
+        for node in reachable([self.root], lambda x: [] if unnamed[x] > MAX_UNNAMED else sums[x]):
+            if unnamed[node] > MAX_UNNAMED:
+                name = f"{unnamed[node]:,} summands"
+                crowds[name if name not in crowds else next(_fresh(name, crowds))] = node
+        return crowds
 
     def _split(self, summand: Tensor, called: Mapping[Tensor, str]) -> tuple[Tensor, float, list[tuple[Tensor, float]]]:
         """Return the node of which a summand is a multiple, the constant factor, and the summands of the node.
@@ -299,7 +320,11 @@ class Graph:
 
     def terms_of(self, bits: int) -> list[str]:
         """Return the names of the terms of a set of bits, as in ``reach``."""
-        return [name for k, name in enumerate(self.terms) if bits >> k & 1]
+        return [self._term_names[k] for k in places(bits)]
+
+    @cached_property
+    def _term_names(self) -> list[str]:
+        return list(self.terms)
 
     def reaches(self, node: Tensor, term: str) -> bool:
         """Return whether a path leads from ``node`` to the term, so that the term sends a gradient to it."""
@@ -466,6 +491,19 @@ def _shortest(trails: list[Trail], others: list[Trail]) -> list[Trail]:
         return trails
     merged = [*trails, *(trail for trail in others if not any(trail is mine for mine in trails))]
     return sorted(merged, key=attrgetter("length"))[:MAX_TRAILS]
+
+
+def places(bits: int) -> list[int]:
+    """Return which bits are set.
+
+    >>> places(0b1101)
+    [0, 2, 3]
+    """
+    found = []
+    while bits:
+        found.append((bits & -bits).bit_length() - 1)
+        bits &= bits - 1
+    return found
 
 
 def _number(a: Any) -> float:

@@ -166,9 +166,10 @@ def headline(graph: Graph, write: Callable[[str], str] = printable, times: str =
         (term.coefficient, write(name) + " (constant)" * (not term.node.requires_grad))
         for name, term in graph.terms.items()
     ]
+    more = f" + … ({len(parts) - MAX_LISTED:,} more)" if len(parts) > MAX_LISTED else ""
     rest = graph.offset
     sign = f" {minus if rest < 0 else '+'} {number(abs(rest))}" if rest else ""
-    return f"{root} = {weighted_sum(parts, times, minus)}{sign}"
+    return f"{root} = {weighted_sum(parts[:MAX_LISTED], times, minus)}{more}{sign}"
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
@@ -188,8 +189,13 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
 
 
 def colour_of(index: int) -> str:
-    """Return the colour of the cost term with this index, as ``#rrggbb``; from the seventh on they repeat."""
-    return COLOURS[index % len(COLOURS)]
+    """Return the colour of the cost term with this index, as ``#rrggbb``; from the seventh on they repeat, darker.
+
+    >>> colour_of(0), colour_of(6), colour_of(12)
+    ('#0072b2', '#003c5e', '#00263b')
+    """
+    dark = 1 + 0.9 * (index // len(COLOURS))
+    return _scaled(COLOURS[index % len(COLOURS)], lambda c: c / dark)
 
 
 def colour_name(index: int) -> str:
@@ -203,5 +209,8 @@ def tinted(colour: str, share: float) -> str:
     >>> tinted("#0072b2", 0.86)
     '#dbebf4'
     """
-    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(c * (1 - share) + 255 * share):02x}" for c in channels)
+    return _scaled(colour, lambda c: c * (1 - share) + 255 * share)
+
+
+def _scaled(colour: str, change: Callable[[int], float]) -> str:
+    return "#" + "".join(f"{round(change(int(colour[i : i + 2], 16))):02x}" for i in (1, 3, 5))

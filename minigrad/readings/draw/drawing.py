@@ -6,6 +6,7 @@ that it can be rendered elsewhere, and the error says where it is and what to in
 
 import os
 import re
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,13 @@ _HOOK = re.compile(rb'(?<= )(?:id|class)="[^"]*"')
 _INSTALL = (
     'pip install "minigrad[render]" brings Graphviz along; or install it for the whole machine: '
     "apt install graphviz, brew install graphviz, conda install graphviz"
+)
+
+
+_FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")  # where Linux has them
+_NO_FONT = (
+    "there is no font on this machine, so a PNG has no readable text; install one, such as apt install "
+    "fonts-dejavu-core, or render an SVG"
 )
 
 
@@ -77,7 +85,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         self.edges = edges
         self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
 
-    def render(self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False) -> str:
+    def render(
+        self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False, dpi: float | None = None
+    ) -> str:
         """Write the picture to a file, whose suffix decides the kind: svg, png, pdf, dot or html.
 
         The file appears when it is complete, and not at all where something fails.
@@ -88,6 +98,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             The path to write to.
         view : bool
             Whether to open the file as well.
+        dpi : float, optional
+            Pixels per inch of a PNG; 96 where none are given.
 
         Returns
         -------
@@ -97,7 +109,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            For another suffix.
+            For another suffix, and for a ``dpi`` that is not positive or not of a PNG.
         OSError
             Where the file cannot be written; the message names the path.
         RenderError
@@ -107,10 +119,12 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         kind = path.suffix[1:].lower()
         if kind not in SUFFIXES:
             raise ValueError(f"cannot render {path}: the suffix decides the kind, one of .{', .'.join(SUFFIXES)}")
+        if dpi is not None and (kind != "png" or not dpi > 0):
+            raise ValueError(f"cannot render {path}: dpi={dpi!r} is no positive number of pixels per inch of a PNG")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"cannot render {path}: there is no directory {path.parent}; create it first")
         try:
-            _write(path, self._content(kind))
+            _write(path, self._content(kind, dpi))
         except RenderError as error:
             saved = path.with_suffix(".dot")
             _write(saved, self.source.encode())
@@ -123,14 +137,14 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         """Render to a file and open it."""
         return self.render(filename, view=True)
 
-    def _content(self, kind: str) -> bytes:
+    def _content(self, kind: str, dpi: float | None = None) -> bytes:
         if kind == "dot":
             return str(self.source).encode()
         if kind == "html":
             return self._page(self).encode()
-        return bytes(self.pipe(kind))
+        return bytes(self.pipe(kind, dpi=dpi))
 
-    def pipe(self, format: str = "svg", encoding: str | None = None) -> Any:
+    def pipe(self, format: str = "svg", encoding: str | None = None, dpi: float | None = None) -> Any:
         """Return the picture as bytes, or with ``encoding`` as text, with every edge in it.
 
         Graphviz sometimes fails at a layout or leaves an edge out, which would say that there is no path; a simpler
@@ -143,7 +157,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
                 content = svg = _rendered(source, "svg")
                 self._refuse_lost_edges(svg)
                 if format != "svg":
-                    content = _rendered(source, format)
+                    content = _rendered(source.replace("{", f"{{\ngraph [dpi={dpi}]", 1) if dpi else source, format)
+                if format == "png" and not _has_fonts():
+                    warnings.warn(_NO_FONT, stacklevel=2)
                 return content if encoding is None else content.decode(encoding)
             except _LayoutError as error:
                 failure = failure or error
@@ -276,10 +292,17 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+        if not isinstance(error, OSError):  # an interrupt
+            raise
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
+
+
+def _has_fonts() -> bool:
+    folders = [Path(folder).expanduser() for folder in _FONTS]
+    return sys.platform != "linux" or any(path.is_file() for folder in folders for path in folder.rglob("*.[ot]t[cf]"))
 
 
 def _umask() -> int:

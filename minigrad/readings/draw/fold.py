@@ -78,11 +78,8 @@ def fold(graph: Graph, everything: bool) -> Fold:
     """Return the picture of ``graph``: its named nodes, or with ``everything`` all operations. Linear in the nodes."""
     vertices = _vertices(graph, everything)
     edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
-    return _thinned(Fold(list(vertices.values()), edges), set(graph.names) & {graph.root, *_term_nodes(graph)})
-
-
-def _term_nodes(graph: Graph) -> list[Tensor]:
-    return [term.node for term in graph.terms.values()]
+    terms = [term.node for term in graph.terms.values()]
+    return _thinned(Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MANY else [])})
 
 
 # --- vertices ---------------------------------------------------------------------------------------------------------

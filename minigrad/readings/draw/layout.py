@@ -22,7 +22,8 @@ class Layout:
     """The rows of vertices, those that stand beside each other in a rank, and edges that do not decide on rows.
 
     ``row`` is empty where Graphviz decides. ``ranks`` go from left to right; ``free`` edges bend around the groups;
-    ``fan`` maps a penalty term to the vertex that it stands to the right of; ``shared`` leaves are used in many rows.
+    ``fan`` maps a penalty term to the vertex that it stands to the right of; ``near`` maps a vertex to the last row of
+    what it is computed from, from where its edge is to be straight.
     """
 
     groups: dict[Vertex, Group]
@@ -30,7 +31,7 @@ class Layout:
     ranks: list[list[Vertex]] = field(default_factory=list)
     free: set[Edge] = field(default_factory=set)
     fan: dict[Vertex, Vertex] = field(default_factory=dict)
-    shared: set[Vertex] = field(default_factory=set)
+    near: dict[Vertex, int] = field(default_factory=dict)
 
     def attributes(self, edge: Edge) -> dict[str, str]:
         """Return what Graphviz shall know of an edge: how many rows it spans, and how much to straighten it."""
@@ -39,8 +40,9 @@ class Layout:
         if edge.tail not in self.row or edge.head not in self.row:
             return {}
         rows = self.row[edge.head] - self.row[edge.tail]
-        weight = 1 if edge.tail in self.shared else 1 + 20 // rows**2 if rows else 0
-        return {"weight": str(weight), **({"minlen": str(rows)} if rows > 1 else {})}
+        straight = edge.summands or self.row[edge.tail] == self.near.get(edge.head)
+        weight = "0" if not rows else "20" if straight else "1"
+        return {"weight": weight, **({"minlen": str(rows)} if rows > 1 else {})}
 
 
 def scopes(picture: Fold) -> Layout:
@@ -54,7 +56,7 @@ def spine(
     """Return the layout of a picture from top to bottom, whose rows are no wider than a page where that can be."""
     graph = _Neighbours(picture, root, terms)
     layout = scopes(picture)
-    layout.shared = graph.shared
+    page -= max([width[v] for v in graph.sides], default=0.0)
     homes = graph.homes(width, page)
     layout.ranks = [[*left, home, *right] for home, (left, right) in homes.items()]
     above = graph.above(layout.ranks)
@@ -68,8 +70,12 @@ def spine(
     for edge in picture.edges:
         beside = edge.tail in placed and placed[edge.tail] is placed.get(edge.head)
         down = edge.tail in layout.row and edge.head in layout.row and layout.row[edge.tail] < layout.row[edge.head]
-        if not beside and (edge.head in layout.fan or (edge.tail in graph.leaves and edge.tail in placed) or not down):
+        if beside:
+            continue
+        if edge.head in layout.fan or (edge.tail in graph.leaves and edge.tail in placed) or not down:
             layout.free.add(edge)
+        else:
+            layout.near[edge.head] = max(layout.row[edge.tail], layout.near.get(edge.head, layout.row[edge.tail]))
     return layout
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import Graph, norm
+from minigrad.graph import Graph, norm, places
 from minigrad.readings.check.report import Check
 from minigrad.text.words import colour_of, headline, number, printable, tinted
 
@@ -36,8 +36,13 @@ _CHARACTER = 0.6  # of its size that a character is wide, about
 _GAP = 30.0  # points around the text of a box, and between boxes
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
+# Heads of the edges of a term, and how the legend writes them: with the width of the strokes they survive grey print.
+_ARROWS = (("normal", "▶"), ("diamond", "◆"), ("dot", "●"), ("empty", "▷"), ("odiamond", "◇"), ("odot", "○"))
+_MANY = 8  # terms that a picture tells of one by one
 _NAME = 18  # characters of a name in a node
 _LEGEND = 100  # characters of a line of the legend
+_CLASSES = 100  # of an edge: more may be longer than Graphviz reads of a string
+_TOLD = 40  # terms that a tooltip tells of
 _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 
 
@@ -215,6 +220,7 @@ class _Writer:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
         self.colours = [colour_of(k) for k in range(len(self.terms))]
+        self.strokes = self._strokes()
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
         self.written = Formulas(graph)
@@ -228,6 +234,13 @@ class _Writer:
         self.computed = any(node.grad is not None for node in shown)
         self.clusters = 0
         self.width = {v: self._width(v) for v in picture.vertices}
+
+    def _strokes(self) -> list[float]:
+        """Return the width of each term's edges: a term that reaches fewer nodes has the thicker ones."""
+        drawn = [self.graph.reach[v.node] for v in self.picture.vertices if v.node is not None]
+        reached = [sum(bits >> k & 1 for bits in drawn) for k in range(len(self.terms))]
+        most, fewest = max(reached, default=0), min(reached, default=0)
+        return [2.6 - 1.2 * (n - fewest) / (most - fewest or 1) for n in reached]
 
     def lines(self, plain: bool = False) -> list[str]:
         """Return the lines of the DOT text; ``plain`` leaves out rows and scopes, at which Graphviz may fail."""
@@ -327,7 +340,10 @@ class _Writer:
         """Return the gradient of a node, its summands in the colours of their terms; where that is long, the terms."""
         bits, summands = self.graph.reach[node], self.written.gradient(node, vertex.prefix)
         if not summands:
-            summands = [Summand(printable(name, 14), 1 << k) for k, name in enumerate(self.terms) if bits >> k & 1]
+            reaching = places(bits)
+            summands = [Summand(printable(self.terms[k], 14), 1 << k) for k in reaching[:_MANY]]
+            if len(reaching) > _MANY:
+                summands.append(Summand(f"{len(reaching) - _MANY:,} more", 0))
         lines = self._sum(f"d{_short(vertex.title)} = ", summands) if bits else []
         zero = [printable(name, 14) for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
         if zero:
@@ -341,8 +357,8 @@ class _Writer:
         """Return a sum in one line, or where that is long in a line per summand."""
         parts = []
         for k, (text, bits) in enumerate(summands):
-            names = self.graph.terms_of(bits)
-            colour = self.colours[self.terms.index(names[0])] if len(names) == 1 else None
+            served = places(bits)
+            colour = self.colours[served[0]] if len(served) == 1 else None
             sign = "− " if text.startswith("-") and k else "+ " if k else ""
             unsigned = text.removeprefix("-") if sign else text
             parts.append(_size(sign) + _size(_escaped(unsigned), colour=colour))
@@ -372,7 +388,7 @@ class _Writer:
         if node.requires_grad and node is not self.graph.root:
             lines += [
                 self._share(k, name, node)
-                for k, name in enumerate(self.terms)
+                for k, name in enumerate(self.terms[:_TOLD])
                 if node is not self.graph.terms[name].node
             ]
             grad = node.grad
@@ -393,11 +409,11 @@ class _Writer:
     # edges
 
     def _edge(self, k: int, edge: Edge, layout: Layout) -> str:
-        served = edge.bits or edge.summands
-        names = self.graph.terms_of(served)
-        colours = [self.colours[self.terms.index(name)] for name in names] or ["#888888"]
+        served = places(edge.bits or edge.summands)
+        names = [self.terms[k] for k in served]
+        colours = [self.colours[k] for k in served[:_MANY]] or ["#888888"]
         kind = "term" if edge.bits else "summand"
-        classes = [f"{kind}-{self.classes[name]}" for name in names]
+        classes = [f"{kind}-{self.classes[name]}" for name in names[:_CLASSES]]
         arrow = f"{edge.tail.name} → {edge.head.name}"
         told = f"{arrow}: gradient of {', '.join(names)}" if edge.bits else f"{arrow}: no gradient"
         if edge.summands:
@@ -407,7 +423,8 @@ class _Writer:
             id=f"edge-{k}",
             class_=" ".join(classes) or None,
             color=":white:".join(colours),
-            penwidth="1.8" if dashed is None else None,
+            penwidth=None if dashed else f"{min(self.strokes[k] for k in served):.2g}",
+            arrowhead=_ARROWS[served[0] % len(_ARROWS)][0] if len(served) == 1 else None,
             style=dashed,
             **layout.attributes(edge),
             tooltip=_tip([told]),
@@ -421,10 +438,13 @@ class _Writer:
         rows = [f"<B>{title}</B>"]
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
-        for k, name in enumerate(self.terms):
-            ink = _size(f"━━ <B>{_short(name)}</B>", _FONT, self.colours[k])
+        for k, name in enumerate(self.terms[:_MANY]):
+            line = ("──" if self.strokes[k] < 2 else "━━") + _ARROWS[k % len(_ARROWS)][1]
+            ink = _size(f"{line} <B>{_short(name)}</B>", _FONT, self.colours[k])
             first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _LEGEND)
             rows += [f"{ink} {_escaped(first)}", *map(_escaped, more)]
+        if len(self.terms) > _MANY:
+            rows.append(f"and {len(self.terms) - _MANY:,} more terms")
         rows += [_size(note, colour=_GREY) for note in self._notes()]
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'

@@ -122,6 +122,17 @@ def test_the_dot_text_of_nested_scopes():
     ]
 
 
+def test_layers_that_are_no_scopes_are_kept_together_unseen():
+    x, penalty = mg.constant(np.ones((2, 3)), "x"), 0.0
+    for k in range(1, 5):
+        W = mg.Tensor(np.eye(2) / k, name=f"W{k}")
+        x = np.tanh((W @ x).named(f"z{k}")).named(f"a{k}")
+        penalty = penalty + np.sum(W * W)
+    source = mg.draw((np.sum(x).named("fit") + (penalty * 0.1).named("L2")).named("J")).source
+    layers = re.findall(r'peripheries="0"[^\n]*\n(.*?)\n\t}', source, re.S)
+    assert [re.findall(r'^\s*"(\w+)"', layer, re.M) for layer in layers[:2]] == [["W1", "z1", "a1"], ["W2", "z2", "a2"]]
+
+
 def test_the_same_program_gives_the_same_text():
     assert mg.draw(question()).source == mg.draw(question()).source
     assert mg.draw(question(), detail="all").source == mg.draw(question(), detail="all").source
@@ -365,6 +376,19 @@ def test_all_text_can_be_read_at_850_pixels(layers, direction, done):
     assert smallest * min(1, 850 / width) >= 10
 
 
+@needs_dot
+def test_heads_that_have_no_room_beside_each_other_stand_below_each_other():
+    rng = np.random.default_rng(0)
+    x, W = mg.constant(rng.normal(size=(4, 3)), "x"), mg.Tensor(rng.normal(size=(3, 3)), name="W")
+    h, J = np.tanh(x @ W).named("h"), 0.0
+    for task in ("contours", "velocity", "identity", "distance", "category"):
+        with mg.scope(task):
+            out = (h @ mg.Tensor(rng.normal(size=(3, 2)), name=f"W_{task}")).named(f"out_{task}")
+            J = J + np.mean(np.square(out)).named(task)
+    width, height = (float(svg(J).get(side).removesuffix("pt")) for side in ("width", "height"))
+    assert width <= 1.05 * picture.READABLE < height * 1.2
+
+
 # --- hostile names ----------------------------------------------------------------------------------------------------
 
 HOSTILE = [
@@ -497,6 +521,37 @@ def test_boxes_that_depend_on_each_other_are_laid_out():
     assert dot.returncode == 0 and not dot.stderr
 
 
+# --- many terms -------------------------------------------------------------------------------------------------------
+
+
+def test_a_loop_over_samples_is_one_term_with_a_count():
+    w = mg.Tensor([1.0, 2.0], name="w")
+    J = sum(np.sum(np.square(w - k)) for k in range(300)) + np.sum(w * w).named("L2")
+    drawing = mg.draw(J)
+    assert [name for _, name, _ in drawing.vertices] == ["w", "300 summands", "L2", "output"]
+    assert mg.explain(J).terms == ["300 summands", "L2"]
+
+
+@needs_dot
+def test_a_thousand_named_terms_are_drawn_in_linear_time():
+    def cost(n):
+        w = mg.Tensor([1.0, 2.0], name="w")
+        return sum(np.sum(np.square(w - k)).named(f"s{k}") for k in range(n))
+
+    few, many = cost(200), cost(1600)
+    assert calls(lambda: mg.draw(many)) <= 10 * calls(lambda: mg.draw(few))
+    text = mg.draw(many).pipe("svg", encoding="utf-8")
+    assert "and 1,592 more terms" in text and len(text) < 100_000
+
+
+def test_every_term_has_a_look_of_its_own():
+    w = mg.Tensor([1.0, 2.0], name="w")
+    source = mg.draw(sum(np.sum(w**k).named(f"t{k}") for k in range(1, 13))).source
+    looks = re.findall(r'"w" -> "t\d+" \[.*? color="([^"]+)".*? arrowhead="(\w+)"', source)
+    assert len(set(looks)) == len({colour for colour, _ in looks}) == 12
+    assert len({head for _, head in looks}) == 6  # which tell them apart in grey
+
+
 # --- bad input and odd graphs -----------------------------------------------------------------------------------------
 
 
@@ -586,6 +641,38 @@ def test_a_notebook_display_never_raises(bare):
     first, *tree = shown["text/plain"].splitlines()
     assert set(shown) == {"text/plain"} and "pip install" in first and "digraph" not in shown["text/plain"]
     assert tree[1:] == mg.draw(small()).text().splitlines()
+
+
+@needs_dot
+def test_a_png_has_as_many_pixels_as_asked_for(tmp_path):
+    def width(dpi):
+        path = tmp_path / "graph.png"
+        mg.draw(small()).render(path, dpi=dpi)
+        return int.from_bytes(path.read_bytes()[16:20], "big")
+
+    assert width(192) == pytest.approx(2 * width(96), abs=4)
+    for name, dpi in (("graph.png", 0), ("graph.svg", 300)):
+        with pytest.raises(ValueError, match=f"dpi={dpi} is no positive number of pixels per inch of a PNG"):
+            mg.draw(small()).render(tmp_path / name, dpi=dpi)
+
+
+@needs_dot
+def test_a_png_without_any_font_warns(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigrad.readings.draw.drawing._FONTS", (str(tmp_path),))
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.warns(UserWarning, match="no font on this machine"):
+        mg.draw(small()).pipe("png")
+    mg.draw(small()).pipe("svg")
+
+
+def test_an_interrupted_rendering_leaves_no_file(tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mg.draw(small()).render(tmp_path / "graph.dot")
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_suffix_is_refused(tmp_path):
