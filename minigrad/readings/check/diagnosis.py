@@ -98,7 +98,7 @@ class Diagnosis:
         assert self.derivation is not None
         derivation, comments = self.derivation, list[str]()
         for name in (waiting := [name for line in lines for name in _identifiers(line)]):
-            if re.fullmatch(r"t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
+            if re.fullmatch(r"d?t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
                 with suppress(KeyError):  # the learner's own
                     if len(lines) > _MOST_LINES:
                         return ()

@@ -16,6 +16,7 @@ Right: dZ.
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,6 +40,7 @@ from .wording import Finding
 
 _WIDE = 160  # characters of a statement
 _MANY = 30  # names in a list, and mistakes that are told
+_BETWEEN = 6  # names of what lies between two gradients
 _OTHERS = 2  # other mistakes that give the same numbers, in words
 
 
@@ -148,7 +150,8 @@ def check(
     answers = _answers(graph, code.gradients, names or {})
     if not answers and gradients is None:
         raise ValueError("check: names= holds no gradient: no dX whose X is a node; give them, as in {'dW': dW}")
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the cost recorded again; the report says what may be wrong with it
         homework = Homework(graph, answers)
         called = any(key.startswith("d") and key[1:] in graph.by_name for key in code.gradients)
         convention = convention_of(homework, called) if homework.wrong else None
@@ -331,8 +334,8 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     if others:
         message += f" (The same numbers come about if {'; or if '.join(f.text for f in others[:_OTHERS])}.)"
     if step.between:
-        missing, verb = _listed(map(homework.name, step.between)), "is" if len(step.between) == 1 else "are"
-        ends = _listed(map(homework.name, step.sources or [step.graph.root]))
+        missing, verb = _listed(map(homework.name, step.between), _BETWEEN), "is" if len(step.between) == 1 else "are"
+        ends = _listed(map(homework.name, step.sources or [step.graph.root]), _BETWEEN)
         message += f" It lies between {ends} and d{homework.name(node)}; {missing} {verb} not given."
     if explained:
         names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
@@ -341,6 +344,6 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], most: int = _MANY) -> str:
     called = [f"d{printable(name)}" for name in names]
-    return ", ".join(called[:_MANY]) + (f" and {len(called) - _MANY} more" if len(called) > _MANY else "")
+    return ", ".join(called[:most]) + (f" and {len(called) - most} more" if len(called) > most else "")

@@ -6,7 +6,7 @@ the line's entries changes by the cotangent of the part times the change. The we
 are equal; the few candidates that have the sums of the learner's numbers are computed in full.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,11 +22,13 @@ from .steps import Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
 _ROUNDING = 1e-9  # of a weighted sum
-_MOST_WORK = 100_000  # parts that are computed for one line, candidates included
+_MOST_WORK = 12_000  # parts that are computed for one line, candidates included
+_MOST_WORK_OF_TWO = 50_000  # the same, for edits that depend on one another
 _ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
 _FEW = 40  # edits of a row at parts that are alike
 LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
 _CLOSE = 0.1  # how much less likely two edits are of which one depends on the other
+_NEAR = 3  # parts that use what the other edit has changed
 _MANY = 12  # summands, more are not tried in all combinations
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ class Search:
         self.candidates: list[Candidate] = []
         self.misfits: list[Candidate] = []  # edits that give their place a shape with which the rest cannot go on
         self.sums: list[Array] = []
+        self._rows = np.empty((0, _PROBES))
 
     def _sums(self, a: Any) -> Array:
         return np.array([np.vdot(w, a) for w in self.weights])
@@ -132,16 +135,22 @@ class Search:
                 self.sums.append(self._sums(root))
         return self._fitting(1.0, 0.0)
 
-    def _while_short(self, tries: Iterable[T]) -> Iterator[T]:
+    def _while_short(self, tries: Iterable[T], most: int = _MOST_WORK) -> Iterator[T]:
         """Return what is tried, as long as it takes little enough work."""
-        end = self.work + _MOST_WORK
+        end = self.work + most
         return takewhile(lambda _: self.work < end, tries)
+
+    def _stacked(self) -> Array:
+        """Return the sums of all candidates, one a row."""
+        if len(self._rows) < len(self.sums):
+            self._rows = np.array(self.sums)
+        return self._rows
 
     def _fitting(self, factor: float, weight: float) -> list[Fit]:
         """Return the candidates that give the learner's numbers up to a factor."""
         if not self.candidates:
             return []
-        sums = factor * np.array(self.sums)
+        sums = factor * self._stacked()
         near = np.all(np.abs(sums - self.target) <= self.tolerance + _ROUNDING * np.abs(sums), axis=1)
         found = []
         for i in np.flatnonzero(near):
@@ -199,17 +208,20 @@ class Search:
 
     def _replaced(self, place: Expr, value: Any) -> Array | None:
         self.work += len(self.line.dependents(place))
-        try:
-            return np.asarray(self.line.replaced(place, value))
-        except Exception:  # a part of another shape does not fit the rest
-            return None
+        return self._spread(lambda: self.line.replaced(place, value))
 
     def _rewritten(self, changes: dict[Expr, Any]) -> Array | None:
         self.work += len(self.line.order)
+        return self._spread(lambda: self.line.rewritten(changes))
+
+    def _spread(self, root: Callable[[], Any]) -> Array | None:
+        """Return what a changed line is worth, repeated where the answer is larger, as += to an array of zeros does."""
         try:
-            return np.asarray(self.line.rewritten(changes))
+            a = np.asarray(root())
         except Exception:  # a part of another shape does not fit the rest
             return None
+        larger = a.shape != self.step.answer.shape == self.right.shape and broadcasts(a.shape, self.right.shape)
+        return np.broadcast_to(a, self.right.shape) if larger else a
 
     def _gives(self, changes: dict[Expr, Any], factor: float = 1.0) -> bool:
         root = self._rewritten(changes)
@@ -336,12 +348,12 @@ class Search:
         tries = (
             (Candidate(edit, {place: new}), candidate)
             for candidate in inner
-            for place in self.line.dependents(next(iter(candidate.changes)))
+            for place in self.line.dependents(next(iter(candidate.changes)))[:_NEAR]
             for edit in edits
             for new in edit.make(place, self.line)
         )
         found = []
-        for one, other in self._while_short(tries):
+        for one, other in self._while_short(tries, _MOST_WORK_OF_TWO):
             if self._gives(one.changes | other.changes):
                 second = Fit(other.edit.weight, other.edit, self.line, other.changes)
                 weight = one.edit.weight + other.edit.weight + _CLOSE

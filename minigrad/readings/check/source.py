@@ -48,6 +48,13 @@ class Code(NamedTuple):
     space: Mapping[str, Any] = {}
 
 
+def _place(file: str, line: Any) -> str:
+    """Return a file and line, or the cell of a notebook and line, as a report shows them."""
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cell = None if shell is None else shell.compile.format_code_name(file)
+    return f"{Path(file).name}:{line}" if cell is None else f"{cell[1]}, line {line}"
+
+
 def gradients_in(graph: Graph, space: Mapping[str, Any]) -> dict[str, Any]:
     """Return the gradients in a namespace: each dX, or entry of a list or dictionary, whose X is a node."""
     found: dict[str, Any] = {}
@@ -84,6 +91,7 @@ def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, An
     where.
     """
     space: dict[str, Any] = {name: _plain(value) for name, value in names.items()}
+    older = {name: (a, np.array(a)) for name, a in gradients_in(graph, space).items()}
     text, first, file, notes = _source(backward)
     if isinstance(backward, str):
         space = {"np": np, **space}
@@ -99,7 +107,11 @@ def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, An
         notes += _watched(lambda: result.update(dreturned=made()), file, backward.__code__, space)
         space |= {"dreturned": result["dreturned"]} if isinstance(result.get("dreturned"), dict) else {}
     ast.increment_lineno(tree, first - 1)
-    return Code(gradients_in(graph, space), _statements(tree.body, file), notes, space)
+    found = gradients_in(graph, space)
+    for name, (a, before) in older.items():
+        if name in found and found[name] is a and np.array_equal(a, before, equal_nan=True):  # no work of this pass
+            del found[name]
+    return Code(found, _statements(tree.body, file), notes, space)
 
 
 def _source(backward: Callable[..., Any] | str) -> tuple[str, int, str, list[str]]:
@@ -156,7 +168,7 @@ def _watched(run: Callable[[], Any], file: str, code: Any = None, space: dict[st
         run()
     except Exception as error:  # of the learner's code, whatever it is
         lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
-        place = f"{Path(file).name}:{lines[0] if lines else '?'}"
+        place = _place(file, lines[0] if lines else "?")
         return [f"{place}: {type(error).__name__}: {error}. The gradients found until there are checked."]
     finally:
         sys.setprofile(outer)
@@ -206,10 +218,10 @@ def _statements(body: list[Any], file: str) -> dict[str, Statement]:
         if isinstance(statement, ast.Dict):
             for key, part in zip(statement.keys, statement.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    entry = Statement(f"{Path(file).name}:{part.lineno}", "", repr(key.value), part)
+                    entry = Statement(_place(file, part.lineno), "", repr(key.value), part)
                     found[f"[{key.value!r}]"] = entry._replace(text=entry.rewritten(part))
             continue
-        place, text = f"{Path(file).name}:{statement.lineno}", ast.unparse(statement)
+        place, text = _place(file, statement.lineno), ast.unparse(statement)
         for target, value in _pairs(statement):
             name = ast.unparse(target)
             if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):

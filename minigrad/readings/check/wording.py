@@ -257,7 +257,7 @@ class Words:
         if code.count("…") == 1 and code.startswith("… / "):
             return f"the division by {code.removeprefix('… / ')}"
         if code.count("…") == 1:
-            code = code.removeprefix("… * ").removesuffix(" * …")
+            code = code.removeprefix("… * ").removesuffix(" * …").removeprefix("… + ").removesuffix(" + …")
         words = {Kind.MISSING_MASK: "" if code.isidentifier() else "the mask ", Kind.DIAGONAL: _DIAGONAL}
         return words.get(kind, "the factor " if kind in (Kind.MISSING_FACTOR, Kind.FACTOR) else "") + code
 
@@ -342,4 +342,5 @@ def elementwise_of(late: Tensor, early: Tensor) -> bool:
     """Whether one node is computed from another by elementwise functions of nothing else."""
     nodes = reachable([late], lambda x: [] if x is early else x.inputs)
     functions = [x.function for x in nodes if x is not early]
-    return early in nodes and all(isinstance(f, np.ufunc) and f is not np.matmul for f in functions)
+    reached = len(functions) < len(nodes)
+    return reached and all(isinstance(f, np.ufunc) and f is not np.matmul for f in functions)

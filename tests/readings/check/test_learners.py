@@ -4,6 +4,7 @@ import corpus
 import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad.readings.check.kinds import Kind
 
 RNG = np.random.default_rng(11)
@@ -219,3 +220,27 @@ def test_one_less_than_a_length_is_a_known_factor():
     r = corpus.record(NORM, corpus.weights(NORM))
     (mistake,) = r.check({"dgamma": "np.sum(dout * xhat, axis=0) * 6 / 5"}).mistakes
     assert mistake.kind == Kind.FACTOR and "5 stands for 6" in mistake.message
+
+
+def test_a_sum_over_everything_in_every_turn_of_a_loop_is_spread_by_the_zeros_it_is_added_to():
+    rng = np.random.default_rng(3)
+    x, b = rng.normal(size=(2, 5, 3)), mg.Tensor(np.zeros(4), name="b")
+    W = mg.Tensor(rng.normal(size=(3, 4)), name="W")
+    z = [(x[t] @ W + b).named(f"z{t}") for t in range(2)]
+    J = sum(np.sum(np.sin(a)) for a in z)
+    given = {f"dz{t}": np.cos(a.data) for t, a in enumerate(z)}
+    (mistake,) = mg.check(J, given | {"db": np.zeros(4) + sum(np.sum(g) for g in given.values())}).mistakes
+    assert mistake.node == "b" and mistake.kind is Kind.WRONG_AXIS, mistake.message
+
+
+def test_a_state_in_place_of_a_gate_is_another_operand_though_it_came_from_another_shape():
+    rng = np.random.default_rng(5)
+    x, U = rng.normal(size=(5, 3)), mg.Tensor(rng.normal(size=(3, 4)), name="U")
+    y = np.sin(U[:1])
+    z = np.tanh(x @ U).named("z")
+    h = (np.ones((5, 1)) @ (y**2) + x[:, :1]).named("h")
+    c = mg.Tensor(rng.normal(size=(5, 4)), name="c")
+    out = (np.exp(c) * z + h).named("out")
+    dout = 2 * out.data
+    (mistake,) = mg.check(np.sum(out**2), {"dout": dout, "dc": dout * np.exp(c.data) * h.data}).mistakes
+    assert mistake.node == "c" and mistake.kind is Kind.OPERAND, mistake.message

@@ -1,5 +1,9 @@
 """Gradients taken from the learner's own names and code."""
 
+import linecache
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -133,3 +137,29 @@ def test_names_without_a_gradient_are_an_error():
     _X, W, _b, _Z, A, J = layer()
     with pytest.raises(ValueError, match="holds no gradient"):
         check(J, names={"W": W, "A": A})
+
+
+def test_a_gradient_that_the_function_does_not_compute_is_not_counted_as_its_own():
+    X, W, b, Z, A, J = layer()
+    dA, dW = 2 * A.data, np.ones((4, 3))
+
+    def backward():
+        dZ = dA * (1 - A.data**2)
+        return {"db": dZ.sum(1, keepdims=True)}
+
+    report = check(J, backward, names=locals())
+    assert report.ok and set(report.right) == {"Z", "b"}, (X, W, b, Z, dW)
+
+
+def test_a_cell_of_a_notebook_is_called_by_its_number(monkeypatch):
+    compiler = SimpleNamespace(format_code_name={"/tmp/43269147.py": ("Cell", "In[7]")}.get)
+    shell = SimpleNamespace(compile=compiler)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    W = mg.Tensor([1.0, 2.0, 3.0], name="W")
+    space = {"check": check, "J": np.sum(W**2), "W": W, "dW": None}
+    text = "\ndef backward(W):\n    dW = 3 * W\n\nreport = check(J, backward, names={'W': W})\n"
+    monkeypatch.setitem(
+        linecache.cache, "/tmp/43269147.py", (len(text), None, text.splitlines(True), "/tmp/43269147.py")
+    )
+    exec(compile(text, "/tmp/43269147.py", "exec"), space)
+    assert space["report"].mistakes[0].statement.place == "In[7], line 3"
