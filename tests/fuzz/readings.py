@@ -121,10 +121,10 @@ def derivation(program, rng):
     return derived.latex() and derived.text() and None
 
 
-def compiled(program, rng):
+def compiled(program, rng, fast=False):
     """The compiled function is the eager one, at first and with other values and layouts."""
     f = mg.value_and_grad(program.cost, argnums=range(len(program.inputs)))
-    g = mg.compile(f)
+    g = mg.compile(f, fast=fast)
     others = [np.array(x * 0.75, order="F") for x in program.inputs]
     for inputs in (program.inputs, others, program.inputs):
         before = [x.copy() for x in inputs]
@@ -144,6 +144,11 @@ def compiled(program, rng):
             if not close(np.where(finite, x, 0), np.where(finite, y, 0), x.dtype, scale):
                 return f"compiled gives {x}, eager {y}"
     return None
+
+
+def fused(program, rng):
+    """And so it is with loops that numba compiles."""
+    return compiled(program, rng, fast=True)
 
 
 def checked(program, rng):

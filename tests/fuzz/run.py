@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 from programs import functions, program
-from readings import READINGS, divergence, minimised, refused
+from readings import READINGS, divergence, fused, minimised, refused
 
 
 def fuzz(programs, seed, seconds=float("inf"), readings=READINGS):
@@ -39,8 +39,12 @@ def main():
     parser.add_argument("--programs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="when to stop before that")
+    parser.add_argument(
+        "--fast", action="store_true", help="compile with numba alone, which takes it seconds a program"
+    )
     options = parser.parse_args()
-    tried, found = fuzz(options.programs, options.seed, options.seconds)
+    readings = (fused,) if options.fast else READINGS
+    tried, found = fuzz(options.programs, options.seed, options.seconds, readings)
     for number, reading, small, wrong in found:
         print(f"--- seed {number}, {reading}\n{small}\n{wrong}\n")
     print(", ".join(f"{name} {count}" for name, count in tried.items()), f"- {len(found)} divergences")
