@@ -52,7 +52,7 @@ class Formulas:
         return found
 
     def head(self, x: Tensor, width: int, prefix: str = "") -> list[str]:
-        """Return what a node was computed by, as mathematics, in lines; of a very long one only the function.
+        """Return what a node was computed by, as mathematics, in lines; of a very long one the function alone.
 
         Names go without ``prefix``.
         """
@@ -63,7 +63,7 @@ class Formulas:
             lines = textwrap.wrap(_cut(text, limit), width, break_long_words=False)
             if 0 < len(lines) <= MAX_LINES and max(map(len, lines)) <= width:
                 return lines
-        return [f"{word(x)}(…)"]
+        return [f"{word(x)}(…)"] if word(x).isidentifier() else []
 
     def gradient(self, x: Tensor, prefix: str = "") -> list[Summand]:
         """Return the summands of a node's gradient, as mathematics; names go without ``prefix``."""

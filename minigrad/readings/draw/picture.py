@@ -156,6 +156,24 @@ def _short(name: str, limit: int = _NAME) -> str:
     return _escaped(printable(name, limit))
 
 
+def _forms(names: Iterable[str], limit: int = _NAME) -> dict[str, str]:
+    """Return {name: a form of it}: of a long name its beginning and, among others that begin so, where they differ."""
+    forms = {name: printable(name, limit) for name in names}
+    alike: dict[str, list[str]] = {}
+    for name, form in forms.items():
+        alike.setdefault(form, []).append(name)
+    taken = set(alike)
+    for group in alike.values():
+        first, last = min(group), max(group)
+        same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        for k, name in enumerate(group if len(group) > 1 else ()):
+            differs = name[max(same - 2, limit // 3) :]
+            form = f"{printable(name[: limit // 3])}…{printable(differs, limit * 2 // 3)}"
+            forms[name] = form if form not in taken else f"{form}{k}"
+            taken.add(forms[name])
+    return forms
+
+
 def _tip(lines: Iterable[str]) -> str:
     text = "\n".join(printable(line, _TIP) for line in lines)[:_TIP]
     return _escaped(text).replace("\n", "&#10;")
@@ -194,9 +212,9 @@ def _families(names: list[str], limit: int = 6) -> str:
     for stem, numbers in groups.items():
         counted = list(map(int, filter(None, numbers)))
         if len(numbers) > 2 and counted == list(range(counted[0], counted[0] + len(numbers))):
-            parts.append(f"{printable(stem, _NAME)}{numbers[0]}–{printable(stem, _NAME)}{numbers[-1]}")
+            parts.append(f"{stem}{numbers[0]}–{stem}{numbers[-1]}")
         else:
-            parts.extend(f"{printable(stem + number, _NAME)}" for number in numbers)
+            parts.extend(stem + number for number in numbers)
     rest = f" and {len(parts) - limit} more" if len(parts) > limit else ""
     return ", ".join(parts[:limit]) + rest
 
@@ -223,6 +241,7 @@ class _Writer:
         self.strokes = self._strokes()
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
+        self.called = _forms([*graph.names.values(), *(v.title for v in picture.vertices)])
         self.written = Formulas(graph)
         self.formulas = self.written.in_numpy(v.node for v in picture.vertices if v.node is not None)
         self.heads = {
@@ -234,6 +253,9 @@ class _Writer:
         self.computed = any(node.grad is not None for node in shown)
         self.clusters = 0
         self.width = {v: self._width(v) for v in picture.vertices}
+
+    def _name(self, name: str) -> str:
+        return _escaped(self.called[name])
 
     def _strokes(self) -> list[float]:
         """Return the width of each term's edges: a term that reaches fewer nodes has the thicker ones."""
@@ -303,7 +325,7 @@ class _Writer:
 
     def _look(self, vertex: Vertex) -> dict[str, str]:
         node = vertex.node
-        name = _size(_short(vertex.title), _FONT, bold=True)
+        name = _size(self._name(vertex.title), _FONT, bold=True)
         if node is None:
             text = _size(f"… {_short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", _SMALL)
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
@@ -319,7 +341,7 @@ class _Writer:
         if not vertex.named:
             return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
         if not node.requires_grad:
-            text = f"{_size(_short(vertex.title), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
+            text = f"{_size(self._name(vertex.title), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
             what = "data" if node.function is None else "no gradient"
             return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{_size(what, colour=_GREY)}>"}
         return {"label": self._table(vertex, node)}
@@ -329,7 +351,7 @@ class _Writer:
         is_ = _escaped(" = " + "\n".join(self.heads[vertex])) if self.heads.get(vertex) else ""
         formula = "<BR/>".join(_size(line, 11) for line in is_.split("\n"))
         shape = _size(f" {_shape(self.graph, node)}", colour=_GREY)
-        head = f"{_size(_short(vertex.title), _FONT, bold=True)}{formula}{shape}"
+        head = f"{_size(self._name(vertex.title), _FONT, bold=True)}{formula}{shape}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -341,14 +363,14 @@ class _Writer:
         bits, summands = self.graph.reach[node], self.written.gradient(node, vertex.prefix)
         if not summands:
             reaching = places(bits)
-            summands = [Summand(printable(self.terms[k], 14), 1 << k) for k in reaching[:_MANY]]
+            summands = [Summand(self.called[self.terms[k]], 1 << k) for k in reaching[:_MANY]]
             if len(reaching) > _MANY:
                 summands.append(Summand(f"{len(reaching) - _MANY:,} more", 0))
-        lines = self._sum(f"d{_short(vertex.title)} = ", summands) if bits else []
-        zero = [printable(name, 14) for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
+        lines = self._sum(f"d{self._name(vertex.title)} = ", summands) if bits else []
+        zero = [self.called[name] for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
         if zero:
             lines.append(_size(f"{_escaped(_families(zero, 3))}: 0 here", colour=_GREY))
-        missing = [printable(name, 14) for k, name in enumerate(self.terms) if not bits >> k & 1]
+        missing = [self.called[name] for k, name in enumerate(self.terms) if not bits >> k & 1]
         if missing:
             lines.append(_size(f"no path to {_escaped(_families(missing, 3))}", colour=_GREY))
         return "<BR/>".join(lines) + self._mark(node)
@@ -434,13 +456,13 @@ class _Writer:
 
     def _legend(self) -> str:
         """Return what the root is, what each colour is, and in words what each term reaches."""
-        title = headline(self.graph, _short, times=" · ", minus="−")
+        title = headline(self.graph, self._name, times=" · ", minus="−")
         rows = [f"<B>{title}</B>"]
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms[:_MANY]):
             line = ("──" if self.strokes[k] < 2 else "━━") + _ARROWS[k % len(_ARROWS)][1]
-            ink = _size(f"{line} <B>{_short(name)}</B>", _FONT, self.colours[k])
+            ink = _size(f"{line} <B>{self._name(name)}</B>", _FONT, self.colours[k])
             first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _LEGEND)
             rows += [f"{ink} {_escaped(first)}", *map(_escaped, more)]
         if len(self.terms) > _MANY:
@@ -453,8 +475,8 @@ class _Writer:
         return [*self.picture.notes, *([] if self.computed or not self.terms else ["Gradients are not computed yet."])]
 
     def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
-        reached = [self.graph.names[x] for x in nodes if self.graph.reach[x] >> k & 1]
-        missed = [self.graph.names[x] for x in nodes if not self.graph.reach[x] >> k & 1]
+        reached = [self.called[self.graph.names[x]] for x in nodes if self.graph.reach[x] >> k & 1]
+        missed = [self.called[self.graph.names[x]] for x in nodes if not self.graph.reach[x] >> k & 1]
         if not missed:
             return "reaches every node"
         if not reached:

@@ -331,6 +331,14 @@ def test_slugs():
     assert unique_slugs(["W1", "w1", "w1-2", "W-1", "w1"]) == ["w1", "w1-2", "w1-2-2", "w-1", "w1-3"]
 
 
+def test_long_names_that_differ_in_their_middle_stay_different():
+    stem = "encoder.blocks.{}.attention.output_projection.weight"
+    W = [mg.Tensor([1.0 + k], name=stem.format(f"{k:03}")) for k in range(30)]
+    source = mg.draw(np.sum(sum(W) ** 2).named("J")).source
+    titles = re.findall(r"<B>(encod[^<]*)</B>", source)
+    assert len(titles) == len(set(titles)) == 30 and max(map(len, titles)) <= 22
+
+
 def test_names_that_are_no_words_are_drawn_under_their_slug():
     x = mg.Tensor([1.0], name="a:b")
     drawing = mg.draw(np.exp(x).named("node"))
