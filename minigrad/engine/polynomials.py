@@ -53,9 +53,9 @@ def _coefficients(p: Any) -> Any:
 
 def _aligned(a1: Any, a2: Any) -> Any:
     """Return coefficients with zeros in front of the shorter ones."""
-    a1, a2 = _coefficients(a1), _coefficients(a2)
+    a1, a2 = (np.atleast_1d(array(a)) for a in (a1, a2))
     n = max(len(a1), len(a2))
-    return tuple(np.pad(a, (n - len(a), 0)) for a in (a1, a2))
+    return tuple(a if len(a) == n else np.pad(_coefficients(a), (n - len(a), 0)) for a in (a1, a2))
 
 
 def _poly(seq_of_zeros: Any) -> Any:
