@@ -25,6 +25,7 @@ Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a 
 _ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
 _ALSO = 0.15  # how much less likely than the first what is told beside it may be
 _MOST_NAMES = 80  # of a graph whose lines are searched as a whole
+_MOST_NODES = 1_000  # of the same
 _MOST_CUT = 20  # steps of a larger graph that are cut out of it
 _MOST_LINES = 10  # of a correction, temporaries included; a longer one is not shown
 _FEW = 4  # lines of a correction
@@ -48,7 +49,7 @@ class Diagnosis:
     @cached_property
     def forms(self) -> list[RightLines]:
         """The right lines as a course writes them: by way of every name, or each step in one line; none of many."""
-        if len(self.homework.graph.names) > _MOST_NAMES:
+        if len(self.homework.graph.names) > _MOST_NAMES or len(self.homework.graph.nodes) > _MOST_NODES:
             return []
         return [RightLines(self.homework), RightLines(self.homework, self.homework.answers)]
 
