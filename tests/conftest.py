@@ -19,6 +19,14 @@ def every_line_is_proved(request, monkeypatch):
     monkeypatch.setattr(Lines, "__init__", checked)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
+def pytest_collection_modifyitems(items):
+    """What drives a browser is slow."""
+    for item in items:
+        if "view" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)

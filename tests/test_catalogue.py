@@ -135,6 +135,7 @@ def _of_ufunc(ufunc):
     return f, arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "derivative"], ids=lambda row: row.function)
 @pytest.mark.filterwarnings("ignore")
 def test_a_function_with_a_derivative_has_it_to_second_order(row):

@@ -85,6 +85,7 @@ def l2_regularization(tmp_path_factory):
     return run.stdout, folder / "l2_regularization.svg"
 
 
+@pytest.mark.slow
 def test_the_two_answers_are_those_of_the_graph(l2_regularization):
     story, picture = l2_regularization
     assert "no path leads from A2 to L2" in story
@@ -95,6 +96,7 @@ def test_the_two_answers_are_those_of_the_graph(l2_regularization):
     assert str(picture) in story
 
 
+@pytest.mark.slow
 def test_it_trains(l2_regularization):
     rows = [re.findall(r"[\d.]+", line) for line in l2_regularization[0].splitlines() if line.startswith("λ")]
     plain, penalised = ([float(x) for x in row] for row in rows)
@@ -114,6 +116,7 @@ def svg_parts(path):
     return parts
 
 
+@pytest.mark.slow
 def test_the_edges_of_l2_leave_the_weights_and_nothing_else(l2_regularization):
     name = "{http://www.w3.org/2000/svg}"
     groups = list(ElementTree.parse(l2_regularization[1]).iter(name + "g"))
@@ -124,6 +127,7 @@ def test_the_edges_of_l2_leave_the_weights_and_nothing_else(l2_regularization):
     assert tails == {"w1", "w2", "w3"}
 
 
+@pytest.mark.slow
 def test_the_picture_in_the_readme_is_the_one_that_the_example_draws(l2_regularization):
     assert svg_parts(EXAMPLES / "l2_regularization.svg") == svg_parts(l2_regularization[1])
 

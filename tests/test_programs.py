@@ -48,6 +48,7 @@ def test_gradients_are_those_of_differences(program):
         np.testing.assert_allclose(pushed, slope, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_it_compiles(program):
     f, args, places = program
     step = mg.value_and_grad(f, places)
@@ -57,6 +58,7 @@ def test_it_compiles(program):
     _assert_same(compiled(*other), step(*other))
 
 
+@pytest.mark.slow
 def test_its_readings_agree(program):
     f, args, places = program
     gradients = mg.grad(f, places)(*args)

@@ -65,11 +65,13 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("f", "x"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_transform(f, x):
     assert_row(f, [x], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_jax():
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

@@ -296,6 +296,7 @@ def test_values_dtypes_and_derivatives(call, shapes, rng):
     mg.check_grads(f, [np.asfortranarray(np.repeat(x, 2, axis=-1))[..., ::2] if x.ndim else x for x in args], order=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "shapes"), CALLS.items(), ids=str)
 def test_its_derivation_runs_and_it_compiles(call, shapes, rng):
     f, args = function_of(call), [rng.normal(size=shape) for shape in shapes]

@@ -55,6 +55,7 @@ OF_LAST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNARY)
 def test_of_one_argument(name):
     f = getattr(special, name)
@@ -71,11 +72,13 @@ def test_lamberts_function_is_real():
     assert np.isnan(special.lambertw(mg.Tensor(-1.0)).data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TWO)
 def test_of_two_arguments(name):
     assert_row(getattr(special, name), TWO[name], rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_LAST)
 def test_of_the_last_argument(name):
     function, first, x = OF_LAST[name]

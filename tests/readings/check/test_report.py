@@ -489,6 +489,7 @@ def assert_harmless(report):
 # --- size -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_step_of_many_operations_without_names_is_answered_in_few_lines():
     W = mg.Tensor(np.linspace(0.1, 1, 6).reshape(2, 3), name="W")
     h = W
@@ -539,6 +540,7 @@ def test_a_right_step_costs_little():
     assert report.ok and len(report.right) == len(right) and calls < 400 * len(right), calls / len(right)
 
 
+@pytest.mark.slow
 def test_many_slips_cost_no_more_than_those_that_are_told():
     counts = []
     for n in (200, 400):
@@ -548,6 +550,7 @@ def test_many_slips_cost_no_more_than_those_that_are_told():
     assert counts[1] < 2.2 * counts[0], counts
 
 
+@pytest.mark.slow
 def test_the_work_grows_with_the_steps_of_a_recurrence_and_no_faster():
     counts, peaks = [], []
     for n in (200, 400):
@@ -563,6 +566,7 @@ def test_the_work_grows_with_the_steps_of_a_recurrence_and_no_faster():
     assert counts[1] < 2.2 * counts[0] and peaks[1] < 2.2 * peaks[0], (counts, peaks)
 
 
+@pytest.mark.slow
 def test_a_slip_in_every_step_of_a_long_recurrence_is_told_without_end_of_words():
     J, gradients = recurrence(120)
     report = check(J, {name: -g if name.startswith("da") else g for name, g in gradients.items()})

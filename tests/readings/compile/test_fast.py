@@ -56,6 +56,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("function", ARGUMENTS)
@@ -197,6 +198,7 @@ def test_equal_loops_are_compiled_once():
     assert compiled.source.count("def kernel") == 1
 
 
+@pytest.mark.slow
 def test_threads_share_a_compiled_function():
     compiled = mg.compile(mg.grad(lambda x: np.sum(layer(x, x, x))), fast=True)
     xs = [rng.normal(size=(30, 20)) for _ in range(40)]

@@ -438,7 +438,8 @@ def test_doublings_and_powers_stay_small():
     assert len(assert_runs(np.sum(z)).numpy()) < 20_000
 
 
-@pytest.mark.parametrize("named", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [False, True])
 def test_long_graphs_are_derived_in_time_and_depth(named):
     def chain(count):
         y = leaf("x", 2)

@@ -262,6 +262,7 @@ def random_graph(rng):
 
 
 @needs_dot
+@pytest.mark.slow
 def test_every_edge_is_in_the_rendered_picture():
     rng = np.random.default_rng(0)
     for _ in range(50):
