@@ -12,13 +12,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from sys import getrefcount
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from .arrays import Array, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
-from .errors import described, no_attribute
+from .errors import Absent, absent_attributes, described
 from .frames import asks_for_truth, calling_function, is_at
 from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding
 from .primitives import cast, detach, getitem
@@ -488,15 +488,14 @@ class Tensor(Node):
     strides, device = (property(operator.attrgetter(f"_value.{name}")) for name in ("strides", "device"))
     conj = conjugate
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(vars(Tensor).get(name), Absent)]
+
     __pandas_priority__ = 5000  # above a DataFrame's: it leaves series * t to Tensor
 
 
-def _missing(self: Tensor, name: str) -> NoReturn:
-    raise no_attribute(self, name)
-
-
-# Out of the sight of type checkers, for which any name would be an attribute.
-type.__setattr__(Tensor, "__getattr__", _missing)
+for _name in absent_attributes() - set(dir(Tensor)):
+    setattr(Tensor, _name, Absent(_name))
 
 # Functions that make plain arrays of what they are given, and what computes the same of Tensors.
 _TWINS = {f"scipy.special.{name}": f"mg.nn.{name}" for name in ("softmax", "log_softmax", "logsumexp")}
