@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 import minigrad as mg
 
-CHUNKS, ROWS, FEATURES, LAMBDA = 24, 100_000, 20, 10.0
-MEMORY = 256 * 2**20  # of a worker; the data are 384 MB
+CHUNKS, ROWS, FEATURES, LAMBDA = 64, 40_000, 20, 10.0
+MEMORY = 384 * 2**20  # of a worker; the data are 410 MB
 
 
 def load(i, rows=ROWS, features=FEATURES):
@@ -63,7 +63,7 @@ def fit(total, chunks=CHUNKS, features=FEATURES, load=load):
         return value + LAMBDA / 2 * np.sum(W**2), np.array(gradient) + LAMBDA * W
 
     with tqdm(desc=total.__name__, unit="step", disable=None) as bar:
-        return optimize.minimize(cost, np.zeros(features), jac=True, callback=lambda _: bar.update())
+        return optimize.minimize(cost, np.zeros(features), jac=True, method="L-BFGS-B", callback=lambda _: bar.update())
 
 
 def same_versions(client):

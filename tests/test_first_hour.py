@@ -47,7 +47,7 @@ REFUSED = [
     ("float(W)", ValueError, r"W \(3,\) float64: it has 3 elements; index one, or reduce"),
     ("f'{W:.3f}'", ValueError, r"W \(3,\) float64: it has 3 elements"),
     ("math.exp(W)", ValueError, r"W \(3,\) float64: it has 3 elements"),
-    ("mg.grad(lambda x: math.exp(x))(1.0)", TypeError, r"would lose its gradient.*np\.exp for math\.exp"),
+    ("mg.grad(lambda x: math.exp(x))(1.0)", TypeError, r"would lose its gradient.*np\.exp.* for math\.exp"),
     ("mg.grad(lambda x: np.sum(x).item())(a)", TypeError, r"item\(\) of unnamed sum .*t\.detach\(\)"),
     ("for entry in w: pass", TypeError, r"iteration over w \(\) float64: it is 0-d; t\.item"),
     # before and after backward
