@@ -2,6 +2,7 @@
 
 import sys
 from inspect import signature
+from types import BuiltinFunctionType
 
 import numpy as np
 
@@ -27,9 +28,11 @@ def arity(function):
     """Return the number of arguments without a default. (Before NumPy 2.4, what is written in C has no signature.)"""
     if isinstance(function, np.ufunc):
         return function.nin
-    written_in_c = {np.where: 3, np.dot: 2, np.inner: 2, np.concatenate: 1}
+    written_in_c = {np.where: 3, np.dot: 2, np.inner: 2, np.vdot: 2, np.concatenate: 1}
     if function in written_in_c:
         return written_in_c[function]
+    if isinstance(function, BuiltinFunctionType):
+        return 1
     return sum(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in signature(function).parameters.values())
 
 

@@ -153,8 +153,11 @@ def test_a_function_with_a_derivative_has_it_to_second_order(row):
 def test_what_is_missing_is_refused_where_it_would_lose_a_gradient(row):
     function = FUNCTIONS[row.function]
     count = function.nin if isinstance(function, np.ufunc) else 1
-    with pytest.raises((TypeError, ValueError)):
-        function(*[mg.Tensor(V)] * count)
+    try:
+        result = function(*[mg.Tensor(V)] * count)
+    except (TypeError, ValueError):
+        return
+    assert result.requires_grad  # of a function in Python that calls others, or one that another test has taught
 
 
 def test_few_are_missing():

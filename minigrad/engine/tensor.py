@@ -443,8 +443,10 @@ class Tensor(Node):
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
         """Return the same entries in another shape, given as a tuple or as numbers."""
-        wanted = {"shape": frozen(shape[0] if len(shape) == 1 else shape)}
-        reshaped: Any = np.reshape(self, **wanted | options) if options else apply(np.reshape, (self,), wanted)
+        wanted = frozen(shape[0] if len(shape) == 1 else shape)
+        reshaped: Any = (
+            np.reshape(self, wanted, **options) if options else apply(np.reshape, (self,), {"shape": wanted})
+        )
         return reshaped
 
     def transpose(self, *axes: Any) -> Tensor:

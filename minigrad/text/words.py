@@ -192,7 +192,7 @@ def colour_of(index: int) -> str:
     """Return the colour of the cost term with this index, as ``#rrggbb``; from the seventh on they repeat, darker.
 
     >>> colour_of(0), colour_of(6), colour_of(12)
-    ('#0072b2', '#003c5e', '#00263b')
+    ('#0072b2', '#003c5e', '#002940')
     """
     dark = 1 + 0.9 * (index // len(COLOURS))
     return _scaled(COLOURS[index % len(COLOURS)], lambda c: c / dark)

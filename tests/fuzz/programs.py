@@ -18,6 +18,8 @@ NAMESPACE = {"np": np}
 if importlib.util.find_spec("scipy"):
     import scipy.special
 
+    import minigrad.engine.special  # else its rules are in the table once a Tensor has met one
+
     NAMESPACE["scipy"] = scipy
 
 UNARY = ("{f}({a})",)

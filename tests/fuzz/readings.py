@@ -192,14 +192,15 @@ READINGS = (value, gradient, second_derivative, terms_add_up, derivation, compil
 
 
 def refused(program):
-    """Whether recording refuses the program, or its gradient is not finite, as that of a root at 0."""
+    """Whether recording refuses the program, or its gradient has no formula, or is not finite, as of a root at 0."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program.record()
     except (TypeError, ValueError, IndexError, NameError):  # the last where a line was left out that others need
         return True
-    return divergence(program, _infinite, 0) == "infinite"
+    wrong = divergence(program, _infinite, 0)
+    return wrong == "infinite" or (wrong is not None and "no closed form" in wrong)
 
 
 def _infinite(program, rng):

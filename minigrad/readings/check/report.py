@@ -11,6 +11,7 @@
 >>> print(mg.check(J, {"dZ": dZ, "dW": dZ @ X.data.T}))
 1 of 2 steps is wrong.
 1. dW: the L2 term is missing.
+   <doctest minigrad.readings.check.report[8]>:1: 'dW': dZ @ X.data.T
    dW = dZ @ X.T + W
 Right: dZ.
 """
