@@ -12,34 +12,34 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .differences import check_grads
 from .engine.context import no_grad
 from .engine.debug import debug
 from .engine.rules import rule
 from .engine.scope import scope
 from .engine.tensor import Tensor, constant
-from .transforms import (
-    grad,
-    gradients,
-    hessian,
-    hvp,
-    jacfwd,
-    jacobian,
-    jacrev,
-    jvp,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)
 
 if TYPE_CHECKING:
     from . import nn, optim
     from .catalogue import rules
+    from .differences import check_grads
     from .readings.check import Check, Mistake, check
     from .readings.compile import compile
     from .readings.derive import Derivation, derive
     from .readings.draw import Drawing, RenderError, draw
     from .readings.explain import Explanation, explain
+    from .transforms import (
+        grad,
+        gradients,
+        hessian,
+        hvp,
+        jacfwd,
+        jacobian,
+        jacrev,
+        jvp,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+    )
 
 __version__ = "0.1.0"
 
@@ -83,6 +83,23 @@ __all__ = [
 
 # What is loaded when it is first asked for, so that importing minigrad costs little more than importing NumPy.
 _LAZY = {
+    "check_grads": "differences",
+    **dict.fromkeys(
+        (
+            "grad",
+            "gradients",
+            "hessian",
+            "hvp",
+            "jacfwd",
+            "jacobian",
+            "jacrev",
+            "jvp",
+            "stop_gradient",
+            "value_and_grad",
+            "vjp",
+        ),
+        "transforms",
+    ),
     **dict.fromkeys(("rules",), "catalogue"),
     **dict.fromkeys(("Check", "Mistake", "check"), "readings.check"),
     **dict.fromkeys(("compile",), "readings.compile"),

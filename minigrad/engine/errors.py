@@ -127,8 +127,8 @@ def absent_attributes() -> set[str]:
     functions = {getattr(f, "__name__", "") for f in RULES}
     known = {name for name in functions if not name.startswith("_") and getattr(np, name, None) in RULES}
     arrays = {name for name in dir(np.ndarray) if not name.startswith("_")}
-    names = known | arrays | _ELSEWHERE.keys() | _WRITING
-    return names | {f"{name}_" for name in names | {"zero", "clamp"} if not name.endswith("_")}
+    in_place = {f"{name}_" for name in (*_ELSEWHERE, "zero", "fill", "copy", "clamp", "exp", "sqrt") if name[-1] != "_"}
+    return known | arrays | _ELSEWHERE.keys() | _WRITING | in_place
 
 
 def _no_attribute(t: Node, name: str) -> AttributeError:
