@@ -83,29 +83,18 @@ __all__ = [
 
 # What is loaded when it is first asked for, so that importing minigrad costs little more than importing NumPy.
 _LAZY = {
-    "check_grads": "differences",
-    **dict.fromkeys(
-        (
-            "grad",
-            "gradients",
-            "hessian",
-            "hvp",
-            "jacfwd",
-            "jacobian",
-            "jacrev",
-            "jvp",
-            "stop_gradient",
-            "value_and_grad",
-            "vjp",
-        ),
-        "transforms",
-    ),
-    **dict.fromkeys(("rules",), "catalogue"),
-    **dict.fromkeys(("Check", "Mistake", "check"), "readings.check"),
-    **dict.fromkeys(("compile",), "readings.compile"),
-    **dict.fromkeys(("Derivation", "derive"), "readings.derive"),
-    **dict.fromkeys(("Drawing", "RenderError", "draw"), "readings.draw"),
-    **dict.fromkeys(("Explanation", "explain"), "readings.explain"),
+    name: room
+    for room, names in {
+        "transforms": "grad gradients hessian hvp jacfwd jacobian jacrev jvp stop_gradient value_and_grad vjp",
+        "differences": "check_grads",
+        "catalogue": "rules",
+        "readings.check": "Check Mistake check",
+        "readings.compile": "compile",
+        "readings.derive": "Derivation derive",
+        "readings.draw": "Drawing RenderError draw",
+        "readings.explain": "Explanation explain",
+    }.items()
+    for name in names.split()
 }
 _MODULES = frozenset({"nn", "optim"})
 

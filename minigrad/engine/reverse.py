@@ -107,7 +107,7 @@ def _walked(
         y, args = (node.primal, node.primals) if values is None else values(node)
         if (narrow := node in narrowed) and not _takes_narrow(node):
             g, narrow = np.broadcast_to(g, y.shape), False
-        derivatives = rule.derivatives
+        operands, derivatives = node.operands, rule.derivatives
         if rule.repeated is not None and values is not _recorded:
             derivatives, narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
@@ -116,7 +116,7 @@ def _walked(
         if rule.cotangents is not None:
             derivatives, seen = tuple(map(_giving, rule.cotangents(g, y, *args, **node.options))), ()
         for i, derivative in enumerate(derivatives):
-            x, a = node.operands[i], args[i]
+            x, a = operands[i], args[i]
             if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
                 continue
             if watch is not None:

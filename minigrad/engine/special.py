@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .rules import RULES, Derivative, Rule, define
+from .composed import compose
+from .rules import RULES, Derivative
 from .vjps import part, pointwise
 
 sp: Any = import_module("scipy.special")  # which has no types
@@ -276,9 +277,12 @@ def _tuple_of(parts: list[Any]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda x: tuple(part(x) for part in parts)
 
 
-for _function, _derivatives in _SEVERAL.items():
-    _parts = [part(_function, i, derivative) for i, derivative in enumerate(_derivatives)]
-    define(Rule(_function, (), composed=_tuple_of(_parts)))
+compose(
+    {
+        function: _tuple_of([part(function, i, derivative) for i, derivative in enumerate(derivatives)])
+        for function, derivatives in _SEVERAL.items()
+    }
+)
 
 # --- Lambert's function, of real values -------------------------------------------------------------------------------
 
@@ -292,7 +296,7 @@ def _lambertw(z: Any, k: Any, tol: Any) -> Any:
     return np.where(z < -1 / math.e, math.nan, _principal(z))
 
 
-define(Rule(sp._ufuncs._lambertw, (), composed=_lambertw))
+compose({sp._ufuncs._lambertw: _lambertw})
 
 for _flat in (sp.gammasgn, sp.round):
     pointwise(_flat)

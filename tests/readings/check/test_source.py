@@ -151,15 +151,16 @@ def test_a_gradient_that_the_function_does_not_compute_is_not_counted_as_its_own
     assert report.ok and set(report.right) == {"Z", "b"}, (X, W, b, Z, dW)
 
 
+CELL = "43269147.py"  # a name such as a kernel compiles the code of a cell under
+
+
 def test_a_cell_of_a_notebook_is_called_by_its_number(monkeypatch):
-    compiler = SimpleNamespace(format_code_name={"/tmp/43269147.py": ("Cell", "In[7]")}.get)
+    compiler = SimpleNamespace(format_code_name={CELL: ("Cell", "In[7]")}.get)
     shell = SimpleNamespace(compile=compiler)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     W = mg.Tensor([1.0, 2.0, 3.0], name="W")
     space = {"check": check, "J": np.sum(W**2), "W": W, "dW": None}
     text = "\ndef backward(W):\n    dW = 3 * W\n\nreport = check(J, backward, names={'W': W})\n"
-    monkeypatch.setitem(
-        linecache.cache, "/tmp/43269147.py", (len(text), None, text.splitlines(True), "/tmp/43269147.py")
-    )
-    exec(compile(text, "/tmp/43269147.py", "exec"), space)
+    monkeypatch.setitem(linecache.cache, CELL, (len(text), None, text.splitlines(True), CELL))
+    exec(compile(text, CELL, "exec"), space)
     assert space["report"].mistakes[0].statement.place == "In[7], line 3"
