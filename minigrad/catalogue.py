@@ -16,9 +16,9 @@ DERIVATIVE, NATURE, OTHER, MISSING = "derivative", "none by nature", "not array-
 # Functions that have no row of their own, or one that only refuses, by kind and reason.
 _WITHOUT: dict[tuple[str, str], str] = {
     (NATURE, "its values are integers, truths, dates or indices"): """
-        argpartition array_equiv bitwise_count busday_count busday_offset digitize gcd histogram_bin_edges is_busday
-        iscomplex iscomplexobj isin isnat isreal isrealobj isfortran iterable lcm lexsort may_share_memory ndim packbits
-        ravel_multi_index shape shares_memory size unpackbits unravel_index nanargmax nanargmin isscalar""",
+        busday_count busday_offset is_busday iscomplexobj isnat isrealobj isfortran iterable lexsort
+        may_share_memory ndim packbits ravel_multi_index shape shares_memory size unpackbits unravel_index
+        isscalar""",
     (NATURE, "its value does not depend on the entries of an array"): """
         arange bartlett blackman diag_indices diag_indices_from empty empty_like eye fftfreq full full_like fromfunction
         hamming hanning identity imag indices ix_ mask_indices ones ones_like rfftfreq tri tril_indices

@@ -32,8 +32,6 @@ def _i0(g: Any, y: Any, x: Any) -> Any:
 row(np.sinc, _sinc)
 row(np.i0, _i0)
 row(np.unwrap, lambda g, y, p, discont=None, axis=-1, period=2 * math.pi: g, jumps=True)
-for _flat in (np.angle, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.gcd, np.lcm, np.bitwise_count):
-    row(_flat)
 _exponent = part(np.frexp, 1)
 
 

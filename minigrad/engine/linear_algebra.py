@@ -19,9 +19,9 @@ import numpy as np
 from numpy.linalg import _linalg
 
 from .composed import compose
-from .primitives import LETTERS, array, axes_of, concatenate, norm, nowhere_zero, others, ratio
+from .primitives import LETTERS, array, axes_of, concatenate, in_rows, norm, nowhere_zero, others, ratio
 from .rules import Function, dispatching
-from .vjps import kept, others_of_two, part, plain, row, spread, swap
+from .vjps import kept, others_of_two, part, row, spread, swap
 
 
 def _eye(a: Any) -> Any:
@@ -78,7 +78,7 @@ def _cofactors(g: Any, y: Any, a: Any) -> Any:
     return sign * (u @ (diagonal * _eye(a) - swap(of_two * inner)) @ vh)
 
 
-row(cofactors, _cofactors, implementation=plain(cofactors))
+row(cofactors, _cofactors)
 row(np.linalg.det, lambda g, y, a: g[..., None, None] * cofactors(a))
 _sign = part(np.linalg.slogdet, "sign")
 _logabsdet = part(np.linalg.slogdet, "logabsdet", lambda g, y, a: g[..., None, None] * swap(np.linalg.inv(a)))
@@ -195,7 +195,7 @@ def _norm_part(g: Any, y: Any, a: Any, ord: float = 2, axis: Any = None, keepdim
     return spread(g, a, axis, keepdims) * (direction if ord == 2 else np.sign(a) * np.abs(direction) ** (ord - 1))
 
 
-row(norm, _norm_part, implementation=plain(norm))
+row(norm, _norm_part)
 
 _OF_SINGULAR_VALUES: dict[Any, Function] = {2: np.max, -2: np.min, "nuc": np.sum}
 
@@ -203,9 +203,7 @@ _OF_SINGULAR_VALUES: dict[Any, Function] = {2: np.max, -2: np.min, "nuc": np.sum
 def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     axes = axes_of(x, axis)
     if len(axes) != 1:
-        moved = np.moveaxis(x, axes, range(-len(axes), 0))
-        rows = moved.reshape((*moved.shape[: x.ndim - len(axes)], -1))
-        y = _vector_norm(rows, axis=-1, ord=ord)
+        y = _vector_norm(in_rows(x, axis), axis=-1, ord=ord)
         return np.expand_dims(y, axes) if keepdims else y
     options: dict[str, Any] = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
     if ord == 0:
@@ -333,4 +331,3 @@ compose(
         np.linalg.vector_norm: _vector_norm,
     }
 )
-row(np.linalg.matrix_rank)

@@ -7,6 +7,7 @@ by entry, may its result be a view). The rows themselves are written in ``vjps``
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Rule:
     sign: str | None = None
 
     def __post_init__(self) -> None:
-        self.implementation = self.implementation or self.function
+        self.implementation = self.implementation or plain(self.function)
         if type(self.derivatives) is tuple:
             self.gaps = None in self.derivatives
         self.smooth = self.derivatives != () and not self.gaps
@@ -161,13 +162,12 @@ def rule(function: Function, *derivatives: Derivative | None, pure: bool = False
     for part in (function, *derivatives):
         if part is not None and not callable(part):
             raise TypeError(f"rule: {part!r} is not callable; give a function and one derivative per argument, or None")
-    implementation = None
     if isinstance(function, np.ufunc | type(np.sum)):  # which dispatch on their arguments already
         pure = True
     else:
-        implementation, function = _copying(function), dispatching(function)
+        function = dispatching(_copying(function))
     vjps = tuple(d and _copying(d) for d in derivatives)
-    define(Rule(function, vjps, implementation=implementation, pure=pure, jumps=True))  # nobody knows where it jumps
+    define(Rule(function, vjps, pure=pure, jumps=True))  # nobody knows where it jumps
     return function
 
 
@@ -194,6 +194,11 @@ def dispatching(implementation: Function) -> Function:
         return implementation(*args, **options)
 
     return function
+
+
+def plain(function: Function) -> Function:
+    """Return what a function of ``dispatching`` does to plain arrays; another function as it is."""
+    return getattr(function, "__wrapped__", function) if isinstance(function, FunctionType) else function
 
 
 def same(g: Any, y: Any, *args: Any) -> Any:

@@ -47,9 +47,8 @@ _row(np.trace, _trace)
 for _view in (np.diagonal, np.diag):
     _selection(_view, view=True)
 _selection(np.lib.stride_tricks.sliding_window_view, view=True)
-for _copy in (np.diagflat, np.repeat, np.tile, np.resize):
+for _copy in (np.diagflat, np.repeat, np.tile, np.resize, pad):
     _selection(_copy)
-_selection(pad, implementation=pad.__wrapped__)  # type: ignore[attr-defined]
 
 
 def _in_order(a: Any, shape: Any, order: str = "C", copy: Any = None) -> Any:

@@ -11,7 +11,19 @@ from typing import Any
 import numpy as np
 
 from .composed import compose, concatenated
-from .primitives import array, axes_of, count, getitem, kept_shape, nowhere_zero, scatter, slab, unique
+from .primitives import (
+    array,
+    axes_of,
+    count,
+    from_rows,
+    getitem,
+    in_rows,
+    kept_shape,
+    nowhere_zero,
+    scatter,
+    slab,
+    unique,
+)
 from .rules import RULES, Function
 from .vjps import row
 
@@ -42,34 +54,23 @@ def _unique(
 
 
 row(np.sort, _sort)
-row(unique, implementation=unique.__wrapped__, varying_shape=True)  # type: ignore[attr-defined]
-
-
-def _rows(a: Any, axis: Any) -> Any:
-    """Return ``a`` with the entries of the axes that a reduction goes over in a row, the last axis."""
-    if axis is None or a.ndim < 2:
-        return np.ravel(a)
-    kept = [i for i in range(a.ndim) if i not in axes_of(a, axis)]
-    return np.transpose(a, (*kept, *axes_of(a, axis))).reshape((*(a.shape[i] for i in kept), count(a, axis)))
+row(unique, varying_shape=True)
 
 
 def _quantile(g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: bool = False) -> Any:
     """Send the cotangents to the places in the sorted rows that each quantile lies between, and from there back."""
-    rows = _rows(a, axis)
+    rows = in_rows(a, axis)
     n, levels = rows.shape[-1], np.ravel(q)
     place = np.quantile(np.arange(n, dtype=float), levels, method=method)  # of the numbers 0 ... n - 1
     weights = np.maximum(1 - np.abs(place[:, None] - np.arange(n)), 0).astype(a.dtype)
     in_order = np.moveaxis(g.reshape((len(levels), *rows.shape[:-1])), 0, -1) @ weights
     order = np.argsort(np.argsort(rows, axis=-1, kind="stable"), axis=-1)
-    reduced = axes_of(a, axis)
-    kept = [i for i in range(a.ndim) if i not in reduced]
-    back = np.take_along_axis(in_order, order, -1).reshape([a.shape[i] for i in (*kept, *reduced)])
-    return np.transpose(back, np.argsort((*kept, *reduced)).tolist()) if kept and a.ndim > 1 else back
+    return from_rows(np.take_along_axis(in_order, order, -1), a, axis)
 
 
 def _nanquantile(a: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
     a, level = array(a), np.asarray(q, a.dtype if isinstance(q, int | float) else None)  # a number changes no dtype
-    rows = np.sort(_rows(a, axis), axis=-1)  # NaN last
+    rows = np.sort(in_rows(a, axis), axis=-1)  # NaN last
     place = (np.sum(~np.isnan(rows), axis=-1, keepdims=True) - 1) * np.ravel(level)
     low, high = np.floor(place).astype(np.intp), np.ceil(place).astype(np.intp)
     lower, upper = (np.take_along_axis(rows, at, -1) for at in (low, high))
@@ -207,13 +208,8 @@ compose(
             np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
         ),
         np.average: _average,
-        np.nansum: _without_nan(np.sum),
-        np.nanprod: _without_nan(np.prod),
-        np.nanmean: _without_nan(np.mean),
-        np.nanvar: _without_nan(np.var),
-        np.nanstd: _without_nan(np.std),
-        np.nanmax: _extremum_without_nan(np.max),
-        np.nanmin: _extremum_without_nan(np.min),
+        **{getattr(np, f"nan{f.__name__}"): _without_nan(f) for f in (np.sum, np.prod, np.mean, np.var, np.std)},
+        **{getattr(np, f"nan{f.__name__}"): _extremum_without_nan(f) for f in (np.max, np.min)},
     }
 )
 
@@ -398,13 +394,3 @@ compose(
 )
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     compose({np.cumulative_sum: _cumulative(np.cumsum, 0), np.cumulative_prod: _cumulative(np.cumprod, 1)})
-for _plain in (
-    np.argpartition,
-    np.digitize,
-    np.nanargmax,
-    np.nanargmin,
-    np.histogram_bin_edges,
-    np.isin,
-    np.array_equiv,
-):
-    row(_plain)

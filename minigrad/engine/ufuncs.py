@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .primitives import array, axes_of, kept_shape, slab
+from .primitives import array, axes_of, in_rows, kept_shape, slab
 from .rules import RULES, Function
 
 # Their entries may be combined in pairs, and the pairs again.
@@ -37,10 +37,9 @@ def _reduce(
     reduced = axes_of(a, axis)
     if len(reduced) > 1 and ufunc not in _ASSOCIATIVE:
         raise ValueError(f"the order counts; reduce along one axis, not along {len(reduced)}")
-    kept = [n for i, n in enumerate(a.shape) if i not in reduced]
-    rows = np.moveaxis(a, reduced, range(len(reduced))).reshape((-1 if a.size else 0, *kept))
+    rows = np.moveaxis(in_rows(a, axis), -1, 0)
     if initial is not None:
-        rows = np.concatenate([np.full((1, *kept), initial, a.dtype), rows])
+        rows = np.concatenate([np.full((1, *rows.shape[1:]), initial, a.dtype), rows])
     if not len(rows):
         return ufunc.reduce(np.empty(a.shape, a.dtype), axis=axis, keepdims=keepdims)
     y = _in_pairs(ufunc, rows) if ufunc in _ASSOCIATIVE else functools.reduce(ufunc, rows)

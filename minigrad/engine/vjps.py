@@ -27,14 +27,16 @@ import numpy as np
 
 from .primitives import (
     LETTERS,
-    axes_of,
     cast,
     concatenate,
     count,
     detach,
     einsum,
+    from_rows,
     getitem,
     identity,
+    in_rows,
+    inverse,
     kept_shape,
     matmul,
     nowhere_zero,
@@ -81,7 +83,7 @@ def part(function: Function, name: str | int, *derivatives: Derivative) -> Funct
 
     computed.__name__ = name if isinstance(name, str) else function.__name__
     recorded = dispatching(computed)
-    row(recorded, *derivatives, implementation=computed)
+    row(recorded, *derivatives)
     PARTS[recorded] = function, name
     return recorded
 
@@ -267,12 +269,7 @@ def others_of_two(a: Any) -> Any:
 
 
 def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    reduced = axes_of(a, axis)
-    order = (*(i for i in range(a.ndim) if i not in reduced), *reduced)
-    moved = np.transpose(a, order)
-    rows = moved.reshape((*moved.shape[: a.ndim - len(reduced)], count(a, axis)))
-    of_others = np.transpose(others(rows).reshape(moved.shape), inverse(order, a.ndim))
-    return spread(g, a, axis, keepdims) * of_others
+    return spread(g, a, axis, keepdims) * from_rows(others(in_rows(a, axis)), a, axis)
 
 
 def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -328,11 +325,6 @@ row(np.cumsum, _cumsum, linear=1)
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def inverse(axes: Any, ndim: int) -> tuple[int, ...]:
-    """Return the order of axes that undoes a transpose by ``axes``."""
-    return tuple(int(i) for i in np.argsort([int(axis) % ndim for axis in np.ravel(axes)]))
-
-
 _view = functools.partial(row, linear=1, view=True)
 
 _view(np.reshape, lambda g, y, a, shape=None: g.reshape(a.shape), implementation=lambda a, shape: a.reshape(shape))
@@ -352,11 +344,6 @@ _view(np.broadcast_to, lambda g, y, a, shape: g)
 # --- primitives -------------------------------------------------------------------------------------------------------
 
 
-def plain(function: Any) -> Any:
-    """Return a function of primitives without the question who is to compute it."""
-    return function.__wrapped__
-
-
 def _joining(function: Function, places: Function) -> None:
     """Write the row of a function that joins arrays; ``places(y, arrays, axis)`` is where in y each of them stands."""
 
@@ -366,7 +353,7 @@ def _joining(function: Function, places: Function) -> None:
     def cotangents(g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
         return (slab(g, axis, place) for place in places(y, arrays, axis))
 
-    choosing(function, each(derivative), implementation=plain(function), cotangents=cotangents)
+    choosing(function, each(derivative), cotangents=cotangents)
 
 
 def _stretches(y: Any, arrays: Any, axis: int) -> list[slice]:
@@ -379,21 +366,16 @@ _AT_ZERO = (
     "np.linalg.norm(x)**2, np.var(x) for np.std(x)**2"
 )
 
-row(identity, same, linear=1, identity=True, implementation=plain(identity))
-row(detach, None, identity=True, implementation=plain(detach))
-row(cast, same, None, linear=1, implementation=plain(cast))  # the walk gives the cotangent a's own dtype
-row(
-    others,
-    lambda g, y, a: (g[..., None, :] @ others_of_two(a))[..., 0, :],
-    implementation=plain(others),
-)
-row(nowhere_zero, same, linear=1, implementation=plain(nowhere_zero))
+row(identity, same, linear=1, identity=True)
+row(detach, None, identity=True)
+row(cast, same, None, linear=1)  # the walk gives the cotangent a's own dtype
+row(others, lambda g, y, a: (g[..., None, :] @ others_of_two(a))[..., 0, :])
+row(nowhere_zero, same, linear=1)
 pointwise(
     ratio,
     lambda g, y, a, b: g / nowhere_zero(b, undefined=_AT_ZERO),
     lambda g, y, a, b: -g * y / nowhere_zero(b, undefined=_AT_ZERO),
     linear=1,
-    implementation=plain(ratio),
 )
 choosing(
     getitem,
@@ -401,14 +383,12 @@ choosing(
     gaps=True,
     linear=1,
     view=True,
-    implementation=plain(getitem),
 )
 choosing(
     scatter,
     _first_only(lambda g, y, a, *index, shape: getitem(g, *index)),
     gaps=True,
     linear=1,
-    implementation=plain(scatter),
 )
 _joining(concatenate, _stretches)
 _joining(stack, lambda y, arrays, axis: range(len(arrays)))
@@ -497,7 +477,7 @@ row(
     lambda g, y, a, b: (np.ravel(a) @ g).reshape(b.shape),
     linear=2,
 )
-choosing(einsum, each(_einsum_part), implementation=plain(einsum))
+choosing(einsum, each(_einsum_part))
 
 
 # --- non-differentiable functions -------------------------------------------------------------------------------------
@@ -507,7 +487,9 @@ for _function in (
     *(np.sign, np.floor, np.ceil, np.rint, np.trunc, np.spacing, np.nextafter, np.signbit),
     *(np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite),
     *(np.argmax, np.argmin, np.argsort, np.count_nonzero, np.searchsorted, np.round, np.around, np.fix),
-    *(np.isclose, np.allclose, np.array_equal),
+    *(np.isclose, np.allclose, np.array_equal, np.array_equiv, np.isin, np.isneginf, np.isposinf, np.isreal),
+    *(np.iscomplex, np.angle, np.gcd, np.lcm, np.bitwise_count, np.argpartition, np.digitize, np.nanargmax),
+    *(np.nanargmin, np.histogram_bin_edges, np.linalg.matrix_rank),
 ):
     row(_function)
 for _sign, _ufunc in {
