@@ -46,40 +46,11 @@ __version__ = "0.1.0"
 # Leaves that version 0.1.0 pickled name the module that Tensor had then.
 sys.modules[f"{__name__}.tensor"] = sys.modules[f"{__name__}.engine.tensor"]
 
-__all__ = [
-    "Check",
-    "Derivation",
-    "Drawing",
-    "Explanation",
-    "Mistake",
-    "RenderError",
-    "Tensor",
-    "check",
-    "check_grads",
-    "compile",
-    "constant",
-    "debug",
-    "derive",
-    "draw",
-    "explain",
-    "grad",
-    "gradients",
-    "hessian",
-    "hvp",
-    "jacfwd",
-    "jacobian",
-    "jacrev",
-    "jvp",
-    "nn",
-    "no_grad",
-    "optim",
-    "rule",
-    "rules",
-    "scope",
-    "stop_gradient",
-    "value_and_grad",
-    "vjp",
-]
+__all__ = ["Tensor", "constant", "debug", "nn", "no_grad", "optim", "rule", "rules", "scope"]
+__all__ += ["check_grads", "grad", "gradients", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp"]
+__all__ += ["stop_gradient", "value_and_grad", "vjp"]
+__all__ += ["Check", "Derivation", "Drawing", "Explanation", "Mistake", "RenderError"]
+__all__ += ["check", "compile", "derive", "draw", "explain"]
 
 # What is loaded when it is first asked for, so that importing minigrad costs little more than importing NumPy.
 _LAZY = {

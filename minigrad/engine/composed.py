@@ -4,11 +4,13 @@ They need no derivative of their own: called on Tensors they run these lines of 
 """
 
 import itertools
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
-from .primitives import LETTERS, array, axes_of, cast, concatenate, einsum, slab, stack
+from .axes import axes_of, slab
+from .primitives import array, cast, concatenate, einsum, stack
 from .rules import Function, Rule, define
 
 
@@ -73,7 +75,7 @@ def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 
 def _in_letters(*operands: Any) -> tuple[str, tuple[Any, ...]]:
     """Return the subscripts and the arrays of ``np.einsum(A, [0, 1], B, [1, 2], [0, 2])``."""
-    letters = sorted(LETTERS)  # in the order of the numbers, which is that of an implied output
+    letters = sorted(ascii_letters)  # in the order of the numbers, which is that of an implied output
     terms = ["".join("..." if i is ... else letters[i] for i in numbers) for numbers in operands[1::2]]
     output = [""] if len(operands) % 2 == 0 else ["->", *("..." if i is ... else letters[i] for i in operands[-1])]
     return ",".join(terms) + "".join(output), operands[: 2 * len(terms) : 2]
@@ -91,7 +93,7 @@ def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
         )
     if "..." in subscripts:
         dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
-        spare = "".join([c for c in LETTERS if c not in subscripts][: max(dots)])
+        spare = "".join([c for c in ascii_letters if c not in subscripts][: max(dots)])
         terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
         output = output.replace("...", spare)
     else:

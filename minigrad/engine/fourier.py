@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .axes import axes_of, slab
 from .composed import compose
-from .primitives import axes_of, concatenate, slab
+from .primitives import concatenate
 from .rules import RULES, Function
 from .vjps import part
 

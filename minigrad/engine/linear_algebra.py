@@ -13,13 +13,15 @@ decomposition of tall matrices with full column rank in forward and reverse mode
 
 import math
 import operator
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
 from numpy.linalg import _linalg
 
+from .axes import axes_of, in_rows
 from .composed import compose
-from .primitives import LETTERS, array, axes_of, concatenate, in_rows, norm, nowhere_zero, others, ratio
+from .primitives import array, concatenate, norm, nowhere_zero, others, ratio
 from .rules import Function, dispatching
 from .vjps import kept, others_of_two, part, row, spread, swap
 
@@ -269,7 +271,7 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _multi_dot(arrays: Any) -> Any:
     """Return the product of matrices, multiplied in the order that takes the fewest operations."""
-    terms = [LETTERS[i : i + 2] for i in range(len(arrays))]
+    terms = [ascii_letters[i : i + 2] for i in range(len(arrays))]
     if np.ndim(arrays[0]) == 1:
         terms[0] = terms[0][1:]
     if np.ndim(arrays[-1]) == 1:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .arrays import frozen
+from .axes import slab
 from .composed import compose, concatenated, split
-from .primitives import array, cast, concatenate, getitem, pad, scatter, slab
+from .primitives import array, cast, concatenate, getitem, pad, scatter
 from .rules import RULES, Function
 from .vjps import row
 

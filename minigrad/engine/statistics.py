@@ -10,20 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .axes import axes_of, count, from_rows, in_rows, kept_shape, slab
 from .composed import compose, concatenated
-from .primitives import (
-    array,
-    axes_of,
-    count,
-    from_rows,
-    getitem,
-    in_rows,
-    kept_shape,
-    nowhere_zero,
-    scatter,
-    slab,
-    unique,
-)
+from .primitives import array, getitem, nowhere_zero, scatter, unique
 from .rules import RULES, Function
 from .vjps import row
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .primitives import array, axes_of, in_rows, kept_shape, slab
+from .axes import axes_of, in_rows, kept_shape, slab
+from .primitives import array
 from .rules import RULES, Function
 
 # Their entries may be combined in pairs, and the pairs again.

@@ -21,29 +21,23 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
+from .axes import count, from_rows, in_rows, inverse, kept_shape, slab
 from .primitives import (
-    LETTERS,
     cast,
     concatenate,
-    count,
     detach,
     einsum,
-    from_rows,
     getitem,
     identity,
-    in_rows,
-    inverse,
-    kept_shape,
-    matmul,
     nowhere_zero,
     others,
     ratio,
     scatter,
-    slab,
     stack,
 )
 from .rules import Derivative, Derivatives, Function, Rule, define, dispatching, same
@@ -397,6 +391,11 @@ _joining(stack, lambda y, arrays, axis: range(len(arrays)))
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+def matmul(a: Any, b: Any) -> Any:
+    """Return ``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
+    return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b
+
+
 def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2:
         return matmul(g, b.T)
@@ -456,7 +455,7 @@ def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize
     wanted: list[str] = []
     for letter, n in zip(letters[i], arrays[i].shape, strict=True):
         if letter in wanted:
-            fresh = next(c for c in LETTERS if c not in subscripts and c not in wanted)
+            fresh = next(c for c in ascii_letters if c not in subscripts and c not in wanted)
             terms.append(letter + fresh)
             operands.append(np.eye(n, dtype=arrays[i].dtype))
             wanted.append(fresh)

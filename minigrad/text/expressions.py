@@ -17,6 +17,7 @@ gives a program in which everything is computed before it is used. Nothing here 
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
@@ -37,6 +38,7 @@ _LARGE = 10**6
 _LAST = 2**62  # order of an expression that is tried before it is made: after its parts
 
 
+@dataclass(eq=False, slots=True, repr=False)
 class Expr:
     """An expression. Made by ``Expressions``, and never changed.
 
@@ -45,23 +47,18 @@ class Expr:
     repetitions counted, up to a limit.
     """
 
-    __slots__ = ("args", "dtype", "function", "options", "order", "shape", "size", "terms", "value")
+    function: Any
+    args: "tuple[Expr, ...]"
+    options: Mapping[str, Any]
+    shape: Shape
+    dtype: Any
+    value: Any = None
+    terms: "tuple[Term, ...]" = ()
+    order: int = _LAST
+    size: int = field(init=False)
 
-    def __init__(
-        self,
-        function: Any,
-        args: "tuple[Expr, ...]",
-        options: Mapping[str, Any],
-        shape: Shape,
-        dtype: Any,
-        order: int = _LAST,
-        value: Any = None,
-        terms: "tuple[Term, ...]" = (),
-    ) -> None:
-        self.function, self.args, self.options = function, args, options
-        self.shape, self.dtype, self.order = shape, dtype, order
-        self.value, self.terms = value, terms
-        self.size: int = min(_LARGE, sum([a.size for a in args]) + (not self.is_atom))
+    def __post_init__(self) -> None:
+        self.size = min(_LARGE, sum([a.size for a in self.args]) + (not self.is_atom))
 
     def __repr__(self) -> str:
         inner = repr(self.value) if self.is_atom else ", ".join(repr(a.order) for a in self.args)
@@ -128,8 +125,7 @@ class Expressions:
     ) -> Expr:
         found = self._made.get(key)
         if found is None:
-            found = Expr(function, args, options, shape, dtype, len(self._made), value, terms)
-            self._made[key] = found
+            found = self._made[key] = Expr(function, args, options, shape, dtype, value, terms, len(self._made))
         return found
 
 
