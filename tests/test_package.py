@@ -47,7 +47,7 @@ MODULES = (
     *("readings.draw.page", "readings.draw.picture"),
     *("readings.compile.optimize", "readings.compile.memory"),
     *("readings.compile.vectorized", "readings.compile.kernels", "readings.compile.emit"),
-    *("readings.compile.numbers", "readings.compile.compiled"),
+    *("readings.compile.numbers", "readings.compile.outlines", "readings.compile.compiled"),
     *("nn", "optim", "catalogue"),
 )
 

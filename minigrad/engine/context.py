@@ -11,9 +11,10 @@ Path = tuple[str, ...] | None
 
 # The scopes around the code that runs, outermost first; None where nothing is recorded.
 scopes: ContextVar[Path] = ContextVar("minigrad_scopes", default=())
-# While a program is traced, non-differentiable functions (comparisons, sign, argmax) are recorded too: their value
-# differs from call to call.
-traced: ContextVar[bool] = ContextVar("minigrad_traced", default=False)
+# While a program is traced: what computes the result of a function in place of its implementation, from its rule, the
+# operands, the primals and the options. Non-differentiable functions (comparisons, sign, argmax) are recorded then too:
+# their value differs from call to call. None elsewhere.
+traced: ContextVar[Any] = ContextVar("minigrad_traced", default=None)
 # The results of functions that are not pure, in the order in which they were called, while somebody notes them.
 impure_calls: ContextVar[list[Any] | None] = ContextVar("minigrad_impure_calls", default=None)
 # While a transform runs the function that it differentiates: the order of the first node that may depend on its
@@ -107,9 +108,16 @@ class _Setting:
         self._variable.reset(self._token)
 
 
-def tracing() -> _Setting:
-    """Return a context in which non-differentiable functions record too, so that all of a computation is written."""
-    return _Setting(traced, True)
+def _computed(rule: Any, operands: Any, primals: Any, options: Any) -> Any:
+    return rule.implementation(*primals, **options)
+
+
+def tracing(computed: Any = _computed) -> _Setting:
+    """Return a context in which non-differentiable functions record too, so that all of a computation is written.
+
+    ``computed(rule, operands, primals, options)`` computes the result of a function.
+    """
+    return _Setting(traced, computed)
 
 
 def noting() -> _Setting:

@@ -59,7 +59,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
         return _call_composed(function, rule.composed, args, options)
     operands: list[Any] = []
     primals: list[Any] = []
-    tensor, requires = None, False
+    tensor, requires, trace = None, False, traced.get()
     try:
         for a in args:
             if isinstance(a, Node):
@@ -69,11 +69,11 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
             else:
                 operands.append(None)
                 primals.append(a if type(a) in _NUMBERS else _constant(a))
-        value = rule.implementation(*primals, **options)
-        if rule.derivatives == () and not traced.get():
+        value = rule.implementation(*primals, **options) if trace is None else trace(rule, operands, primals, options)
+        if rule.derivatives == () and trace is None:
             return value
         requires = requires and ((rule.smooth and len(args) == 1) or _passes_gradient(rule, tuple(operands)))
-        if type(value) is tuple and not requires and not traced.get():  # indices, such as those of np.where(t)
+        if type(value) is tuple and not requires and trace is None:  # indices, such as those of np.where(t)
             return value
         if not isinstance(value, _ARRAYS):
             value = _one_array(value, rule)

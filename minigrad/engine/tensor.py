@@ -293,6 +293,8 @@ class Tensor(Node):
         return Tensor, (np.array(self._value), self.name, self.requires_grad)
 
     def __repr__(self) -> str:
+        if traced.get():
+            return f"Tensor({self.describe()}, traced)"
         name = f", name={self.name!r}" if self.name else ""
         kind = f", op={self.op!r}" if self.op else ""
         flag = "" if self.requires_grad else ", requires_grad=False"

@@ -165,6 +165,11 @@ def known(function: Any) -> Rule:
     return RULES.get(function) or Rule(function, ())
 
 
+def ours(function: Any) -> bool:
+    """Whether a function is NumPy's or minigrad's, not one that a user wrote: that might do anything."""
+    return isinstance(function, np.ufunc) or function.__module__.startswith(("numpy", "minigrad"))
+
+
 def arguments_of(node: Tensor, known: Mapping[Tensor, Expr], value: Callable[[Any, bool], Expr]) -> list[Expr]:
     """Return the arguments of a node: those of ``known`` for its operands, ``value(a, indexes)`` for other values."""
     index = node.function in (getitem, scatter)

@@ -1,6 +1,7 @@
 """compile(f): a function of arrays, traced once, that runs as a straight-line NumPy program.
 
-    trace      f runs once on Tensors in place of its arguments, inside ``tracing``: everything it computes is recorded
+    trace      f runs once on Tensors in place of its arguments, inside ``tracing``: everything it computes is recorded,
+               but for its values                                                                        (outlines.py)
     optimize   the graph of its results becomes a program of expressions that computes the same faster   (optimize.py)
     memory     every result gets its place in memory                                                     (memory.py)
     emit       the program becomes Python source that writes into this memory                            (emit.py)
@@ -30,14 +31,14 @@ import numpy as np
 from minigrad import trees
 from minigrad.engine.context import noting, recording, tracing
 from minigrad.engine.errors import called
-from minigrad.engine.node import ancestors, leaf_holding
-from minigrad.engine.primitives import detach, getitem, identity
+from minigrad.engine.node import leaf_holding
+from minigrad.engine.primitives import detach, identity
 from minigrad.engine.record import apply
 from minigrad.engine.tensor import Tensor
 from minigrad.text import markup
-from minigrad.text.expressions import known
 from minigrad.text.numpy_code import Names
 
+from . import outlines
 from .emit import Source, emit
 from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
@@ -339,30 +340,33 @@ def _trace(
     call: trees.Structure,
     given: Sequence[Any],
     paths: Sequence[str],
-    guarded: bool = True,
+    running: bool = True,
     again: int = 2,
 ) -> _Trace:
     """Run f on Tensors in place of its arrays and numbers; ``call`` is the structure of its arguments.
 
-    Where ``guarded``, an argument is the result of a function, so that its gradient is not taken unless f does. Where
-    random numbers were drawn, f is run ``again``: it may have been another thread that drew them.
+    Where the trace is for ``running``, no values are computed, and an argument is the result of a function, so that its
+    gradient is not taken unless f does. Where random numbers were drawn, f is run ``again``: it may have been another
+    thread that drew them.
     """
     before = _random_states()
     arithmetic = Arithmetic(given)
-    with recording(), tracing(), noting() as impure:
+    with recording(), tracing(*[outlines.computed] * running), noting() as impure:
         start = Tensor(0.0).order
         nodes: list[Any] = [*given]
         for i, (x, path) in enumerate(zip(given, paths, strict=True)):
             if type(x) in NUMBERS:
                 nodes[i] = Number(arithmetic, i, path)
             elif _is_array(x):
-                leaf = leaf_holding(Tensor, _array(x), path, x.dtype.kind == "f")
-                nodes[i] = _guarded(leaf) if guarded else leaf
+                a = _array(x)
+                value = outlines.outline(a.shape, a.dtype, a) if running else a
+                leaf = leaf_holding(Tensor, value, path, a.dtype.kind == "f")
+                nodes[i] = _guarded(leaf) if running else leaf
         args, options = trees.unflatten(call, nodes)
         tree = f(*args, **options)
     if before != _random_states()[: len(before)]:
         if again:
-            return _trace(f, call, given, paths, guarded, again - 1)
+            return _trace(f, call, given, paths, running, again - 1)
         raise RuntimeError(
             f"{called(f)} draws random numbers while it is traced, which would be the same in every call: draw "
             f"them outside, and pass them as arguments"
@@ -403,16 +407,6 @@ def _result(x: Any, f: Function, arithmetic: Arithmetic) -> Tensor:
     return x.as_input(None) if isinstance(x, Number) else x
 
 
-def _refuse_varying_shapes(f: Function, nodes: Sequence[Tensor]) -> None:
-    for node in nodes:
-        mask = node.function is getitem and any(x is not None and x.dtype.kind == "b" for x in node.operands[1:])
-        if mask or known(node.function).varying_shape:
-            raise TypeError(
-                f"{called(f)}: the shape of {node.describe()} depends on values, which differ from call to call; keep "
-                f"the shape and choose entries with np.where"
-            )
-
-
 # --- running --------------------------------------------------------------------------------------------------------
 
 
@@ -429,7 +423,7 @@ class _Runner:
         self.plain = not self.arithmetic.inputs and all(type(x) is np.ndarray and x.ndim for x in given)
         outer = trace.outer()
         self.outer = [x if x.function is None else x.detach() for x in outer]
-        self.source = _source(f, trace, [*trace.inputs, *outer], fast)
+        self.source = _source(trace, [*trace.inputs, *outer], fast)
         self.made = (trace.structure, trace.results) if trace.impure else None
         self.code = builtins.compile(self.source.text, f"<compiled {called(f)}>", "exec")
         self.workspaces: list[Function] = []
@@ -442,7 +436,7 @@ class _Runner:
             return self(leaves)
         structure, results = self.made
         self.made = None
-        return trees.unflatten(structure, [np.array(x._value)[()] for x in results])
+        return trees.unflatten(structure, [np.array(outlines.entries(x))[()] for x in results])
 
     def __call__(self, leaves: list[Any]) -> Any:
         if not self.plain:
@@ -464,8 +458,7 @@ class _Runner:
         return run
 
 
-def _source(f: Function, trace: _Trace, inputs: Sequence[Tensor], fast: bool) -> Source:
-    _refuse_varying_shapes(f, ancestors([*trace.results, *trace.impure]))
+def _source(trace: _Trace, inputs: Sequence[Tensor], fast: bool) -> Source:
 
     def arranged(texts: list[str], names: Names) -> str:
         return _text(trees.unflatten(trace.structure, texts), names)

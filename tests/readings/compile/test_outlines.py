@@ -1,0 +1,103 @@
+"""Tracing computes no values: a first call needs no more memory than a later one, and what needs values gets them."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import compile
+
+
+def two_layers(W, V, X):
+    hidden = np.maximum(W @ X, 0)
+    return np.mean(np.square(V @ hidden - 1)) + np.sum(np.abs(W))
+
+
+def test_a_first_call_takes_no_more_memory_than_a_later_one():
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=shape) for shape in ((100, 30), (5, 100), (30, 2_000))]
+    step = compile(mg.value_and_grad(two_layers, argnums=(0, 1)))
+    step(*[a[:, :3] if a.shape[1] == 2_000 else a for a in args])  # what is imported and remembered
+    peaks = []
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            tracemalloc.reset_peak()
+            results = step(*args)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            del results
+    finally:
+        tracemalloc.stop()
+    assert peaks[0] < 1.15 * peaks[1]
+
+
+def spread(K, y):
+    """The log likelihood of a Gaussian process, which has no value where K is singular."""
+    L = np.linalg.cholesky(K @ K.T + 2 * np.eye(3))
+    return np.sum(np.square(np.linalg.solve(L, y))) + 2 * np.sum(np.log(np.diagonal(L)))
+
+
+def windows(x, i):
+    """Sums over indices, sorted parts and joined parts."""
+    return np.sum(np.concatenate([x[i], np.sort(x)[::-1], np.cumsum(x)]) * np.arange(2 * x.size + i.size))
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        (spread, (np.array([[1.0, 2, 0], [0, 1, 1], [3, 0, 1]]), np.array([1.0, -1, 2]))),
+        (windows, (np.array([3.0, -1, 2, 0.5]), np.array([2, 2, 0]))),
+        (lambda x, i: x[i] * np.where(x > i, x, 2 * x).sum(), (np.array([4.0, 0.5]), np.int64(1))),
+    ],
+)
+def test_functions_that_refuse_some_values_are_traced(f, args):
+    value, gradient = compile(mg.value_and_grad(f))(*args)
+    expected, by_walk = mg.value_and_grad(f)(*args)
+    np.testing.assert_allclose(value, expected)
+    np.testing.assert_allclose(gradient, by_walk)
+
+
+def test_a_function_of_one_s_own_sees_the_values_of_the_call_and_once_in_it():
+    seen = []
+
+    def noted(x):
+        seen.append(x.copy())
+        return x + 1
+
+    log = mg.rule(noted, lambda g, y, x: g)
+    step = compile(lambda x: np.sum(log(log(2 * x) @ np.ones(2)) + 0 * x[0]))
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for sign in (1, -1):
+        inside = 2 * sign * x
+        assert step(sign * x) == pytest.approx(np.sum((inside + 1).sum(axis=1) + 1))
+        np.testing.assert_allclose(seen[-2], inside)
+        np.testing.assert_allclose(seen[-1], (inside + 1).sum(axis=1))
+    assert len(seen) == 4
+
+
+def test_a_function_of_one_s_own_may_refuse_values():
+    def root(x):
+        assert np.all(x > 5), "it is for large numbers"
+        return np.sqrt(x)
+
+    own = mg.rule(root, lambda g, y, x: g / (2 * y), pure=True)
+    step = compile(mg.value_and_grad(lambda x: np.sum(own(x * x))))
+    value, gradient = step(np.array([3.0, 4.0]))
+    assert value == 7.0 and gradient.tolist() == [1.0, 1.0]
+
+
+def test_shapes_that_do_not_fit_are_refused_in_numpy_s_words():
+    with pytest.raises(ValueError, match="do not broadcast"):
+        compile(lambda x, y: x + np.exp(y))(np.ones(2), np.ones(3))
+    with pytest.raises(ValueError, match="inner sizes differ"):
+        compile(lambda x, y: x @ np.exp(y))(np.ones((2, 2)), np.ones(3))
+
+
+def test_what_is_printed_while_a_function_is_traced_shows_no_numbers(capsys):
+    def loss(x):
+        print(np.exp(x))
+        return np.sum(x)
+
+    compile(loss)(np.array([0.25, 0.5]))
+    assert capsys.readouterr().out == "Tensor(unnamed exp (2,) float64, traced)\n"
