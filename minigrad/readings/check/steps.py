@@ -50,7 +50,7 @@ class Values:
     """What the rules see of each node, result and arguments: as recorded, or with noise.
 
     With noise each named value is off by a rounding error, and what has no name is computed from the values that are
-    off, so that how far a gradient moves says how far rounding may move it.
+    off, in the data's own dtype, so that how far a gradient moves says how far rounding may move it.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Values:
             args = []
             for x, a in zip(node.operands, node.primals, strict=True):
                 if x is not None and x not in values:
-                    values[x] = noise(double(a))
-                args.append(double(a) if x is None else values[x])
+                    values[x] = noise(a)
+                args.append(a if x is None else values[x])
             result = recomputed(node, args) if node.requires_grad else node.primal
             exact = has_kink(node) or not node.requires_grad
-            self._noisy[node] = self.of(node) if exact else (result, tuple(args))
+            self._noisy[node] = (node.primal, node.primals) if exact else (result, tuple(args))
             values[node] = noise(result) if node in names else result
 
     def of(self, node: Node) -> tuple[Any, tuple[Any, ...]]:
@@ -308,11 +308,9 @@ class Homework:
             rng = np.random.default_rng(seed)
 
             def noise(a: Any, rng: np.random.Generator = rng) -> Any:
-                return (
-                    a * (1 + _NOISE * epsilon * rng.uniform(-1, 1, np.shape(a)))
-                    if np.asarray(a).dtype.kind == "f"
-                    else a
-                )
+                if a.dtype.kind != "f":
+                    return a
+                return (a * (1 + _NOISE * epsilon * rng.uniform(-1, 1, a.shape))).astype(a.dtype, copy=False)
 
             for node, g in self._again(Values(nodes, noise, self.graph.names), noise).items():
                 moved[node] = max(moved[node], largest(g - self.expected[node]))

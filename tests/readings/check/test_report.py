@@ -57,6 +57,18 @@ def test_a_step_in_float32_is_right(network):
         assert r.check({target: code.replace("lam", "float(np.float32(lam))")}).ok
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_rounding_leaves_of_a_gradient_that_cancels_is_right(dtype):
+    """A constant that is added to all entries of a row leaves their distances from its mean as they are: dJ/db is 0."""
+    rng = np.random.default_rng(3)
+    z, b = (mg.Tensor(rng.normal(size=size).astype(dtype), name=name) for name, size in (("z", (4, 7)), ("b", (4, 1))))
+    u = z + b
+    J = np.sum(np.tanh(u - np.mean(u, axis=1, keepdims=True))).named("J")
+    J.backward()
+    assert check(J, {"z": z.grad, "b": b.grad}).ok
+    assert not check(J, {"z": z.grad, "b": b.grad + dtype(1e-3)}).ok
+
+
 @NETWORKS
 def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
     r = corpus.record(network, corpus.weights(network))
