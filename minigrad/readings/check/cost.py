@@ -5,6 +5,7 @@ without keepdims is a row, not a column; a mean stands for a sum. Each such oper
 and the gradients are judged once more.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -76,8 +77,9 @@ def _suspects(homework: Homework) -> list[Suspect]:
 
 def _culprits(homework: Homework, found: list[Suspect]) -> list[Suspect]:
     """Return the suspects that explain all: alike ones together, or a single one; empty where none does."""
-    kinds = {suspect.words for suspect in found}
-    groups = [[s for s in found if s.words == words] for words in sorted(kinds)] + [[s] for s in found[:_FEW]]
+    count = Counter(suspect.words for suspect in found)
+    alike = [[s for s in found if s.words == words] for words in sorted(count)]
+    groups = alike + [[s] for s in found[:_FEW] if count[s.words] > 1]
     return next((group for group in groups if _all_right(homework, group)), [])
 
 

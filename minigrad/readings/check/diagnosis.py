@@ -49,9 +49,12 @@ class Diagnosis:
     @cached_property
     def forms(self) -> list[RightLines]:
         """The right lines as a course writes them: by way of every name, or each step in one line; none of many."""
-        if len(self.homework.graph.names) > _MOST_NAMES or len(self.homework.graph.nodes) > _MOST_NODES:
+        graph, answers = self.homework.graph, self.homework.answers
+        if len(graph.names) > _MOST_NAMES or len(graph.nodes) > _MOST_NODES:
             return []
-        return [RightLines(self.homework), RightLines(self.homework, self.homework.answers)]
+        by_name = RightLines(self.homework)
+        cut = {x for x in by_name.lines.backward if x in graph.names and x.function is not None} - {graph.root}
+        return [by_name] if cut <= answers.keys() else [by_name, RightLines(self.homework, answers)]
 
     @cached_property
     def derivation(self) -> Derivation | None:

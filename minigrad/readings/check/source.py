@@ -6,6 +6,7 @@ Their code runs on copies of the plain values of the graph, so nothing that it d
 import ast
 import inspect
 import linecache
+import math
 import sys
 import textwrap
 import traceback
@@ -111,7 +112,7 @@ def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, An
     for name, (a, before) in older.items():
         if name in found and found[name] is a and np.array_equal(a, before, equal_nan=True):  # no work of this pass
             del found[name]
-    return Code(found, _statements(tree.body, file), notes, space)
+    return Code(found, _statements(tree, file), notes, space)
 
 
 def _source(backward: Callable[..., Any] | str) -> tuple[str, int, str, list[str]]:
@@ -203,18 +204,24 @@ def statements_before(frame: FrameType) -> dict[str, Statement]:
         tree = ast.parse(text)
     except SyntaxError:
         return {}
-    first, last = frame.f_code.co_firstlineno, frame.f_lineno
-    parts = [s for s in ast.walk(tree) if isinstance(s, _PARTS) and first <= s.lineno <= last]
-    return _statements(sorted(parts, key=lambda s: s.lineno), file)
+    return _statements(tree, file, frame.f_code.co_firstlineno, frame.f_lineno)
 
 
-_PARTS = (ast.Assign, ast.AugAssign, ast.Dict)
+def _between(tree: ast.AST, first: float, last: float) -> Iterator[Any]:
+    """Yield what assigns to variables or entries and begins in some lines; elsewhere nothing is looked at."""
+    waiting = [tree]
+    for node in waiting:  # which grows as it is read
+        for part in ast.iter_child_nodes(node):
+            if getattr(part, "lineno", first) <= last and getattr(part, "end_lineno", last) >= first:
+                waiting.append(part)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Dict) and first <= node.lineno:
+            yield node
 
 
-def _statements(body: list[Any], file: str) -> dict[str, Statement]:
-    """Return the last statement that assigns to each variable or entry, by its text."""
+def _statements(tree: ast.AST, file: str, first: float = 0, last: float = math.inf) -> dict[str, Statement]:
+    """Return the last statement in some lines that assigns to each variable or entry, by its text."""
     found = {}
-    for statement in [part for s in body for part in ast.walk(s) if isinstance(part, _PARTS)]:
+    for statement in sorted(_between(tree, first, last), key=lambda part: part.lineno):
         if isinstance(statement, ast.Dict):
             for key, part in zip(statement.keys, statement.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
