@@ -1,5 +1,7 @@
 """Every rewrite rule: both sides have one value on random operands, and where a side condition fails none is made."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -315,6 +317,19 @@ def test_every_rule_has_a_case():
     assert set(LEFT) == set(RULES) and len(RULES) == len(rewrites.REWRITES)
 
 
+def assert_equal_value(bench, e, made, exact, rtol=1e-12):
+    values = {**bench.values, **bench.m.constants}
+    left, right = evaluate(e, values), evaluate(made, values)
+    assert made.shape == e.shape == np.shape(left)
+    np.testing.assert_allclose(
+        np.broadcast_to(right, made.shape), left, rtol=1e-5 if e.dtype == "f" else rtol, atol=1e-12
+    )
+    if exact:
+        np.testing.assert_array_equal(right, left)
+    written = bench.m.spelled(made)
+    np.testing.assert_allclose(np.broadcast_to(evaluate(written, values), made.shape), right, rtol=1e-5)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("name", "make"), cases(LEFT))
 def test_both_sides_have_one_value(name, make):
@@ -325,22 +340,69 @@ def test_both_sides_have_one_value(name, make):
         assert rule.concerns(e.function)
         made = rule.apply(bench.m, e)
         assert made is not None
-        values = {**bench.values, **bench.m.constants}
-        left, right = evaluate(e, values), evaluate(made, values)
-        assert made.shape == e.shape == np.shape(left)
-        np.testing.assert_allclose(
-            np.broadcast_to(right, made.shape), left, rtol=1e-5 if e.dtype == "f" else 1e-12, atol=1e-12
-        )
-        if rule.exact:
-            np.testing.assert_array_equal(right, left)
-        written = bench.m.spelled(made)
-        np.testing.assert_allclose(np.broadcast_to(evaluate(written, values), made.shape), right, rtol=1e-5)
+        assert_equal_value(bench, e, made, rule.exact)
 
 
 @pytest.mark.parametrize(("name", "make"), cases(UNLIKE))
 def test_side_conditions(name, make):
     bench = Bench(RULES[name])
     assert RULES[name].apply(bench.m, make(bench)) is None
+
+
+def forms(b):
+    """Calls of every kind that rules concern, whose arguments are of every kind that they look into."""
+    mask, single = b.array(3, dtype=bool), b.array(3, dtype=np.float32)
+    vectors = [b.array(3), single, mask, b.repeated(b.array(1), 3), b.constant(3), b.scaled(-2.0, b.array(3))]
+    vectors += [b.simple(np.multiply, b.array(), b.array(3))]
+    numbers = [b.number(0), b.number(-1.5), b.number(np.float64(2)), b.array()]
+    for f in (np.add, np.subtract, np.multiply, np.divide):
+        for x, y in itertools.product([*vectors, *numbers], repeat=2):
+            if (x, y) != (mask, mask) and not (f is np.divide and y in (mask, numbers[0])):
+                yield b.tried(f, x, y)
+    for x in [*vectors, *numbers[1:]]:
+        yield from (b.tried(f, x, vectors[0]) for f in (np.greater, np.maximum))
+        yield from (b.tried(f, x) for f in (np.negative, np.square, np.absolute, np.exp) if x is not mask)
+        yield from (b.tried(np.where, mask, *pair) for pair in ((x, numbers[0]), (numbers[1], x), (x, single)))
+        yield from (b.tried(cast, x, np.dtype(d)) for d in "fdi" if x.shape)
+    matrices = [b.array(2, 3), b.array(1, 3), b.array(1, 1), b.repeated(b.array(1, 3), 2, 3), b.repeated(b.array(), 2, 3)]
+    matrices += [b.simple(np.multiply, b.array(*x), b.array(*y)) for x in ((), (1, 3), (2, 1)) for y in ((2, 3), (2, 1))]
+    matrices += [b.raw(f, b.array(2, 3)) for f in (np.square, np.transpose)] + [b.array(2, 3, dtype=bool)]
+    matrices += [b.raw(np.multiply, b.array(*shape), b.array(2, 3)) for shape in ((2, 3), (3,))]
+    matrices += [b.raw(np.sum, b.array(2, 3), axis=axis, keepdims=True) for axis in (0, 1)]
+    for x in matrices:
+        for axis, keepdims in itertools.product((None, 0, -1, (0, 1), ()), (False, True)):
+            yield from (b.tried(f, x, axis=axis, keepdims=keepdims) for f in (np.sum, np.mean))
+        yield b.tried(np.transpose, x)
+        yield b.tried(np.transpose, x, axes=(0, 1))
+        yield b.tried(np.transpose, b.raw(np.transpose, x, axes=(1, 0)))
+        yield b.tried(np.swapaxes, x, axis1=0, axis2=-1)
+        yield b.tried(np.swapaxes, x, axis1=1, axis2=1)
+        yield b.tried(np.reshape, x, shape=(-1,))
+        yield b.tried(np.reshape, x, shape=x.shape[::-1])
+        yield b.tried(np.broadcast_to, x, shape=(4, *x.shape))
+        yield b.tried(getitem, x, 0)
+        yield b.tried(getitem, x, ..., 0)
+        for y in matrices[:2]:
+            product = b.raw(np.matmul, x, b.raw(np.transpose, y)) if x.shape[1] == y.shape[1] else x
+            yield b.tried(np.transpose, product)
+            yield b.tried(getitem, product, ..., 0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("exactly", [False, True])
+@pytest.mark.parametrize("aim", [Aim.READING, Aim.RUNNING], ids=["reading", "running"])
+def test_whatever_a_rule_applies_to_keeps_its_value(aim, exactly):
+    b = Bench(next(rule for rule in rewrites.REWRITES if rule.aim == aim))
+    b.m.exactly = exactly
+    applied = set()
+    for e in forms(b):
+        for rule in b.m.rules:
+            if rule.concerns(e.function) and exactly <= rule.exact:
+                made = rule.apply(b.m, e)
+                if made is not None:
+                    applied.add(rule.name)
+                    assert_equal_value(b, e, made, exactly, rtol=1e-5)
+    assert len(applied) > 4
 
 
 def test_exact_rules_alone_are_used_where_a_value_decides():
