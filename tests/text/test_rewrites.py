@@ -7,7 +7,7 @@ import pytest
 
 from minigrad.engine.primitives import cast, detach, getitem, scatter
 from minigrad.text import rewrites
-from minigrad.text.expressions import Expr, evaluate
+from minigrad.text.expressions import Expr, evaluate, parts_of
 from minigrad.text.normal_form import Aim, Rewriter
 
 F = np.dtype(float)
@@ -68,10 +68,15 @@ class Bench:
         u = self.simple(np.exp, self.array(3, 4))
         return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=0, keepdims=True)))
 
+    def shares(self, axis):
+        u = self.array(3, 3)
+        return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=axis)))
 
-def sigmoid(b, named, power_of_u, power_of_y):
-    u = b.simple(np.exp, b.array(3))
-    y = b.simple(np.reciprocal, b.simple(np.add, 1, u))
+
+def sigmoid(b, named, power_of_u, power_of_y, function=np.exp, numerator=1, power=-1):
+    u = b.simple(function, b.array(3))
+    below = b.simple(np.add, 1, u)
+    y = b.m.product([(b.number(numerator), 1), (below, power)], below.shape, below.dtype)
     y = b.define(y) if named else y
     return b.m.normal("product", [(3, {u: power_of_u, y: power_of_y, b.array(3): 1})], y.dtype)
 
@@ -168,6 +173,7 @@ LEFT = {
         ),
         lambda b: sigmoid(b, True, 1, 1),
         lambda b: sigmoid(b, True, 3, 2),
+        lambda b: sigmoid(b, True, 1, 1, np.cosh),
     ],
     "scalars_leave_linear_functions": [
         lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(), b.array(3, 2)), axis=0),
@@ -184,7 +190,10 @@ LEFT = {
         lambda b: b.tried(np.sum, b.repeated(b.array(), 4, 3), axis=1),
     ],
     "a_sum_of_one_entry_is_the_entry": [lambda b: b.tried(np.sum, b.array(1, 3), axis=0, keepdims=True)],
-    "shares_add_up_to_one": [lambda b: b.tried(np.sum, b.softmax(), axis=0, keepdims=True)],
+    "shares_add_up_to_one": [
+        lambda b: b.tried(np.sum, b.softmax(), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(axis=None), keepdims=True),
+    ],
     "sums_that_cancel": [cancelling],
     "axes_are_written_one_way": [
         lambda b: b.tried(np.sum, b.array(2, 3), axis=(0, -1)),
@@ -194,7 +203,7 @@ LEFT = {
     "a_sum_of_products_is_an_inner_product": [
         lambda b: b.tried(np.sum, b.raw(np.square, b.array(2, 3))),
         lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2, 3), b.array(2, 3))),
-        lambda b: b.tried(np.sum, b.raw(np.square, b.array(20_000, dtype=np.float32))),
+        lambda b: b.tried(np.sum, b.raw(np.square, b.array(40_000, dtype=np.float32))),
     ],
     "a_sum_along_an_axis_is_a_product_with_ones": [
         lambda b, axis=axis, keepdims=keepdims: b.tried(np.sum, b.array(4, 3), axis=axis, keepdims=keepdims)
@@ -251,11 +260,14 @@ UNLIKE = {
     "a_sum_of_equal_entries_is_a_count": [
         lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=0),
         lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=0),
+        lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=1, keepdims=True),
     ],
     "a_sum_of_one_entry_is_the_entry": [lambda b: b.tried(np.sum, b.array(1, 3), axis=0)],
     "a_transpose_of_a_product": [
         lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2, 3), b.array(3, 4))),
         lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2), b.raw(np.transpose, b.array(4, 2)))),
+        lambda b: b.tried(np.transpose, b.raw(np.hypot, b.array(2, 3), b.raw(np.transpose, b.array(3, 2)))),
     ],
     "a_number_is_a_factor": [
         lambda b: b.tried(np.multiply, b.array(3, dtype=np.float32), np.float64(2)),
@@ -268,10 +280,15 @@ UNLIKE = {
     "complement_of_a_sigmoid": [
         lambda b: sigmoid(b, False, 1, 1),
         lambda b: sigmoid(b, True, -1, 1),
+        lambda b: sigmoid(b, True, 1, 1, np.cosh, numerator=2),
+        lambda b: sigmoid(b, True, 1, 1, np.cosh, power=1),
+        lambda b: sigmoid(b, True, 1, 1, np.cosh, power=-2),
         lambda b: b.m.normal("product", [(1, {b.array(3): 1, b.array(3): -1})], np.dtype(float)),
     ],
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(axis=1), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.softmax(), axis=0),
         lambda b: b.tried(np.sum, b.array(3, 3), axis=0, keepdims=True),
     ],
     "sums_that_cancel": [
@@ -304,8 +321,10 @@ UNLIKE = {
     "the_mask_of_a_kink_is_that_of_its_result": [lambda b: b.tried(np.greater, b.array(3), 0.2)],
     "numbers_leave_products": [lambda b: b.tried(np.divide, 1.0, b.scaled(2.0, b.array(3)))],
     "a_vector_needs_no_extra_axis": [
-        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), b.array(3, 1)), ..., 0)
+        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), b.array(3, 1)), ..., 0),
+        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), column(b, b.array(3))), 1, 0),
     ],
+    "a_mask_is_cast_by_itself": [lambda b: b.tried(np.multiply, b.array(3), True)],
 }
 
 
@@ -321,6 +340,8 @@ def assert_equal_value(bench, e, made, exact, rtol=1e-12):
     values = {**bench.values, **bench.m.constants}
     left, right = evaluate(e, values), evaluate(made, values)
     assert made.shape == e.shape == np.shape(left)
+    for part in parts_of([made], values.__contains__):
+        assert part.shape == np.shape(evaluate(part, values)) or part.is_atom, part
     np.testing.assert_allclose(
         np.broadcast_to(right, made.shape), left, rtol=1e-5 if e.dtype == "f" else rtol, atol=1e-12
     )
