@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.engine.primitives import cast, getitem
 from minigrad.engine.reverse import BLAS, LONGEST_SUM
 
-from .expressions import LITERAL, PRODUCT, SUM, Expr, broadcast_shapes, evaluate, known
+from .expressions import LITERAL, PRODUCT, Expr, broadcast_shapes, evaluate, known
 from .normal_form import (
     Aim,
     Apply,
@@ -150,9 +150,9 @@ def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
 
 
 @rewrite(RUNNING, np.negative)
-def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
+def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr:
     """Rewrite -a as -1 · a."""
-    return _times_number(m, -1.0, e.args[0], e) if m.may_gather(factor_of(e.args[0])[0]) else None
+    return _times_number(m, -1.0, e.args[0], e)
 
 
 @rewrite(RUNNING, np.multiply, np.divide)
@@ -181,7 +181,7 @@ def numbers_leave_squares(m: Rewriter, e: Expr) -> Expr | None:
 def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite c · a ± c · b as c · (a ± b) for equal arrays of numbers; a sign chooses addition or subtraction."""
     (c, a), (d, b) = map(factor_of, e.args)
-    alike = all((x.shape, x.dtype) == (e.shape, e.dtype) and x.function is not LITERAL for x in (a, b))
+    alike = all((x.shape, x.dtype) == (e.shape, e.dtype) for x in (a, b))
     common = abs(c) if alike and abs(c) == abs(d) else 1.0
     if common == 1 and c > 0 and d > 0:
         return None
@@ -242,8 +242,7 @@ def complement_of_a_sigmoid(m: Rewriter, e: Expr) -> Expr | None:
     coefficient, factors = monomial(e)
     for y, power in factors.items():
         u = _below_one_plus(m.definitions.get(y, y))
-        times = min(factors.get(u, 0), power) if u is not None else 0
-        if u is None or times <= 0 or not (y.is_atom or power > times):
+        if u is None or (times := min(factors.get(u, 0), power)) <= 0 or not (y.is_atom or power > times):
             continue
         rest = times_power(times_power(factors, u, -times), y, -times)
         other = m.total([(1, m.literal(1)), (-1, y)], y.shape, y.dtype)
@@ -303,7 +302,7 @@ def a_sum_of_equal_entries_is_a_count(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a = n · a along an axis of n entries along which a is repeated."""
     (a,), axes, keepdims = e.args, _summed(e), e.options.get("keepdims", False)
     bare = unbroadcast(a)
-    if bare is a or not (bare.shape == () or (keepdims and len(bare.shape) == len(a.shape))):
+    if not (bare.shape == () or (keepdims and len(bare.shape) == len(a.shape))):
         return None
     if bare.shape == ():
         return m.product([(m.literal(math.prod(a.shape[i] for i in axes)), 1), (bare, 1)], e.shape, e.dtype)
@@ -329,7 +328,7 @@ def shares_add_up_to_one(m: Rewriter, e: Expr) -> Expr | None:
     """Σ p = 1 along the axis of p = u / Σ u, as in a softmax."""
     definition = m.definitions.get(e.args[0])
     coefficient, factors = monomial(definition) if definition is not None else (1, {})
-    if coefficient != 1 or len(factors) != 2 or not e.options.get("keepdims"):
+    if coefficient != 1 or len(factors) != 2:
         return None
     whole = next((base for base in factors if base.function is np.sum and factors[base] == -1), None)
     if whole is None or factors.get(whole.args[0]) != 1 or _summed(whole) != _summed(e):
@@ -495,7 +494,7 @@ def a_vector_needs_no_extra_axis(m: Rewriter, e: Expr) -> Expr | None:
         return None
     left, right = product.args
     side, added = (right, [..., None]) if len(parts) == 2 else (left, [..., None, slice(None)])
-    if side.function is not getitem or [p.value for p in side.args[1:]] != added or len(side.args[0].shape) != 1:
+    if [p.value for p in side.args[1:]] != added or len(side.args[0].shape) != 1:
         return None
     vector = side.args[0]
     return m.call(np.matmul, (left, vector) if side is right else (vector, right), {}, e.shape, e.dtype)

@@ -68,9 +68,9 @@ class Bench:
         u = self.simple(np.exp, self.array(3, 4))
         return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=0, keepdims=True)))
 
-    def shares(self, axis):
-        u = self.array(3, 3)
-        return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=axis)))
+    def shares(self, factor=1, axis=0, power=-1):
+        u, factor = self.array(3, 3), factor if isinstance(factor, Expr) else self.number(factor)
+        return self.define(self.m.product([(factor, 1), (u, 1), (self.simple(np.sum, u, axis=axis), power)], (3, 3), F))
 
 
 def sigmoid(b, named, power_of_u, power_of_y, function=np.exp, numerator=1, power=-1):
@@ -189,9 +189,14 @@ LEFT = {
         lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=(0, 1), keepdims=True),
         lambda b: b.tried(np.sum, b.repeated(b.array(), 4, 3), axis=1),
     ],
-    "a_sum_of_one_entry_is_the_entry": [lambda b: b.tried(np.sum, b.array(1, 3), axis=0, keepdims=True)],
+    "a_sum_of_one_entry_is_the_entry": [
+        lambda b: b.tried(np.sum, b.array(1, 3), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.array(2, 3), axis=()),
+        lambda b: b.tried(np.sum, b.array()),
+    ],
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.softmax(), axis=0),
         lambda b: b.tried(np.sum, b.shares(axis=None), keepdims=True),
     ],
     "sums_that_cancel": [cancelling],
@@ -250,9 +255,13 @@ UNLIKE = {
         lambda b: b.tried(np.where, b.array(3, dtype=bool), b.array(3), 0.0),
         lambda b: b.tried(np.where, b.array(3), 1.0, 0.0),
         lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.0, 2.0),
+        lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.5, np.float32(0)),
     ],
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3, dtype=bool))],
-    "a_number_needs_no_cast": [lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype(int))],
+    "a_number_needs_no_cast": [
+        lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype(int)),
+        lambda b: b.tried(cast, b.array(3), np.dtype("f")),
+    ],
     "signs_and_factors_leave_sums": [
         lambda b: b.tried(np.add, b.array(3), b.scaled(2.0, b.array(3))),
         lambda b: b.tried(np.subtract, b.array(3), b.array(3)),
@@ -288,7 +297,9 @@ UNLIKE = {
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
         lambda b: b.tried(np.sum, b.shares(axis=1), axis=1, keepdims=True),
-        lambda b: b.tried(np.sum, b.softmax(), axis=0),
+        lambda b: b.tried(np.sum, b.shares(2), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(b.array(3, 3)), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(power=1), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.array(3, 3), axis=0, keepdims=True),
     ],
     "sums_that_cancel": [
@@ -316,8 +327,12 @@ UNLIKE = {
         lambda b: b.tried(np.sum, b.repeated(b.array(3), 4, 3), axis=0),
         lambda b: b.tried(np.sum, b.array(2, 3, 4), axis=0),
         lambda b: b.tried(np.sum, b.array(0, 3), axis=0),
+        lambda b: b.tried(np.sum, b.array(4, 3, dtype=np.float16), axis=0),
     ],
-    "a_mean_is_a_sum": [lambda b: b.tried(np.mean, b.array(2, 3, dtype=bool))],
+    "a_mean_is_a_sum": [
+        lambda b: b.tried(np.mean, b.array(2, 3, dtype=bool)),
+        lambda b: b.tried(np.mean, b.array(2, 0), axis=0),
+    ],
     "the_mask_of_a_kink_is_that_of_its_result": [lambda b: b.tried(np.greater, b.array(3), 0.2)],
     "numbers_leave_products": [lambda b: b.tried(np.divide, 1.0, b.scaled(2.0, b.array(3)))],
     "a_vector_needs_no_extra_axis": [
@@ -385,8 +400,16 @@ def forms(b):
         yield from (b.tried(f, x) for f in (np.negative, np.square, np.absolute, np.exp) if x is not mask)
         yield from (b.tried(np.where, mask, *pair) for pair in ((x, numbers[0]), (numbers[1], x), (x, single)))
         yield from (b.tried(cast, x, np.dtype(d)) for d in "fdi" if x.shape)
-    matrices = [b.array(2, 3), b.array(1, 3), b.array(1, 1), b.repeated(b.array(1, 3), 2, 3), b.repeated(b.array(), 2, 3)]
-    matrices += [b.simple(np.multiply, b.array(*x), b.array(*y)) for x in ((), (1, 3), (2, 1)) for y in ((2, 3), (2, 1))]
+    matrices = [
+        b.array(2, 3),
+        b.array(1, 3),
+        b.array(1, 1),
+        b.repeated(b.array(1, 3), 2, 3),
+        b.repeated(b.array(), 2, 3),
+    ]
+    matrices += [
+        b.simple(np.multiply, b.array(*x), b.array(*y)) for x in ((), (1, 3), (2, 1)) for y in ((2, 3), (2, 1))
+    ]
     matrices += [b.raw(f, b.array(2, 3)) for f in (np.square, np.transpose)] + [b.array(2, 3, dtype=bool)]
     matrices += [b.raw(np.multiply, b.array(*shape), b.array(2, 3)) for shape in ((2, 3), (3,))]
     matrices += [b.raw(np.sum, b.array(2, 3), axis=axis, keepdims=True) for axis in (0, 1)]
@@ -424,6 +447,56 @@ def test_whatever_a_rule_applies_to_keeps_its_value(aim, exactly):
                     applied.add(rule.name)
                     assert_equal_value(b, e, made, exactly, rtol=1e-5)
     assert len(applied) > 4
+
+
+@pytest.mark.parametrize(
+    ("c", "d", "shape", "dtype", "factor"),
+    [
+        (-2.0, 2.0, (3,), float, 2.0),
+        (-2.0, -2.0, (3,), float, -2.0),
+        (-1.0, -3.0, (3,), float, -1.0),
+        (-2.0, 3.0, (3,), float, 1.0),
+        (-2.0, 2.0, (2, 1), float, 1.0),  # the sum is larger than they are
+        (-2.0, 2.0, (3,), np.float32, 1.0),
+    ],
+)
+def test_the_factor_that_leaves_a_sum(c, d, shape, dtype, factor):
+    b = Bench(RULES["signs_and_factors_leave_sums"])
+    e = b.tried(np.add, b.scaled(c, b.array(3)), b.scaled(d, b.array(*shape, dtype=dtype)))
+    assert rewrites.factor_of(b.rule.apply(b.m, e))[0] == factor
+
+
+def test_a_mask_in_a_sum_stays_as_it_is():
+    b = Bench(RULES["signs_and_factors_leave_sums"])
+    mask = b.array(3, dtype=bool)
+    assert mask in b.rule.apply(b.m, b.tried(np.add, b.scaled(-2.0, b.array(3)), mask)).args
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"axis": (0, -1)}, {}),
+        ({"axis": (-1,)}, {"axis": 1}),
+        ({"axis": -2, "keepdims": True}, {"axis": 0, "keepdims": True}),
+        ({"keepdims": True}, {"axis": (0, 1), "keepdims": True}),
+        ({"axis": 1, "keepdims": False}, {"axis": 1}),
+    ],
+)
+def test_how_the_axes_of_a_sum_are_written(given, written):
+    b = Bench(RULES["axes_are_written_one_way"])
+    assert b.rule.apply(b.m, b.tried(np.sum, b.array(2, 3), **given)).options == written
+
+
+@pytest.mark.parametrize(
+    ("n", "dtype", "function"),
+    [(9, float, np.vdot), (9, np.float32, np.vdot), (40_000, float, np.vdot), (40_000, np.float32, rewrites.inner)],
+)
+def test_a_long_sum_of_products_is_added_up_in_pieces(n, dtype, function):
+    b = Bench(RULES["a_sum_of_products_is_an_inner_product"])
+    assert b.rule.apply(b.m, b.tried(np.sum, b.raw(np.square, b.array(n, dtype=dtype)))).function is function
+    a = np.ones(2**18, np.float32)
+    a[0] = 2**26  # a partial sum that holds this loses what is added to it
+    assert abs(rewrites.inner(a, np.ones_like(a)) - a.sum(dtype=float)) < 2**10
 
 
 def test_exact_rules_alone_are_used_where_a_value_decides():
