@@ -149,11 +149,11 @@ class Rewriter(Expressions):
     def number(self, coefficient: Coefficient, shape: Shape = (), dtype: Any = None) -> Expr:
         """Return a constant array of a shape."""
         exact = Fraction(coefficient) if isinstance(coefficient, int) else coefficient
-        return self.repeated(self._product_of(exact, {}, dtype), shape, dtype)
+        return self.repeated(self._product_of(exact, {}, dtype), shape)
 
-    def repeated(self, e: Expr, shape: Shape, dtype: Any) -> Expr:
+    def repeated(self, e: Expr, shape: Shape) -> Expr:
         """``e`` broadcast to a shape."""
-        return e if e.shape == shape else self.call(np.broadcast_to, (e,), {"shape": shape}, shape, e.dtype or dtype)
+        return e if e.shape == shape else self.call(np.broadcast_to, (e,), {"shape": shape}, shape, e.dtype)
 
     def product(self, parts: Iterable[tuple[Expr, int]], shape: Shape, dtype: Any) -> Expr:
         """Π partᵖᵒʷᵉʳ, elementwise."""
@@ -170,7 +170,7 @@ class Rewriter(Expressions):
         factors = {base: p for base, p in factors.items() if p}
         if coefficient is not ONE and coefficient == 0:
             return self.number(0, shape, dtype)
-        return self.repeated(self._product_of(coefficient, self._named(factors), dtype), shape, dtype)
+        return self.repeated(self._product_of(coefficient, self._named(factors), dtype), shape)
 
     def _product_of(self, coefficient: Coefficient, factors: Factors, dtype: Any) -> Expr:
         if not factors and isinstance(coefficient, float):
@@ -196,7 +196,7 @@ class Rewriter(Expressions):
                 key = frozenset(factors.items())
                 earlier = terms[key][0] if key in terms else Fraction(0)
                 terms[key] = (earlier + sign * c, terms[key][1] if key in terms else factors)
-        return self.repeated(self._sum_of([t for t in terms.values() if t[0] != 0], dtype), shape, dtype)
+        return self.repeated(self._sum_of([t for t in terms.values() if t[0] != 0], dtype), shape)
 
     def _sum_of(self, terms: list[tuple[Coefficient, Factors]], dtype: Any) -> Expr:
         if not terms:
@@ -221,8 +221,8 @@ class Rewriter(Expressions):
         if not inner or not (outer or coefficient != 1):
             return [], e
         if coefficient != 1:
-            outer.insert(0, (self._product_of(coefficient, {}, e.dtype), 1))
-        return outer, self.repeated(self._product_of(ONE, self._named(inner), e.dtype), e.shape, e.dtype)
+            outer.append((self._product_of(coefficient, {}, e.dtype), 1))
+        return outer, self.repeated(self._product_of(ONE, self._named(inner), e.dtype), e.shape)
 
     def multiplied_out(self, e: Expr, symbol: Expr, definition: Expr) -> Expr | None:
         """Return a product with its factor ``symbol`` put in and its sums multiplied out; None where that gets long.
@@ -233,7 +233,7 @@ class Rewriter(Expressions):
         factors = times_power(factors, symbol, -1)
         for base, power in inside.items():
             factors = times_power(factors, base, power)
-        waiting, found = [(c * more, factors)], dict[Any, Any]()
+        waiting, found = [(c * more, factors)], list[tuple[Coefficient, Factors]]()
         while waiting:
             coefficient, factors = waiting.pop()
             sums = [base for base, p in factors.items() if base.function is SUM and p > 0]
@@ -247,9 +247,8 @@ class Rewriter(Expressions):
                         multiplied = times_power(multiplied, base, power)
                     waiting.append((coefficient * c, multiplied))
             else:
-                key = frozenset(factors.items())
-                found[key] = found.get(key, 0) + coefficient
-        terms = [(c, self.product(factors, e.shape, e.dtype)) for factors, c in found.items() if c]
+                found.append((coefficient, factors))
+        terms = [(c, self.product(factors.items(), e.shape, e.dtype)) for c, factors in found]
         return self.total(terms, e.shape, e.dtype)
 
     # --- back to calls ------------------------------------------------------------------------------------------------
@@ -280,9 +279,9 @@ class Rewriter(Expressions):
     def _filled(self, value: Expr, shape: Shape, dtype: Any) -> Expr:
         kind = {} if dtype is None or dtype.kind != "f" or dtype == np.float64 else {"dtype": dtype}
         size = self.literal(shape)
-        if value.function is LITERAL and value.value in (0, 1):
+        if value.value in (0, 1):
             return self.call(np.ones if value.value else np.zeros, (size,), kind, shape, dtype)
-        if value.function is LITERAL and isinstance(value.value, int):
+        if isinstance(value.value, int):
             value = self.literal(float(value.value))
         return self.call(np.full, (size, value), kind, shape, dtype)
 
@@ -304,8 +303,8 @@ class Rewriter(Expressions):
         leading = next((base for base, p in factors.items() if p > 0 and base.shape != ()), None)
         if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
             factors = {**without(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
-        sign, coefficient = (-1, -coefficient) if coefficient < 0 else (1, coefficient)
-        above, below = self._numbers(coefficient, factors)
+        negative = coefficient < 0
+        above, below = self._numbers(-coefficient if negative else coefficient, factors)
         above_arrays: list[Expr] = []
         below_arrays: list[Expr] = []
         for base, power in factors.items():
@@ -313,12 +312,12 @@ class Rewriter(Expressions):
             sides = (above, below) if e.shape == () else (above_arrays, below_arrays)
             sides[power < 0].append(e)
         if above_arrays and not below_arrays and above and below:
-            over, under = self._chain(above, sign, dtype), self._chain(below, 1, dtype)
-            return self._chain([self._elementwise(np.divide, over, under, dtype=dtype), *above_arrays], 1, dtype)
-        over = self._chain(above + above_arrays or [self.literal(1)], sign, dtype)
+            over, under = self._chain(above, negative, dtype), self._chain(below, False, dtype)
+            return self._chain([self._elementwise(np.divide, over, under, dtype=dtype), *above_arrays], False, dtype)
+        over = self._chain(above + above_arrays or [self.literal(1)], negative, dtype)
         if not below and not below_arrays:
             return over
-        return self._elementwise(np.divide, over, self._chain(below + below_arrays, 1, dtype), dtype=dtype)
+        return self._elementwise(np.divide, over, self._chain(below + below_arrays, False, dtype), dtype=dtype)
 
     def _numbers(self, coefficient: Coefficient, factors: Factors) -> tuple[list[Expr], list[Expr]]:
         """Return the numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
@@ -335,15 +334,15 @@ class Rewriter(Expressions):
     def _power(self, e: Expr, power: int, dtype: Any) -> Expr:
         return e if power == 1 else self._elementwise(np.power, e, self.literal(power), dtype=dtype)
 
-    def _chain(self, factors: list[Expr], sign: int, dtype: Any) -> Expr:
+    def _chain(self, factors: list[Expr], negative: bool, dtype: Any) -> Expr:
         """Return the factors from left to right; a minus sign stands before the first, which may be a mask, as -1."""
-        if sign < 0 and is_bool(factors[0]):
+        if negative and is_bool(factors[0]):
             factors = [self.literal(1), *factors]
         first, *rest = factors
-        if sign < 0 and first.function is LITERAL:
+        if negative and first.function is LITERAL:
             written = self.literal(-first.value)
         else:
-            written = first if sign > 0 else self._elementwise(np.negative, first, dtype=dtype)
+            written = self._elementwise(np.negative, first, dtype=dtype) if negative else first
         for factor in rest:
             written = self._elementwise(np.multiply, written, factor, dtype=dtype)
         return written
@@ -357,7 +356,7 @@ class Rewriter(Expressions):
 
 def is_number(e: Expr) -> bool:
     """Whether ``e`` is a plain number, to compute with here; NumPy's scalars bring a dtype, and stay as they are."""
-    return e.function is LITERAL and type(e.value) in (int, float, bool) and math.isfinite(e.value)
+    return type(e.value) in (int, float, bool) and math.isfinite(e.value)
 
 
 def is_bool(e: Expr) -> bool:
@@ -382,7 +381,7 @@ def monomial(e: Expr) -> tuple[Coefficient, Factors]:
 
 def one_plus(d: Expr) -> Expr | None:
     """Return e where d = 1 + e."""
-    if d.function is SUM and len(d.terms) == 2 and all(c == 1 for c, _ in d.terms):
+    if len(d.terms) == 2 and all(c == 1 for c, _ in d.terms):
         constant, others = ([f for _, f in d.terms if bool(f) is flag] for flag in (False, True))
         if len(constant) == 1 and len(others[0]) == 1 and others[0][0][1] == 1:
             return others[0][0][0]

@@ -103,7 +103,7 @@ def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
 def a_repeat_of_a_repeat(m: Rewriter, e: Expr) -> Expr | None:
     """Repeating what is repeated is one repetition, and to its own shape none."""
     bare = unbroadcast(e.args[0])
-    return m.repeated(bare, e.shape, e.dtype) if bare is not e.args[0] or bare.shape == e.shape else None
+    return m.repeated(bare, e.shape) if bare is not e.args[0] or bare.shape == e.shape else None
 
 
 @rewrite(BOTH, where=lambda function: known(function).elementwise, exact=True)
@@ -113,21 +113,21 @@ def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None
     if all(a is b for a, b in zip(bare, e.args, strict=True)):
         return None
     shape = broadcast_shapes(tuple([a.shape for a in bare]))
-    return m.repeated(m.simplified(e.function, bare, e.options, shape, e.dtype), e.shape, e.dtype)
+    return m.repeated(m.simplified(e.function, bare, e.options, shape, e.dtype), e.shape)
 
 
 @rewrite(BOTH, *REARRANGING, getitem, exact=True)
 def a_repeated_number_keeps_no_order(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite a rearranged array of equal entries, or some entries of it, as one of another shape."""
     bare = unbroadcast(e.args[0])
-    return m.repeated(bare, e.shape, e.dtype) if bare.shape == () else None
+    return m.repeated(bare, e.shape) if bare.shape == () else None
 
 
 @rewrite(READING, cast)
 def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
     """Drop the cast of a plain number to floating point, all but its shape: it takes the dtype of what it meets."""
     number = unbroadcast(e.args[0])
-    return m.repeated(number, e.shape, e.dtype) if is_number(number) and e.dtype.kind == "f" else None
+    return m.repeated(number, e.shape) if is_number(number) and e.dtype.kind == "f" else None
 
 
 # --- factors that are numbers -----------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def a_sum_of_one_entry_is_the_entry(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a = a along axes of length 1, where the sum keeps its dimensions."""
     (a,), axes = e.args, _summed(e)
     alone = all(a.shape[i] == 1 for i in axes) and (e.options.get("keepdims") or not axes)
-    return m.repeated(unbroadcast(a), e.shape, e.dtype) if alone else None
+    return m.repeated(unbroadcast(a), e.shape) if alone else None
 
 
 @rewrite(READING, np.sum)

@@ -71,7 +71,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
             e = made.whole(e)  # a factor costs every use a product, a sign is free in sums and products
         number = unbroadcast(e)
         if number.function is LITERAL:
-            e = made.repeated(made.literal(node.dtype.type(number.value)), node.shape, node.dtype)
+            e = made.repeated(made.literal(node.dtype.type(number.value)), node.shape)
         of_node[node] = e
     outputs = [made.output(of_node[x]) for x in results]
     calls = _in_time([e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom])
