@@ -1,14 +1,14 @@
 """The table of rules, printed: what has a derivative of all that NumPy and SciPy offer, and why the rest has none."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .engine import fourier  # noqa: F401 - it writes rules
-from .engine.rules import RULES
+from .engine.rules import RULES, Function
 from .text.words import aligned
 
 DERIVATIVE, NATURE, OTHER, MISSING = "derivative", "none by nature", "not array-valued", "missing"
@@ -91,7 +91,7 @@ def rules() -> Rules:
     return Rules(tuple(_row(name, function) for name, function in functions()))
 
 
-def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+def functions() -> Iterator[tuple[str, Function]]:
     """Yield the public functions that the table is of, and how they are called."""
     for module, path in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
         for name in sorted(dir(module)):
@@ -108,7 +108,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
             yield f"scipy.special.{name}", getattr(special, name)
 
 
-def _row(name: str, function: Callable[..., Any]) -> Row:
+def _row(name: str, function: Function) -> Row:
     kind, reason = _WHY.get(name.rpartition(".")[2], ("", "")) if name.startswith("np.") else ("", "")
     if kind:
         return Row(name, kind, reason)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from . import trees
+from .engine.arrays import Value
 from .engine.errors import called
+from .engine.rules import Function
 from .engine.tensor import Tensor
-from .transforms import Function, grad, jacfwd, jacrev
+from .transforms import grad, jacfwd, jacrev
 from .trees import Tree
 
 _ROUNDINGS = 10  # that a result may have gone through
@@ -47,7 +49,7 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
     arrays = [np.array(x._value if isinstance(x, Tensor) else x, dtype=np.float64) for x in leaves]
 
     @functools.wraps(f)
-    def of_arrays(*arrays: Any) -> list[Any]:
+    def of_arrays(*arrays: Any) -> list[Value]:
         return trees.flatten(f(*trees.unflatten(structure, arrays)))[0]
 
     places = trees.paths(tuple(args), "args")
@@ -56,8 +58,8 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
 
 # A quoted annotation, so that importing minigrad does not import numpy.random.
 def _check(
-    f: Callable[..., list[Any]],
-    xs: list[Any],
+    f: Callable[..., list[Value]],
+    xs: list[Value],
     places: list[str],
     order: int,
     rtol: float,
@@ -80,7 +82,7 @@ def _check(
     if order > 1:
         weights = [rng.uniform(0.5, 1.5, np.shape(y)) for y in f(*xs)]
 
-        def weighted(*arrays: Any) -> Any:
+        def weighted(*arrays: Any) -> Value:
             return sum([np.sum(w * y) for w, y in zip(weights, f(*arrays), strict=True)], 0.0)
 
         for i, place in enumerate(places):
@@ -88,17 +90,17 @@ def _check(
             _check(lambda *xs, i=i: [grad(weighted, i)(*xs)], xs, places, order - 1, rtol * 10, atol * 10, rng, further)
 
 
-def _index(index: Iterable[Any]) -> str:
+def _index(index: Iterable[Value]) -> str:
     return "".join(f"[{int(i)}]" for i in index)
 
 
-def _central_differences(f: Callable[..., list[Any]], xs: list[Any]) -> tuple[list[list[Any]], list[list[Any]]]:
+def _central_differences(f: Callable[..., list[Value]], xs: list[Value]) -> tuple[list[list[Value]], list[list[Value]]]:
     """Return the derivative of each result by each argument, and what rounding the results may add to it.
 
     The step is ∛ε · max(1, |x|), which balances rounding and truncation.
     """
 
-    def values(*arrays: Any) -> list[Any]:
+    def values(*arrays: Any) -> list[Value]:
         return [np.asarray(y._value if isinstance(y, Tensor) else y, np.float64) for y in f(*arrays)]
 
     epsilon = np.finfo(np.float64).eps

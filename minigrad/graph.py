@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .engine.arrays import Array, Value
 from .engine.node import ancestors, passes_gradient, reachable
 from .engine.reverse import walk
 from .engine.tensor import Tensor
@@ -84,7 +85,7 @@ class Graph:
     """
 
     def __init__(
-        self, root: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+        self, root: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
     ) -> None:
         _check_tensors(root, terms or {})
         self.root = root
@@ -96,10 +97,10 @@ class Graph:
         self._name_the_rest()
         self.by_name |= {name: node for node, name in self.names.items()}
         self.reach = self._find_reach()
-        self._cotangents: dict[str, Mapping[Tensor, Any]] = {}
+        self._cotangents: dict[str, Mapping[Tensor, Value]] = {}
         self._paths: dict[str, Mapping[Tensor, tuple[int, list[Trail]]]] = {}
 
-    def name_of_array(self, a: np.ndarray[Any, Any]) -> str | None:
+    def name_of_array(self, a: Array) -> str | None:
         """Return what ``names`` calls a plain array that entered the computation, found by its values."""
         return self._arrays.get(_key(a))
 
@@ -116,7 +117,7 @@ class Graph:
 
     @classmethod
     def of_cost(
-        cls, J: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+        cls, J: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
     ) -> "Graph":
         """Return the graph of a cost, which must be a scalar that depends on a leaf.
 
@@ -154,7 +155,7 @@ class Graph:
                         users.append(node)
         return consumers
 
-    def _given_names(self, mapping: Mapping[str, Any], terms: Mapping[str, Tensor]) -> dict[Tensor, str]:
+    def _given_names(self, mapping: Mapping[str, object], terms: Mapping[str, Tensor]) -> dict[Tensor, str]:
         """Return {node: name}; the name of a given term wins over a name of its own, and that over the mapping's.
 
         What nothing else names is called by the variable that a scope's block assigned it to.
@@ -340,7 +341,7 @@ class Graph:
                 found[node] = reduce(or_, [found[x] for x in parts], 0)
         return found
 
-    def cotangents(self, term: str) -> Mapping[Tensor, Any]:
+    def cotangents(self, term: str) -> Mapping[Tensor, Value]:
         """Return what a term adds to d root/d node, {node: array}, for every node with a path to the term.
 
         The term's coefficient in the root is included. The graph is walked once per term; the arrays are shared, so
@@ -368,12 +369,12 @@ class Graph:
         rest = float(self.value(self.root).item()) - math.fsum(parts)
         return 0.0 if abs(rest) <= _ROUNDING * math.fsum(map(abs, parts)) or not math.isfinite(rest) else rest
 
-    def value(self, node: Tensor) -> Any:
+    def value(self, node: Tensor) -> Value:
         """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
         return self._leaf_values.get(node, node._value)
 
     @cached_property
-    def _leaf_values(self) -> dict[Tensor, Any]:
+    def _leaf_values(self) -> dict[Tensor, Value]:
         pairs = (pair for node in self.nodes for pair in zip(node.operands, node.primals, strict=True))
         return {x: a for x, a in pairs if x is not None and x.function is None}
 
@@ -423,7 +424,7 @@ class Graph:
         return tuple(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*used, strict=False)))
 
 
-def _names_in(mapping: Mapping[str, Any], nodes: Container[Tensor]) -> tuple[dict[Tensor, str], dict[Tensor, str]]:
+def _names_in(mapping: Mapping[str, object], nodes: Container[Tensor]) -> tuple[dict[Tensor, str], dict[Tensor, str]]:
     """Return the names that a mapping gives to nodes directly, and those from one level inside its values.
 
     Where a list, a dictionary or an object holds a node that has no name of its own, its members are called by their
@@ -443,7 +444,7 @@ def _names_in(mapping: Mapping[str, Any], nodes: Container[Tensor]) -> tuple[dic
     return direct, inside
 
 
-def _entries(mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any, str | None]]:
+def _entries(mapping: Mapping[str, object]) -> Iterator[tuple[str, Any, str | None]]:
     """Yield what a mapping holds, and what its values hold: the name, the value, and the name of what holds it.
 
     Names that begin with an underscore come last, a notebook's history not at all.
@@ -456,7 +457,7 @@ def _entries(mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any, str | None]
                 yield f"{key}{place}", member, key
 
 
-def _members(x: Any) -> Iterable[tuple[str, Any]]:
+def _members(x: Value) -> Iterable[tuple[str, Any]]:
     """Return what a list, a tuple, a dictionary or an object holds, with how one writes it; evaluate no property."""
     kind = type(x)  # isinstance would ask an object for its class, which may be a property
     if issubclass(kind, list | tuple):
@@ -478,7 +479,7 @@ def _check_tensors(root: Any, terms: Mapping[str, Any]) -> None:
             )
 
 
-def _key(a: np.ndarray[Any, Any]) -> Any:
+def _key(a: Array) -> Value:
     return a.shape, a.dtype.str, a.tobytes()
 
 
@@ -506,7 +507,7 @@ def places(bits: int) -> list[int]:
     return found
 
 
-def _number(a: Any) -> float:
+def _number(a: Value) -> float:
     return float(np.asarray(a).reshape(()))
 
 
@@ -516,6 +517,6 @@ def node_in_words(node: Tensor) -> str:
     return f"{made} {node.shape} {node.dtype}"
 
 
-def norm(a: Any) -> float:
+def norm(a: Value) -> float:
     """Return the 2-norm of all entries."""
     return float(np.linalg.norm(np.asarray(a, np.float64).ravel()))

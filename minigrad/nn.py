@@ -291,7 +291,7 @@ def _same_shape(loss: str, predictions: Array, targets: Array) -> None:
 # --- initialisers -----------------------------------------------------------------------------------------------------
 
 
-def he_normal(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> np.ndarray[Any, Any]:
+def he_normal(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> Array:
     """Return weights drawn from N(0, 2 / inputs), with which relu keeps the mean square of what passes through.
 
     Parameters
@@ -319,7 +319,7 @@ def he_normal(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike
     return (rng.standard_normal(shape) * math.sqrt(2 / shape[1])).astype(dtype)
 
 
-def glorot_uniform(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> np.ndarray[Any, Any]:
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, int], dtype: DTypeLike = float) -> Array:
     """Return weights drawn evenly from ±√(6 / (inputs + outputs)), for tanh and sigmoid.
 
     Their variance 2 / (inputs + outputs) lies between what keeps the variance of activations on the way forward, and

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import trees
+from .engine.arrays import Value
 from .trees import Tree
 
 _NAMES = ("params", "grads", "state")  # of what ``update`` pairs, for errors
@@ -116,7 +117,7 @@ def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float 
         square = _average(beta2, params, trees.map(np.square, grads), state.square)
         of_mean, of_square = 1 - beta1**step, 1 - beta2**step
 
-        def moved(p: Any, m: Any, v: Any) -> Any:
+        def moved(p: Value, m: Value, v: Value) -> Value:
             root = np.sqrt(v / of_square.astype(v.dtype))
             return p - lr * (m / of_mean.astype(m.dtype)) / (root + eps)
 

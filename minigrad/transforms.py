@@ -15,16 +15,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import trees
-from .engine.arrays import plain
+from .engine.arrays import Options, Value, plain
 from .engine.context import differentiating, recording, traced
 from .engine.errors import called, refuse_no_function, wrapping
 from .engine.primitives import identity
 from .engine.record import apply
 from .engine.reverse import on_path, walk
+from .engine.rules import Function
 from .engine.tensor import Tensor
 from .trees import Tree
 
-Function = Callable[..., Any]
 Argnums = int | Sequence[int]
 
 # What the derivatives along one direction of the arguments cost, and their preparation, where the derivatives of one
@@ -32,7 +32,7 @@ Argnums = int | Sequence[int]
 _PUSH, _PREPARATION = 2, 17
 
 
-def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> list[Any]:
+def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> list[Value]:
     """Return dy/dx for each x of ``wrt``; touches no ``.grad``.
 
     Parameters
@@ -94,13 +94,15 @@ def stop_gradient(tree: Tree) -> Tree:
     return trees.map(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, tree)
 
 
-def _derivatives(nodes: Sequence[Tensor], weights: Sequence[Any], wrt: Sequence[Tensor], recorded: bool) -> list[Any]:
+def _derivatives(
+    nodes: Sequence[Tensor], weights: Sequence[Value], wrt: Sequence[Tensor], recorded: bool
+) -> list[Value]:
     """Return the derivatives of Σ ⟨weight, node⟩ with respect to each of ``wrt``: zeros where there is no path.
 
     A node may stand twice; a weight of None counts as zeros. Where ``recorded``, or a weight is a Tensor, the
     derivatives are Tensors.
     """
-    seeds: dict[Tensor, Any] = {}
+    seeds: dict[Tensor, Value] = {}
     for node, weight in zip(nodes, weights, strict=True):
         if weight is not None and node.requires_grad:
             seeds[node] = seeds[node] + weight if node in seeds else weight
@@ -109,18 +111,18 @@ def _derivatives(nodes: Sequence[Tensor], weights: Sequence[Any], wrt: Sequence[
     return [_zeros(x, recorded) if g is None else g for x, g in zip(wrt, map(found.get, wrt), strict=True)]
 
 
-def _cotangents(seeds: Mapping[Tensor, Any], wrt: Sequence[Tensor], recorded: bool) -> dict[Tensor, Any]:
+def _cotangents(seeds: Mapping[Tensor, Value], wrt: Sequence[Tensor], recorded: bool) -> dict[Tensor, Value]:
     if recorded:
         seeds = {y: g if isinstance(g, Tensor) else _constant(g) for y, g in seeds.items()}
     return walk(seeds, set(wrt), create_graph=recorded)
 
 
-def _zeros(x: Tensor, recorded: bool) -> Any:
+def _zeros(x: Tensor, recorded: bool) -> Value:
     zeros = np.zeros(x.shape, x.dtype)
     return _constant(zeros) if recorded else zeros
 
 
-def _constant(a: Any) -> Tensor:
+def _constant(a: Value) -> Tensor:
     return Tensor(a, requires_grad=False)
 
 
@@ -144,7 +146,7 @@ class _Call:
         args: Sequence[Tree],
         argnums: Argnums,
         has_aux: bool = False,
-        options: Mapping[str, Any] | None = None,
+        options: Options | None = None,
     ) -> None:
         refuse_no_function(what, f)
         self.what, self.f, self.has_aux = what, f, has_aux
@@ -206,11 +208,11 @@ class _Call:
                 )
         return self.results
 
-    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
+    def pull(self, cotangents: Sequence[Value]) -> list[Value]:
         """Return the cotangents of the leaves, given those of the results, None for zeros."""
         return _derivatives(self.results, cotangents, self.leaves, self.recorded)
 
-    def pusher(self) -> Callable[[Sequence[Any]], list[Any]]:
+    def pusher(self) -> Callable[[Sequence[Value]], list[Value]]:
         """Return a function from tangents of the leaves, None for zeros, to those of the results.
 
         The pullback is linear in its cotangents; the derivative of that linear map, transposed, is the pushforward.
@@ -219,7 +221,7 @@ class _Call:
         pulled = self.pull(cotangents)
         return lambda tangents: _derivatives(pulled, tangents, cotangents, self.recorded)
 
-    def matched(self, like: Sequence[Tensor], tree: Tree, other: Tree, name: str, other_name: str) -> list[Any]:
+    def matched(self, like: Sequence[Tensor], tree: Tree, other: Tree, name: str, other_name: str) -> list[Value]:
         """Return the leaves of ``other``, paired with those of ``tree`` and of the dtypes of ``like``."""
         try:
             leaves = trees.match(tree, other, name, other_name)
@@ -227,24 +229,24 @@ class _Call:
             raise ValueError(f"{self.name}: {error}") from None
         return [g if isinstance(g, Tensor) else plain(g, x.dtype) for g, x in zip(leaves, like, strict=True)]
 
-    def gradients(self, leaves: Sequence[Any]) -> Any:
+    def gradients(self, leaves: Sequence[Value]) -> Value:
         """Return the trees of the arguments with other leaves; plain arrays are copied, to be the caller's own."""
         return trees.unflatten(self.structure, map(_own, leaves))
 
     def value(self) -> Tree:
         return trees.unflatten(self.structure_of_result, map(self._given_out, self.results))
 
-    def with_aux(self, *answers: Any) -> Any:
+    def with_aux(self, *answers: Any) -> Value:
         """Return the answers, and the auxiliary result where f has one."""
         if self.has_aux:
             return *answers, trees.map(lambda x: self._given_out(x) if isinstance(x, Tensor) else x, self.aux)
         return answers if len(answers) > 1 else answers[0]
 
-    def _given_out(self, y: Tensor) -> Any:
+    def _given_out(self, y: Tensor) -> Value:
         return y if self.recorded else _own(y._value)
 
 
-def _leaf(x: Any) -> Tensor:
+def _leaf(x: Value) -> Tensor:
     """Return a leaf; for a Tensor a node of its own, so that only this function's use of it counts."""
     if not isinstance(x, Tensor):
         return Tensor(x)
@@ -257,7 +259,7 @@ def _leaf(x: Any) -> Tensor:
     return leaf
 
 
-def _own(g: Any) -> Any:
+def _own(g: Value) -> Value:
     return g if isinstance(g, Tensor) else np.array(g)[()]
 
 
@@ -265,7 +267,7 @@ def _kind(tree: Tree) -> str:
     return f"a {type(tree).__name__}"
 
 
-def _one(y: Tensor) -> Any:
+def _one(y: Tensor) -> Value:
     return np.ones(y.shape, y.dtype) if y.ndim else y.dtype.type(1)
 
 
@@ -321,14 +323,14 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """
 
     @wrapping("grad", f, argnums)
-    def gradient(*args: Any, **options: Any) -> Any:
+    def gradient(*args: Any, **options: Any) -> Value:
         call = _Call("grad", f, args, argnums, has_aux, options)
         return call.with_aux(call.gradients(call.pull([_one(call.scalar())])))
 
     return gradient
 
 
-def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> Any:
+def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> Value:
     """Return ``f(*primals)`` and its pullback, which gives vector-Jacobian products.
 
     Parameters
@@ -357,7 +359,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> Any:
     """
     call = _Call("vjp", f, primals, range(len(primals)), has_aux)
 
-    def pullback(cotangent: Tree) -> Any:
+    def pullback(cotangent: Tree) -> Value:
         if trees.branches(call.result) is None and not isinstance(cotangent, Tensor):
             cotangent = np.asarray(cotangent)  # a list too
         return call.gradients(call.pull(call.matched(call.results, call.result, cotangent, "result", "cotangent")))
@@ -365,7 +367,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> Any:
     return call.with_aux(call.value(), pullback)
 
 
-def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Any:
+def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Value:
     """Return ``f(*primals)`` and its derivative along ``tangents``, a Jacobian-vector product.
 
     Parameters
@@ -451,7 +453,7 @@ def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function
 
 def _jacobian(what: str, f: Function, argnums: Argnums, has_aux: bool) -> Function:
     @wrapping(what, f, argnums)
-    def jacobian_of_f(*args: Any, **options: Any) -> Any:
+    def jacobian_of_f(*args: Any, **options: Any) -> Value:
         call = _Call(what, f, args, argnums, has_aux, options)
         n, m = (sum([x.size for x in nodes]) for nodes in (call.leaves, call.floating()))
         forward = what == "jacfwd" or (what != "jacrev" and _PREPARATION + _PUSH * n < m)
@@ -461,7 +463,7 @@ def _jacobian(what: str, f: Function, argnums: Argnums, has_aux: bool) -> Functi
     return jacobian_of_f
 
 
-def _by_rows(call: _Call) -> list[list[Any]]:
+def _by_rows(call: _Call) -> list[list[Value]]:
     """Return the derivatives of each result by each leaf, with one reverse walk for each entry of the results."""
     blocks = []
     for k, y in enumerate(call.results):
@@ -470,10 +472,10 @@ def _by_rows(call: _Call) -> list[list[Any]]:
     return blocks
 
 
-def _by_columns(call: _Call) -> list[list[Any]]:
+def _by_columns(call: _Call) -> list[list[Value]]:
     """Return the derivatives of each result by each leaf, with one reverse walk for each entry of the leaves."""
     push = call.pusher()
-    blocks: list[list[Any]] = [[] for _ in call.results]
+    blocks: list[list[Value]] = [[] for _ in call.results]
     for i, x in enumerate(call.leaves):
         columns = [push(_only(i, e, call.leaves)) for e in _basis(x)]
         for k, y in enumerate(call.results):
@@ -481,15 +483,15 @@ def _by_columns(call: _Call) -> list[list[Any]]:
     return blocks
 
 
-def _basis(x: Tensor) -> Any:
+def _basis(x: Tensor) -> Value:
     return np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
 
 
-def _only(i: int, e: Any, nodes: Sequence[Tensor]) -> list[Any]:
+def _only(i: int, e: Any, nodes: Sequence[Tensor]) -> list[Value]:
     return [e if k == i else None for k in range(len(nodes))]
 
 
-def _stacked(parts: Sequence[Any], axis: int, y: Tensor, x: Tensor) -> Any:
+def _stacked(parts: Sequence[Value], axis: int, y: Tensor, x: Tensor) -> Value:
     """Return the derivatives of y with respect to x, of their rows or columns."""
     shape = (*y.shape, *x.shape)
     return np.stack(parts, axis=axis).reshape(shape) if parts else np.zeros(shape, x.dtype)
@@ -516,7 +518,7 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     return _jacobian("hessian", _jacobian("hessian", f, argnums, has_aux), argnums, has_aux)
 
 
-def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Any:
+def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Value:
     """Return the Hessian of a scalar ``f`` times ``tangents``, without the Hessian.
 
     The gradient is recorded, and the reverse walk from it, seeded with the tangents, gives Hᵀv = Hv.

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from .engine.arrays import Value
 from .engine.errors import described
+from .engine.rules import Function
 
 Tree = Any  # a container, None, or a leaf of any type
 
@@ -46,7 +48,7 @@ def _keys(*inserted: Any) -> _Keys:
     return keys
 
 
-def flatten(tree: Tree) -> tuple[list[Any], Structure]:
+def flatten(tree: Tree) -> tuple[list[Value], Structure]:
     """Return the leaves of a tree in one list, and its structure.
 
     Structures are equal, and have the same hash, where the types of the containers, the lengths, the keys with their
@@ -58,13 +60,13 @@ def flatten(tree: Tree) -> tuple[list[Any], Structure]:
     >>> unflatten(structure, [20, 10])
     {'b': 10, 'a': [20, None]}
     """
-    leaves: list[Any] = []
-    structure: list[Any] = []
+    leaves: list[Value] = []
+    structure: list[Value] = []
     collect((tree,), leaves, structure)
     return leaves, tuple(structure)
 
 
-def collect(branches: Iterable[Tree], leaves: list[Any], structure: list[Any]) -> None:
+def collect(branches: Iterable[Tree], leaves: list[Value], structure: list[Value]) -> None:
     """Append the leaves of some trees to ``leaves``, and their structures to ``structure``."""
     for x in branches:
         kind = type(x)
@@ -85,12 +87,12 @@ def collect(branches: Iterable[Tree], leaves: list[Any], structure: list[Any]) -
             structure += (x.dtype, x.shape) if isinstance(x, np.generic | np.memmap) else (kind,)
 
 
-def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
+def unflatten(structure: Structure, leaves: Iterable[Value]) -> Tree:
     """Return the tree of this structure with other leaves, of any type, and with the keys in the order of insertion."""
     return _built(iter(structure), iter(leaves))
 
 
-def _built(parts: Iterator[Any], leaves: Iterator[Any]) -> Tree:
+def _built(parts: Iterator[Value], leaves: Iterator[Value]) -> Tree:
     part = next(parts)
     if part is None:
         return None
@@ -106,7 +108,7 @@ def _built(parts: Iterator[Any], leaves: Iterator[Any]) -> Tree:
     return kind(*sequence) if hasattr(kind, "_fields") else kind(sequence)
 
 
-def map(f: Callable[..., Any], tree: Tree, *others: Tree, names: Sequence[str] = ()) -> Tree:
+def map(f: Function, tree: Tree, *others: Tree, names: Sequence[str] = ()) -> Tree:
     """Return the tree of ``f(leaf, *leaves of the others)``, of the structure of ``tree``.
 
     Raises ValueError as ``match`` does; ``names`` are the names of all the trees, for its text.
@@ -120,7 +122,7 @@ def map(f: Callable[..., Any], tree: Tree, *others: Tree, names: Sequence[str] =
     return unflatten(structure, [f(*row) for row in zip(leaves, *columns, strict=True)])
 
 
-def match(tree: Tree, other: Tree, name: str, other_name: str) -> list[Any]:
+def match(tree: Tree, other: Tree, name: str, other_name: str) -> list[Value]:
     """Return the leaves of ``other`` in the order of those of ``tree``, whose shapes they have.
 
     Dictionaries are paired by key, lists and tuples by position, whatever the type of the sequence.
@@ -131,7 +133,7 @@ def match(tree: Tree, other: Tree, name: str, other_name: str) -> list[Any]:
     return list(_matched(tree, other, name, other_name))
 
 
-def _matched(x: Tree, y: Tree, x_path: str, y_path: str) -> Iterator[Any]:
+def _matched(x: Tree, y: Tree, x_path: str, y_path: str) -> Iterator[Value]:
     xs, ys = branches(x), branches(y)
     if xs is None and ys is None:
         if _shape(x) != _shape(y):

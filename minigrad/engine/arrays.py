@@ -2,14 +2,18 @@
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Value = Any  # what NumPy's functions take and give: an array or a number, or a Tensor in its place
+Axis = int | tuple[int, ...] | None
+Options = Mapping[str, Any]  # keyword arguments by name
 
 
-def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
+def leaf_array(data: Value, name: str | None, requires_grad: bool) -> Array:
     """Return a private, writable copy of a leaf's data."""
     array = plain(data)
     kind = array.dtype.kind
@@ -24,7 +28,7 @@ def leaf_array(data: Any, name: str | None, requires_grad: bool) -> Array:
     )
 
 
-def like(t: Any, data: Any, what: str) -> Array:
+def like(t: Any, data: Value, what: str) -> Array:
     """Return a private, writable copy of ``data`` with the shape and dtype of the node ``t``, to be its ``what``."""
     array = plain(data)
     if array.shape != t.shape:
@@ -34,7 +38,7 @@ def like(t: Any, data: Any, what: str) -> Array:
     return array.astype(t.dtype, copy=False)
 
 
-def plain(data: Any, dtype: Any = None) -> Array:
+def plain(data: Value, dtype: Any = None) -> Array:
     """Return a copy of data as a plain array, of what would mean the same in one."""
     _refuse_subclass(data)
     try:
@@ -48,7 +52,7 @@ def plain(data: Any, dtype: Any = None) -> Array:
         ) from None
 
 
-def _refuse_subclass(a: Any) -> None:
+def _refuse_subclass(a: Value) -> None:
     """Refuse an array whose mask, or whose own product, a plain array would not have."""
     if isinstance(a, np.ndarray) and type(a) is not np.ndarray and not isinstance(a, np.memmap):
         raise TypeError(
@@ -57,7 +61,7 @@ def _refuse_subclass(a: Any) -> None:
         )
 
 
-def private(a: Any) -> Any:
+def private(a: Value) -> Value:
     """Return an anonymous constant as a node may keep it: arrays are copied, sequences become arrays."""
     if isinstance(a, np.ndarray):
         if type(a) is not np.ndarray:
@@ -79,7 +83,7 @@ def frozen(option: Any) -> Any:
     return np.array(option) if isinstance(option, np.ndarray) else option
 
 
-def read_only(value: Any) -> Array:
+def read_only(value: Value) -> Array:
     """Return a copy that cannot be written: a view would lead to what it shows by its ``base``."""
     array = np.array(value)
     array.setflags(write=False)

@@ -5,45 +5,45 @@ They need no derivative of their own: called on Tensors they run these lines of 
 
 import itertools
 from string import ascii_letters
-from typing import Any
 
 import numpy as np
 
+from .arrays import Axis, Value
 from .axes import axes_of, slab
 from .primitives import array, cast, concatenate, einsum, stack
 from .rules import Function, Rule, define
 
 
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(a: Value, a_min: Value = None, a_max: Value = None, *, min: Value = None, max: Value = None) -> Value:
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
 
-def _dot(a: Any, b: Any) -> Any:
+def _dot(a: Value, b: Value) -> Value:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
     return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, axes=(-1, -2))
 
 
-def _inner(a: Any, b: Any) -> Any:
+def _inner(a: Value, b: Value) -> Value:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
     return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
 
 
-def concatenated(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
+def concatenated(arrays: Value, axis: int | None = 0, dtype: object = None) -> Value:
     """``np.concatenate``, of arrays, Tensors and sequences of them."""
     parts = [array(a) if axis is not None else np.ravel(array(a)) for a in arrays]
     return concatenate(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis or 0)
 
 
-def _stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
+def _stack(arrays: Value, axis: int = 0, dtype: object = None) -> Value:
     parts = map(array, arrays)
     return stack(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis)
 
 
-def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
     """``np.split``."""
     if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
         raise ValueError(
@@ -53,7 +53,7 @@ def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return array_split(a, indices_or_sections, axis)
 
 
-def array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
     """``np.array_split``."""
     if isinstance(indices_or_sections, int | np.integer):
         size, larger = divmod(a.shape[axis], int(indices_or_sections))
@@ -63,17 +63,17 @@ def array_split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return [slab(a, axis, slice(i, j)) for i, j in itertools.pairwise(edges)]
 
 
-def _flip(a: Any, axis: Any = None) -> Any:
+def _flip(a: Value, axis: Axis = None) -> Value:
     flipped = axes_of(a, axis)
     return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
 
 
-def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+def _vecdot(a: Value, b: Value, axis: int = -1) -> Value:
     a, b = (x if axis == -1 else np.moveaxis(x, axis, -1) for x in (a, b))
     return np.sum(a * b, axis=-1)
 
 
-def _in_letters(*operands: Any) -> tuple[str, tuple[Any, ...]]:
+def _in_letters(*operands: Value) -> tuple[str, tuple[Value, ...]]:
     """Return the subscripts and the arrays of ``np.einsum(A, [0, 1], B, [1, 2], [0, 2])``."""
     letters = sorted(ascii_letters)  # in the order of the numbers, which is that of an implied output
     terms = ["".join("..." if i is ... else letters[i] for i in numbers) for numbers in operands[1::2]]
@@ -81,7 +81,7 @@ def _in_letters(*operands: Any) -> tuple[str, tuple[Any, ...]]:
     return ",".join(terms) + "".join(output), operands[: 2 * len(terms) : 2]
 
 
-def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
+def _einsum(subscripts: Value, *arrays: Value, optimize: object = False) -> Value:
     """Write the subscripts out, as NumPy's documentation of einsum defines them."""
     if not isinstance(subscripts, str):
         subscripts, arrays = _in_letters(subscripts, *arrays)
@@ -106,8 +106,8 @@ def _einsum(subscripts: Any, *arrays: Any, optimize: Any = False) -> Any:
 
 
 def _full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
-) -> Any:
+    a: Value, fill_value: Value, dtype: object = None, order: str = "K", subok: bool = True, shape: Value = None
+) -> Value:
     return np.full(a.shape if shape is None else shape, fill_value, dtype or a.dtype)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .context import Path, Region, watcher
 from .errors import called, described
 from .node import Node
@@ -62,7 +63,9 @@ class debug(Region):
         if fault:
             raise FloatingPointError(f"{_call(node)} gives {fault}, at {self._places[node.order]}; {_MEND}")
 
-    def cotangent(self, node: Node, x: Node, derivative: Derivative, g: Any, y: Any, args: tuple[Any, ...]) -> Any:
+    def cotangent(
+        self, node: Node, x: Node, derivative: Derivative, g: Value, y: Value, args: tuple[Value, ...]
+    ) -> Value:
         """Return what a node sends to its argument ``x``, unless it becomes NaN or infinite there."""
         try:
             c = derivative(g, y, *args, **node.options)
@@ -86,7 +89,7 @@ class debug(Region):
 _MEND = "keep its arguments where it is finite (np.maximum(x, 1e-12), np.clip), or take smaller steps"
 
 
-def _first_fault(value: Any, sources: Iterable[Any]) -> str | None:
+def _first_fault(value: Value, sources: Iterable[Value]) -> str | None:
     """Return the first NaN of an array that has one and whose sources have none, or infinity, with its index."""
     for test in (np.isnan, np.isinf):
         wrong = np.asarray(test(value)) if _inexact(value) else np.False_
@@ -96,11 +99,11 @@ def _first_fault(value: Any, sources: Iterable[Any]) -> str | None:
     return None
 
 
-def _inexact(value: Any) -> bool:
+def _inexact(value: Value) -> bool:
     return isinstance(value, np.ndarray | np.generic | float) and np.asarray(value).dtype.kind in "fc"
 
 
-def _value(g: Any) -> Any:
+def _value(g: Value) -> Value:
     return g._value if isinstance(g, Node) else g
 
 

@@ -1,10 +1,10 @@
 """Elementwise functions that are no ufuncs, and those of several results."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .composed import compose
 from .primitives import detach
 from .vjps import part, row
@@ -12,7 +12,7 @@ from .vjps import part, row
 _ANGLES = np.arange(256) * (2 * math.pi / 256)  # enough for all x whose I₀(x) is a float64
 
 
-def _sinc(g: Any, y: Any, x: Any) -> Any:
+def _sinc(g: Value, y: Value, x: Value) -> Value:
     """Return (cos πx - sinc x) / x, and near 0, where that cancels, its Taylor series."""
     series = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(12, 0, -1)]
     near = np.abs(x) < 0.5
@@ -23,7 +23,7 @@ def _sinc(g: Any, y: Any, x: Any) -> Any:
     return g * np.where(near, slope * small, (np.cos(math.pi * large) - np.sinc(large)) / large)
 
 
-def _i0(g: Any, y: Any, x: Any) -> Any:
+def _i0(g: Value, y: Value, x: Value) -> Value:
     """Return I₁, the mean of cos t exp(x cos t) over a period: the trapezoidal rule is exact to rounding."""
     cos = np.cos(_ANGLES).astype(x.dtype)
     return g * np.mean(cos * np.exp(x[..., None] * cos), axis=-1)
@@ -35,14 +35,14 @@ row(np.unwrap, lambda g, y, p, discont=None, axis=-1, period=2 * math.pi: g, jum
 _exponent = part(np.frexp, 1)
 
 
-def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def _nan_to_num(x: Value, copy: bool = True, nan: Value = 0.0, posinf: Value = None, neginf: Value = None) -> Value:
     largest = np.finfo(x.dtype).max
     x = np.where(np.isnan(x), nan, x)
     x = np.where(x == math.inf, largest if posinf is None else posinf, x)
     return np.where(x == -math.inf, -largest if neginf is None else neginf, x)
 
 
-def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **options: Any) -> Any:
+def _piecewise(x: Value, condlist: Value, funclist: Value, *args: Value, **options: object) -> Value:
     conditions = condlist if isinstance(condlist, list | tuple) and np.ndim(condlist[0]) == x.ndim else [condlist]
     otherwise = [~np.any(np.stack(conditions), axis=0)] if len(funclist) == len(conditions) + 1 else []
     y = np.zeros(x.shape, x.dtype)
@@ -54,7 +54,7 @@ def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **options: Any)
     return y
 
 
-def _frexp(x: Any) -> Any:
+def _frexp(x: Value) -> Value:
     exponent = _exponent(x)
     return np.ldexp(x, -exponent), exponent
 

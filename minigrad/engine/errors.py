@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .arrays import Value
 from .node import Node
-from .rules import RULES
+from .rules import RULES, Function
 
 _PLAIN, _ASTYPE, _PRODUCT = "t.data is its plain array", "t.astype(dtype) casts it", "a @ b is the matrix product"
 _ON_CPU = "leave it out: the values are NumPy's arrays, in memory"
@@ -54,7 +55,7 @@ def described(args: Any) -> str:
     )
 
 
-def called(function: Callable[..., Any]) -> str:
+def called(function: Function) -> str:
     """Return a function as its caller writes it: np.exp, np.linalg.norm."""
     name: str = getattr(function, "__name__", repr(function))
     owner = getattr(function, "__self__", None)
@@ -68,7 +69,7 @@ def called(function: Callable[..., Any]) -> str:
     return f"np.{name}" if ours and hasattr(np, name) else name
 
 
-def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
+def no_rule(function: Function, args: tuple[Value, ...]) -> TypeError:
     """Return the error of a call of a function that the table of rules does not know."""
     name = called(function)
     return TypeError(
@@ -77,7 +78,7 @@ def no_rule(function: Callable[..., Any], args: tuple[Any, ...]) -> TypeError:
     )
 
 
-def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception) -> Exception:
+def failed(function: Function, args: tuple[Value, ...], error: Exception) -> Exception:
     """Return the error of a call that NumPy refused, with the Tensors named and the mend."""
     kind = next(k for k in (np.linalg.LinAlgError, IndexError, ValueError, TypeError) if isinstance(error, k))
     text = str(error)
@@ -85,7 +86,7 @@ def failed(function: Callable[..., Any], args: tuple[Any, ...], error: Exception
     return kind(f"{called(function)}{'' if tensors in text else f' of {tensors}'}: {_mend(function, args) or text}")
 
 
-def _mend(function: Callable[..., Any], args: tuple[Any, ...]) -> str | None:
+def _mend(function: Function, args: tuple[Value, ...]) -> str | None:
     """Return what does not fit, and what to do, for the two commonest misfits."""
     shapes = [np.shape(a) for a in args if isinstance(a, Node | np.ndarray | np.generic | int | float)]
     if function is np.matmul and len(shapes) == 2:
@@ -162,7 +163,7 @@ def refuse_no_function(what: str, f: Any, argnums: Any = 0) -> None:
         )
 
 
-def wrapping(what: str, f: Callable[..., Any], argnums: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def wrapping(what: str, f: Function, argnums: Any) -> Callable[[Function], Function]:
     """Return the decorator of the function that a transform makes of f."""
     refuse_no_function(what, f, argnums)
     return functools.wraps(f)

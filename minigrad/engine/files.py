@@ -1,19 +1,18 @@
 """What writes arrays into files writes the values of Tensors."""
 
-from typing import Any
-
 import numpy as np
 
+from .arrays import Value
 from .composed import compose
 from .rules import Function
 
 
-def _plain(a: Any) -> Any:
+def _plain(a: Value) -> Value:
     return a.to_numpy() if hasattr(a, "to_numpy") else a
 
 
 def _saving(function: Function) -> Function:
-    def save(file: Any, *arrays: Any, **named: Any) -> Any:
+    def save(file: Value, *arrays: Value, **named: object) -> Value:
         return function(file, *map(_plain, arrays), **{name: _plain(a) for name, a in named.items()})
 
     return save

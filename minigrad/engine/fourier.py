@@ -7,11 +7,11 @@ two parts of the discrete Fourier transform are linear maps with symmetric matri
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .arrays import Axis, Options, Value
 from .axes import axes_of, slab
 from .composed import compose
 from .primitives import concatenate
@@ -30,10 +30,10 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
     size = property(lambda self: self.real.size)
     T = property(lambda self: self.each(np.transpose))
 
-    def __init__(self, real: Any, imag: Any) -> None:
+    def __init__(self, real: Value, imag: Value) -> None:
         self.real, self.imag = real, imag
 
-    def each(self, function: Callable[[Any], Any]) -> "Complex":
+    def each(self, function: Function) -> "Complex":
         """Return the complex number of what a function gives of either part."""
         return Complex(function(self.real), function(self.imag))
 
@@ -41,11 +41,11 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
         """Return the complex conjugate."""
         return Complex(self.real, -self.imag)
 
-    def reshape(self, *shape: Any) -> "Complex":
+    def reshape(self, *shape: Value) -> "Complex":
         """Return the same entries in another shape."""
         return self.each(lambda x: x.reshape(*shape))
 
-    def __getitem__(self, index: Any) -> "Complex":
+    def __getitem__(self, index: Value) -> "Complex":
         return self.each(lambda x: x[index])
 
     def __len__(self) -> int:
@@ -54,15 +54,15 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"Complex({self.real!r}, {self.imag!r})"
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> Value:
         raise self._refused("a plain array")
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Value, **options: object) -> Value:
         if method != "__call__" or options or ufunc not in _UFUNCS:
             raise self._refused(ufunc.__name__)
         return _UFUNCS[ufunc](*[Complex(a.real, a.imag) if np.iscomplexobj(a) else a for a in args])
 
-    def __array_function__(self, function: Function, types: Any, args: Any, options: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Function, types: Value, args: Value, options: Options) -> Value:
         rule = RULES.get(function)
         if function in _FUNCTIONS:
             return _FUNCTIONS[function](*args, **options)
@@ -80,7 +80,7 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
         )
 
 
-def _of(take: Function, z: Any) -> Any:
+def _of(take: Function, z: Value) -> Value:
     """Return the real or the imaginary part of an array, or of each of a list."""
     return [take(x) for x in z] if isinstance(z, list | tuple) else take(z)
 
@@ -91,7 +91,7 @@ def _of(take: Function, z: Any) -> Any:
 def _product(function: Function) -> Function:
     """Return a product of complex numbers, of which one may be real, given that of real ones."""
 
-    def product(z: Any, w: Any) -> Any:
+    def product(z: Value, w: Value) -> Value:
         if not isinstance(z, Complex):
             return w.each(lambda x: function(z, x))
         if not isinstance(w, Complex):
@@ -105,7 +105,7 @@ def _product(function: Function) -> Function:
 def _sum(function: Function) -> Function:
     """Return a sum or difference of complex numbers, of which one may be real."""
 
-    def total(z: Any, w: Any) -> Complex:
+    def total(z: Value, w: Value) -> Complex:
         real = function(np.real(z), np.real(w))
         parts = [x.imag if isinstance(x, Complex) else real.dtype.type(0) for x in (z, w)]
         return Complex(real, np.broadcast_to(function(*parts), real.shape))
@@ -113,11 +113,11 @@ def _sum(function: Function) -> Function:
     return total
 
 
-def _square_of_length(z: Complex) -> Any:
+def _square_of_length(z: Complex) -> Value:
     return np.square(z.real) + np.square(z.imag)
 
 
-def _divide(z: Any, w: Any) -> Any:
+def _divide(z: Value, w: Value) -> Value:
     if not isinstance(w, Complex):
         return _product(np.multiply)(z, 1 / w)
     return _product(np.multiply)(z, w.conj()).each(lambda x: x / _square_of_length(w))
@@ -128,7 +128,7 @@ def _exp(z: Complex) -> Complex:
     return Complex(length * np.cos(z.imag), length * np.sin(z.imag))
 
 
-def _power(z: Any, exponent: Any) -> Any:
+def _power(z: Value, exponent: Value) -> Value:
     """Return a power with a whole exponent as a product, as NumPy does, and others by the logarithm."""
     if not isinstance(exponent, int) or exponent == 0:
         return np.exp(exponent * np.log(z))
@@ -136,13 +136,13 @@ def _power(z: Any, exponent: Any) -> Any:
     return power if exponent >= 0 else 1 / power
 
 
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Value:
     if ord == "nuc" or (ord in (2, -2) and len(axes_of(x, axis)) == 2):
         raise x._refused(f"np.linalg.norm with ord={ord!r}")
     return np.linalg.norm(np.abs(x), ord, axis, keepdims)
 
 
-_UFUNCS: dict[Any, Function] = {
+_UFUNCS: dict[Function, Function] = {
     np.absolute: lambda z: np.hypot(z.real, z.imag),
     np.add: _sum(np.add),
     np.conjugate: Complex.conj,
@@ -162,14 +162,14 @@ _LINEAR = frozenset((np.concatenate, np.stack, np.flip, np.roll, np.cumsum))
 # --- transforms -------------------------------------------------------------------------------------------------------
 
 
-def _each(function: Callable[[Any], Any], z: Any) -> Any:
+def _each(function: Function, z: Value) -> Value:
     return z.each(function) if isinstance(z, Complex) else function(z)
 
 
-def _fitted(z: Any, n: int, axis: int) -> Any:
+def _fitted(z: Value, n: int, axis: int) -> Value:
     """Return an array cut to n entries along an axis, or filled up with zeros."""
 
-    def fitted(x: Any) -> Any:
+    def fitted(x: Value) -> Value:
         zeros = np.zeros([max(n - m, 0) if i == axis else m for i, m in enumerate(x.shape)], x.dtype)
         return slab(x, axis, slice(n)) if n <= x.shape[axis] else concatenate(x, zeros, axis=axis)
 
@@ -183,16 +183,16 @@ def _scale(norm: str | None, n: int, inverse: bool) -> float:
     return 1 / n if divided else 1 / math.sqrt(n) if norm == "ortho" else 1.0
 
 
-def _fft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+def _fft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
     return _transform(z, n, axis, norm, inverse=False)
 
 
-def _ifft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+def _ifft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
     """Return the conjugate of the transform of the conjugate."""
     return _transform(z.conj() if isinstance(z, Complex) else z, n, axis, norm, inverse=True).conj()
 
 
-def _transform(z: Any, n: int | None, axis: int, norm: str | None, inverse: bool) -> Complex:
+def _transform(z: Value, n: int | None, axis: int, norm: str | None, inverse: bool) -> Complex:
     axis = axis % z.ndim
     n = z.shape[axis] if n is None else n
     z, factor = _fitted(z, n, axis), _scale(norm, n, inverse)
@@ -204,18 +204,18 @@ def _transform(z: Any, n: int | None, axis: int, norm: str | None, inverse: bool
     return Complex(real, imag) if factor == 1 else Complex(real * factor, imag * factor)
 
 
-def _rfft(x: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+def _rfft(x: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
     spectrum = _fft(x, n, axis, norm)
     return spectrum.each(lambda y: slab(y, axis, slice(spectrum.shape[axis] // 2 + 1)))
 
 
-def _irfft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def _irfft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Value:
     """Return the inverse of a spectrum whose other half is the conjugate of this one."""
     axis = axis % z.ndim
     n = 2 * (z.shape[axis] - 1) if n is None else n
     half = _fitted(z, n // 2 + 1, axis)
 
-    def other(x: Any) -> Any:
+    def other(x: Value) -> Value:
         return slab(slab(x, axis, slice(1, (n + 1) // 2)), axis, slice(None, None, -1))
 
     real, imag = np.real(half), half.imag if isinstance(half, Complex) else None
@@ -228,21 +228,21 @@ def _irfft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None
 _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
 
 
-def _hfft(z: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def _hfft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Value:
     return _irfft(np.conj(z), n, axis, _SWAPPED.get(norm, norm))
 
 
-def _ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+def _ihfft(x: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
     return _rfft(x, n, axis, _SWAPPED.get(norm, norm)).conj()
 
 
-def _over_axes(*steps: Function, default: Any = None) -> Function:
+def _over_axes(*steps: Function, default: Value = None) -> Function:
     """Return a transform over several axes: the last step is that of the last axis, the first that of the others.
 
     The last axis comes first where its transform takes real numbers, and last where it gives them.
     """
 
-    def transform(z: Any, s: Any = None, axes: Any = default, norm: str | None = None) -> Any:
+    def transform(z: Value, s: Value = None, axes: Value = default, norm: str | None = None) -> Value:
         axes = range(-len(s) if s is not None else -z.ndim, 0) if axes is None else axes
         sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else n for n in s]
         calls = list(zip([steps[0]] * (len(axes) - 1) + [steps[-1]], axes, sizes, strict=True))
@@ -254,7 +254,7 @@ def _over_axes(*steps: Function, default: Any = None) -> Function:
 
 
 def _shifted(inverse: bool) -> Function:
-    def shifted(x: Any, axes: Any = None) -> Any:
+    def shifted(x: Value, axes: Value = None) -> Value:
         axes = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int | np.integer) else axes
         shifts = [(x.shape[axis] + inverse) // 2 for axis in axes]
         return np.roll(x, tuple(shifts), tuple(axes))

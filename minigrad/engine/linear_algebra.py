@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import _linalg
 
+from .arrays import Axis, Options, Value
 from .axes import axes_of, in_rows
 from .composed import compose
 from .primitives import array, concatenate, norm, nowhere_zero, others, ratio
@@ -26,11 +27,11 @@ from .rules import Function, dispatching
 from .vjps import kept, others_of_two, part, row, spread, swap
 
 
-def _eye(a: Any) -> Any:
+def _eye(a: Value) -> Value:
     return np.eye(a.shape[-1], dtype=a.dtype)
 
 
-def _columns(v: Any, a: Any) -> Any:
+def _columns(v: Value, a: Value) -> Value:
     """Scale the columns of matrices."""
     return a * v[..., None, :]
 
@@ -38,18 +39,18 @@ def _columns(v: Any, a: Any) -> Any:
 # --- solving ----------------------------------------------------------------------------------------------------------
 
 
-def _solve_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _solve_right(g: Value, y: Value, a: Value, b: Value) -> Value:
     if b.ndim == 1:
         return np.linalg.solve(swap(a), g[..., None])[..., 0]
     return np.linalg.solve(swap(a), g)
 
 
-def _solve_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _solve_left(g: Value, y: Value, a: Value, b: Value) -> Value:
     right = _solve_right(g, y, a, b)
     return -right[..., None] * y[..., None, :] if b.ndim == 1 else -right @ swap(y)
 
 
-def _pinv(g: Any, y: Any, a: Any, rcond: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+def _pinv(g: Value, y: Value, a: Value, rcond: Value = None, rtol: Value = None, hermitian: bool = False) -> Value:
     """Return the derivative among matrices of the same rank."""
     left, of_g = swap(y), swap(g)
     outside = (of_g - a @ y @ of_g) @ y @ left
@@ -65,13 +66,13 @@ row(np.linalg.pinv, _pinv)
 
 
 @dispatching
-def cofactors(a: Any) -> Any:
+def cofactors(a: Value) -> Value:
     """Return the matrix of cofactors: the derivative of the determinant, of singular matrices too."""
     u, s, vh = np.linalg.svd(a)
     return np.sign(np.linalg.det(u @ vh))[..., None, None] * (u * others(s)[..., None, :]) @ vh
 
 
-def _cofactors(g: Any, y: Any, a: Any) -> Any:
+def _cofactors(g: Value, y: Value, a: Value) -> Value:
     """Return products of all singular values but two: a cofactor is the determinant of a part of the matrix."""
     u, s, vh = _u(a, full_matrices=False), np.linalg.svdvals(a), _vh(a, full_matrices=False)
     inner, of_two = swap(u) @ g @ swap(vh), others_of_two(s)
@@ -89,32 +90,32 @@ _logabsdet = part(np.linalg.slogdet, "logabsdet", lambda g, y, a: g[..., None, N
 # --- decompositions ---------------------------------------------------------------------------------------------------
 
 
-def _cholesky(g: Any, y: Any, a: Any, upper: bool = False) -> Any:
+def _cholesky(g: Value, y: Value, a: Value, upper: bool = False) -> Value:
     low, of_low = (swap(y), swap(g)) if upper else (y, g)
     half = (swap(low) @ of_low) * (np.tri(a.shape[-1], dtype=a.dtype) - _eye(a) / 2)
     left = np.linalg.solve(swap(low), half + swap(half))
     return swap(np.linalg.solve(swap(low), swap(left))) / 2
 
 
-def _differences(w: Any, what: str) -> Any:
+def _differences(w: Value, what: str) -> Value:
     """Return w[j] - w[i] at [i, j], 1 on the diagonal; those that are rounding alone are an error."""
     gaps = w[..., None, :] - w[..., :, None]
     rounding = np.finfo(w.dtype).eps * w.shape[-1] * np.max(np.abs(w), axis=-1, keepdims=True)[..., None]
     return nowhere_zero(np.where(np.abs(gaps) <= rounding, w.dtype.type(0), gaps) + _eye(gaps), undefined=what)
 
 
-def _eigenvectors(g: Any, y: Any, a: Any, **of: Any) -> Any:
+def _eigenvectors(g: Value, y: Value, a: Value, **of: Any) -> Value:
     inner = swap(y) @ g
     gaps = _differences(np.linalg.eigvalsh(a, **of), "eigenvectors of eigenvalues that repeat have no derivative")
     return y @ ((inner - swap(inner)) / (2 * gaps)) @ swap(y)
 
 
-def _eigenvalues(g: Any, y: Any, a: Any, UPLO: str = "L") -> Any:
+def _eigenvalues(g: Value, y: Value, a: Value, UPLO: str = "L") -> Value:
     v = _eigh_vectors(a, UPLO=UPLO)
     return _columns(g, v) @ swap(v)
 
 
-def _left_vectors(g: Any, u: Any, s: Any, vh: Any) -> Any:
+def _left_vectors(g: Value, u: Value, s: Value, vh: Value) -> Value:
     """Return the cotangent of a matrix u s vh, given that of u."""
     inner = swap(u) @ g
     gaps = _differences(s * s, "singular vectors of singular values that repeat have no derivative")
@@ -125,30 +126,30 @@ def _left_vectors(g: Any, u: Any, s: Any, vh: Any) -> Any:
     return c + _columns(1 / divisor, g - u @ inner) @ vh
 
 
-def _u_part(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+def _u_part(g: Value, y: Value, a: Value, full_matrices: bool) -> Value:
     return _left_vectors(g, y, np.linalg.svdvals(a), _vh(a, full_matrices=False))
 
 
-def _vh_part(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+def _vh_part(g: Value, y: Value, a: Value, full_matrices: bool) -> Value:
     return swap(_left_vectors(swap(g), swap(y), np.linalg.svdvals(a), swap(_u(a, full_matrices=False))))
 
 
-def _singular_values(g: Any, y: Any, a: Any) -> Any:
+def _singular_values(g: Value, y: Value, a: Value) -> Value:
     return _columns(g, _u(a, full_matrices=False)) @ _vh(a, full_matrices=False)
 
 
-def _by_triangle(a: Any, q: Any, m: Any, r: Any) -> Any:
+def _by_triangle(a: Value, q: Value, m: Value, r: Value) -> Value:
     """Return (a + q m) r⁻ᵀ, where m is the symmetric matrix with the lower triangle of ``m``."""
     low = np.tri(m.shape[-1], dtype=m.dtype)
     symmetric = m * low + swap(m * (low - _eye(m)))
     return swap(np.linalg.solve(r, swap(a + q @ symmetric)))
 
 
-def _q_part(g: Any, y: Any, a: Any) -> Any:
+def _q_part(g: Value, y: Value, a: Value) -> Value:
     return _by_triangle(g, y, -swap(g) @ y, _r(a))
 
 
-def _r_part(g: Any, y: Any, a: Any) -> Any:
+def _r_part(g: Value, y: Value, a: Value) -> Value:
     q = _q(a)
     return _by_triangle(0 * q, q, y @ swap(g), y)
 
@@ -161,7 +162,7 @@ _u, _vh = part(np.linalg.svd, "U", _u_part), part(np.linalg.svd, "Vh", _vh_part)
 _q, _r = part(np.linalg.qr, "Q", _q_part), part(np.linalg.qr, "R", _r_part)
 
 
-def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def _svd(a: Value, full_matrices: bool = True, compute_uv: bool = True) -> Value:
     s = np.linalg.svdvals(a)
     if not compute_uv:
         return s
@@ -170,7 +171,7 @@ def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     return _linalg.SVDResult(_u(a, full_matrices=False), s, _vh(a, full_matrices=False))
 
 
-def _qr(a: Any, mode: str = "reduced") -> Any:
+def _qr(a: Value, mode: str = "reduced") -> Value:
     m, n = a.shape[-2:]
     if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
         raise TypeError(f"what mode={mode!r} adds has no derivative; give mode='reduced' or 'r'")
@@ -181,7 +182,7 @@ def _qr(a: Any, mode: str = "reduced") -> Any:
     return r if mode == "r" else _linalg.QRResult(q, r)
 
 
-def _no_eig(a: Any) -> Any:
+def _no_eig(a: Value) -> Value:
     raise TypeError(
         "eigenvalues of a matrix that is not symmetric may be complex, and Tensors compute with real numbers only; "
         "np.linalg.eigh and np.linalg.eigvalsh are recorded for symmetric matrices"
@@ -191,7 +192,7 @@ def _no_eig(a: Any) -> Any:
 # --- norms ------------------------------------------------------------------------------------------------------------
 
 
-def _norm_part(g: Any, y: Any, a: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm_part(g: Value, y: Value, a: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return a / ‖a‖₂, or sign(a) |a|ᵖ⁻¹ / ‖a‖ₚᵖ⁻¹; 0 at a = 0, the subgradient of least norm."""
     direction = ratio(a, kept(y, None, a, axis, keepdims))
     return spread(g, a, axis, keepdims) * (direction if ord == 2 else np.sign(a) * np.abs(direction) ** (ord - 1))
@@ -202,12 +203,12 @@ row(norm, _norm_part)
 _OF_SINGULAR_VALUES: dict[Any, Function] = {2: np.max, -2: np.min, "nuc": np.sum}
 
 
-def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def _vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Value:
     axes = axes_of(x, axis)
     if len(axes) != 1:
         y = _vector_norm(in_rows(x, axis), axis=-1, ord=ord)
         return np.expand_dims(y, axes) if keepdims else y
-    options: dict[str, Any] = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
+    options: Options = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
     if ord == 0:
         return np.sum(x != 0, **options).astype(x.dtype)
     if ord == 1:
@@ -217,12 +218,14 @@ def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: An
     return norm(x, **({} if ord == 2 else {"ord": ord}), **options)
 
 
-def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def _matrix_norm(x: Value, /, *, keepdims: bool = False, ord: Any = "fro") -> Value:
     return _norm(x, ord, (-2, -1), keepdims)
 
 
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    given = {key: value for key, value in (("axis", axis), ("keepdims", keepdims or None)) if value is not None}
+def _norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Value:
+    given: Options = {
+        key: value for key, value in (("axis", axis), ("keepdims", keepdims or None)) if value is not None
+    }
     axes = axes_of(x, axis)
     if ord is None or (ord == "fro" and len(axes) == 2):
         return norm(x, **given)
@@ -241,7 +244,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return np.expand_dims(y, axes) if keepdims else y
 
 
-def _cond(x: Any, p: Any = None) -> Any:
+def _cond(x: Value, p: Value = None) -> Value:
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -251,14 +254,14 @@ def _cond(x: Any, p: Any = None) -> Any:
 # --- what is composed -------------------------------------------------------------------------------------------------
 
 
-def _lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
+def _lstsq(a: Value, b: Value, rcond: float | None = None) -> Value:
     m, n = a.shape
     x = np.linalg.pinv(a, np.finfo(np.result_type(a.dtype, 1.0)).eps * max(m, n) if rcond is None else rcond) @ b
     residuals = np.sum(np.square(b - a @ x), axis=0, keepdims=b.ndim == 1)
     return x, residuals if m > n else residuals[:0], np.linalg.matrix_rank(a), np.linalg.svdvals(a)
 
 
-def _matrix_power(a: Any, n: int) -> Any:
+def _matrix_power(a: Value, n: int) -> Value:
     if a.ndim < 2:
         raise np.linalg.LinAlgError(f"an array of shape {a.shape} has no powers; give square matrices")
     a, n = (np.linalg.inv(a), -n) if n < 0 else (a, operator.index(n))
@@ -269,7 +272,7 @@ def _matrix_power(a: Any, n: int) -> Any:
     return power
 
 
-def _multi_dot(arrays: Any) -> Any:
+def _multi_dot(arrays: Value) -> Value:
     """Return the product of matrices, multiplied in the order that takes the fewest operations."""
     terms = [ascii_letters[i : i + 2] for i in range(len(arrays))]
     if np.ndim(arrays[0]) == 1:
@@ -279,19 +282,19 @@ def _multi_dot(arrays: Any) -> Any:
     return np.einsum(",".join(terms), *arrays, optimize=True)
 
 
-def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+def _tensorsolve(a: Value, b: Value, axes: Value = None) -> Value:
     if axes is not None:
         a = np.moveaxis(a, axes, range(-len(axes), 0))
     shape = a.shape[np.ndim(b) :]
     return np.linalg.solve(a.reshape(-1, math.prod(shape)), np.ravel(b)).reshape(shape)
 
 
-def _tensorinv(a: Any, ind: int = 2) -> Any:
+def _tensorinv(a: Value, ind: int = 2) -> Value:
     rows, columns = a.shape[:ind], a.shape[ind:]
     return np.linalg.inv(a.reshape(math.prod(rows), -1)).reshape(columns + rows)
 
 
-def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+def _cross(a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Value:
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)

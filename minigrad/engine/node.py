@@ -20,12 +20,12 @@ from weakref import ref
 
 import numpy as np
 
-from .arrays import Array, like, read_only
+from .arrays import Array, Options, Value, like, read_only
 from .context import Path, Watched, differentiated, scopes, traced, watcher
 from .frames import computes
-from .rules import Rule
+from .rules import Function, Rule
 
-NO_OPTIONS: dict[str, Any] = {}  # shared by all nodes without options, and never written
+NO_OPTIONS: Options = {}  # shared by all nodes without options, and never written
 
 _count = itertools.count()
 _new = object.__new__
@@ -91,13 +91,13 @@ class Node:
     name: str | None
     requires_grad: bool
     rule: Rule | None
-    operands: tuple[Any, ...]
-    primals: tuple[Any, ...]
-    options: dict[str, Any]
+    operands: tuple[Value, ...]
+    primals: tuple[Value, ...]
+    options: Options
     scope: tuple[str, ...]
     order: int
 
-    def _become_leaf(self, primal: Any, buffer: Array | None, name: str | None, requires_grad: bool) -> None:
+    def _become_leaf(self, primal: Value, buffer: Array | None, name: str | None, requires_grad: bool) -> None:
         """Set every slot of a new node, so that it is a leaf with this value."""
         self.primal, self._buffer = primal, buffer
         self._grad = self._cotangent = self._source = self.rule = None
@@ -111,7 +111,7 @@ class Node:
     # --- how it was computed -----------------------------------------------------------------------------------------
 
     @property
-    def function(self) -> Callable[..., Any] | None:
+    def function(self) -> Function | None:
         """The function that computed it; None for a leaf."""
         return None if self.rule is None else self.rule.function
 
@@ -137,7 +137,7 @@ class Node:
 
     # --- the value ---------------------------------------------------------------------------------------------------
 
-    def capture(self) -> Any:
+    def capture(self) -> Value:
         """Return the leaf's value for a recording to keep: nothing may write to it from now on."""
         if self.primal is not None:
             return self.primal
@@ -151,7 +151,7 @@ class Node:
         return buffer
 
     @property
-    def _value(self) -> Any:
+    def _value(self) -> Value:
         """The current value, an array or a NumPy scalar: for reading only."""
         return self._buffer if self.primal is None else self.primal
 
@@ -166,7 +166,7 @@ class Node:
         return self._buffer
 
     @data.setter
-    def data(self, data: Any) -> None:
+    def data(self, data: Value) -> None:
         if self.rule is not None:
             raise TypeError(
                 f"cannot assign to .data of {self.describe()}, the result of {self.op}: a recorded value stays; "
@@ -263,7 +263,7 @@ def accumulate(cotangents: Mapping[Any, Any]) -> None:
             raise
 
 
-def leaf_holding(kind: type[N], primal: Any, name: str | None = None, requires_grad: bool = False) -> N:
+def leaf_holding(kind: type[N], primal: Value, name: str | None = None, requires_grad: bool = False) -> N:
     """Return a leaf of a class that holds ``primal`` as it is; nobody may write to it from now on."""
     leaf: N = _new(kind)
     leaf._become_leaf(primal, None, name, requires_grad)
@@ -272,10 +272,10 @@ def leaf_holding(kind: type[N], primal: Any, name: str | None = None, requires_g
 
 def result(
     rule: Rule,
-    value: Any,
-    operands: tuple[Any, ...],
-    primals: tuple[Any, ...],
-    options: dict[str, Any],
+    value: Value,
+    operands: tuple[Value, ...],
+    primals: tuple[Value, ...],
+    options: Options,
     requires_grad: bool,
     like: N,
 ) -> N:
@@ -303,13 +303,13 @@ def result(
 def _unrecorded_or_watched(
     path: Path,
     rule: Rule,
-    value: Any,
-    operands: tuple[Any, ...],
-    primals: tuple[Any, ...],
-    options: dict[str, Any],
+    value: Value,
+    operands: tuple[Value, ...],
+    primals: tuple[Value, ...],
+    options: Options,
     requires_grad: bool,
     like: Any,
-) -> Any:
+) -> Value:
     """Return what ``result`` does in ``no_grad``, or where a watcher has to see the node."""
     if path is None and not traced.get():
         return leaf_holding(like.recorded_as, value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .composed import compose
 from .primitives import array
 from .rules import RULES
@@ -21,14 +22,14 @@ row(
 )
 
 
-def _convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+def _convolve(a: Value, v: Value, mode: Any = "full") -> Value:
     full = np.convolve(a, v)
     n, m = sorted((np.size(a), np.size(v)))
     start, length = {"full": (0, n + m - 1), "same": ((n - 1) // 2, m), "valid": (n - 1, m - n + 1)}[mode]
     return full[start : start + length]
 
 
-def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
+def _correlate(a: Value, v: Value, mode: Any = "valid") -> Value:
     if mode == "same" and np.size(v) > np.size(a):  # NumPy exchanges them, and the middle is that of the other end
         return _correlate(v, a, mode)[::-1]
     return np.convolve(a, np.atleast_1d(array(v))[::-1], mode)
@@ -37,28 +38,28 @@ def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 RULES[np.convolve].general = _convolve
 
 
-def _polyval(p: Any, x: Any) -> Any:
+def _polyval(p: Value, x: Value) -> Value:
     x, y = array(x), np.zeros_like(array(x))
     for coefficient in array(p):
         y = y * x + coefficient
     return y
 
 
-def _coefficients(p: Any) -> Any:
+def _coefficients(p: Value) -> Value:
     p = np.atleast_1d(array(p))
     if p.ndim != 1:
         raise ValueError(f"coefficients of shape {p.shape}; give those of one polynomial, in a row")
     return p
 
 
-def _aligned(a1: Any, a2: Any) -> Any:
+def _aligned(a1: Value, a2: Value) -> Value:
     """Return coefficients with zeros in front of the shorter ones."""
     a1, a2 = (np.atleast_1d(array(a)) for a in (a1, a2))
     n = max(len(a1), len(a2))
     return tuple(a if len(a) == n else np.pad(_coefficients(a), (n - len(a), 0)) for a in (a1, a2))
 
 
-def _poly(seq_of_zeros: Any) -> Any:
+def _poly(seq_of_zeros: Value) -> Value:
     zeros = np.atleast_1d(array(seq_of_zeros))
     if zeros.ndim != 1:
         raise TypeError("of a matrix is not recorded; give its eigenvalues: np.poly(np.linalg.eigvalsh(A))")
@@ -68,21 +69,21 @@ def _poly(seq_of_zeros: Any) -> Any:
     return coefficients
 
 
-def _polyder(p: Any, m: int = 1) -> Any:
+def _polyder(p: Value, m: int = 1) -> Value:
     p = _coefficients(p)
     for _ in range(m):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
     return p
 
 
-def _polyint(p: Any, m: int = 1, k: Any = 0) -> Any:
+def _polyint(p: Value, m: int = 1, k: Value = 0) -> Value:
     p = _coefficients(p)
     for constant in np.broadcast_to(0 if k is None else k, m):
         p = np.append(p / np.arange(len(p), 0, -1), constant)
     return p
 
 
-def _polyfit(x: Any, y: Any, deg: int, w: Any = None) -> Any:
+def _polyfit(x: Value, y: Value, deg: int, w: Value = None) -> Value:
     """Return the coefficients of least squares, each column of the matrix scaled to length 1 as NumPy does."""
     matrix, y = np.vander(x, deg + 1), array(y)
     if w is not None:

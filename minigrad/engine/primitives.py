@@ -7,35 +7,36 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .rules import dispatching
 
 
 @dispatching
-def identity(a: Any) -> Any:
+def identity(a: Value) -> Value:
     """Return a node of its own for the same value."""
     return a
 
 
 @dispatching
-def detach(a: Any) -> Any:
+def detach(a: Value) -> Value:
     """Return the same value, through which no gradient passes."""
     return a
 
 
 @dispatching
-def cast(a: Any, dtype: Any) -> Any:
+def cast(a: Value, dtype: object) -> Value:
     """Return ``a`` in another dtype."""
     return a.astype(dtype)
 
 
 @dispatching
-def getitem(a: Any, *index: Any) -> Any:
+def getitem(a: Value, *index: Value) -> Value:
     """``a[index]``."""
     return a[index]
 
 
 @dispatching
-def scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
+def scatter(g: Value, *index: Value, shape: tuple[int, ...]) -> Value:
     """Zeros of ``shape`` with ``g`` added at ``index``: the adjoint of indexing."""
     out = np.zeros(shape, np.asarray(g).dtype)
     if any(isinstance(part, np.ndarray | list) for part in index):
@@ -46,37 +47,37 @@ def scatter(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
 
 
 @dispatching
-def concatenate(*arrays: Any, axis: int = 0) -> Any:
+def concatenate(*arrays: Value, axis: int = 0) -> Value:
     """``np.concatenate(arrays, axis)``."""
     return np.concatenate(arrays, axis)
 
 
 @dispatching
-def stack(*arrays: Any, axis: int = 0) -> Any:
+def stack(*arrays: Value, axis: int = 0) -> Value:
     """``np.stack(arrays, axis)``."""
     return np.stack(arrays, axis)
 
 
 @dispatching
-def einsum(*arrays: Any, subscripts: str, optimize: Any = False) -> Any:
+def einsum(*arrays: Value, subscripts: str, optimize: Any = False) -> Value:
     """``np.einsum(subscripts, *arrays)`` with subscripts written out: no ellipsis, no implied output."""
     return np.einsum(subscripts, *arrays, optimize=optimize)
 
 
 @dispatching
-def norm(a: Any, **options: Any) -> Any:
+def norm(a: Value, **options: Any) -> Value:
     """``np.linalg.norm(a, **options)`` of vectors."""
     return np.linalg.norm(a, **options)
 
 
 @dispatching
-def ratio(a: Any, b: Any) -> Any:
+def ratio(a: Value, b: Value) -> Value:
     """Return ``a / b``, and 0 where b is 0."""
     return a / np.where(b == 0, b.dtype.type(1), b)
 
 
 @dispatching
-def nowhere_zero(a: Any, undefined: str) -> Any:
+def nowhere_zero(a: Value, undefined: str) -> Value:
     """Return a copy of what is divided by; where it is 0, ``undefined`` says what has no value."""
     if not np.all(a):
         raise ValueError(undefined)
@@ -84,14 +85,14 @@ def nowhere_zero(a: Any, undefined: str) -> Any:
 
 
 @dispatching
-def others(a: Any) -> Any:
+def others(a: Value) -> Value:
     """For every entry of the last axis the product of the others, exact where entries are 0 (no division).
 
     Pairs are multiplied, the pairs' others found in the same way, each half of a pair gets the other half: O(n).
     Exponents are kept apart, so that no product overflows that is not an answer.
     """
 
-    def products(a: Any, power: Any) -> Any:
+    def products(a: Value, power: Value) -> Value:
         if a.shape[-1] < 2:
             return np.ones_like(a), np.zeros_like(power)
         half = (a.shape[-1] + 1) // 2
@@ -106,18 +107,18 @@ def others(a: Any) -> Any:
 
 
 @dispatching
-def pad(a: Any, *, pad_width: Any, mode: Any = "constant") -> Any:
+def pad(a: Value, *, pad_width: Value, mode: Any = "constant") -> Value:
     """``np.pad`` with zeros or by a mode that repeats entries."""
     return np.pad(a, pad_width, mode)
 
 
 @dispatching
-def unique(ar: Any, *, part: int, **options: Any) -> Any:
+def unique(ar: Value, *, part: int, **options: Any) -> Value:
     """Where ``np.unique`` first finds each value (1), which of them each entry has (2), and how many have it (3)."""
     return np.unique(ar, return_index=True, return_inverse=True, return_counts=True, **options)[part]
 
 
-def array(a: Any, dtype: Any = None) -> Any:
+def array(a: Value, dtype: object = None) -> Value:
     """Return a number or sequence as an array; one that has Tensors in it, however deep, is stacked."""
     if dtype is not None:
         return array(a).astype(dtype)

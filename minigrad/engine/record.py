@@ -17,12 +17,12 @@ import numpy as np
 
 # They write the table of rules.
 from . import elementwise, files, linear_algebra, polynomials, sequences, shapes, statistics  # noqa: F401
-from .arrays import frozen, private
+from .arrays import Options, Value, frozen, private
 from .context import impure_calls, traced
 from .errors import called, described, failed, no_rule
 from .node import NO_OPTIONS, Node, result
 from .primitives import array
-from .rules import RULES, Rule
+from .rules import RULES, Function, Rule
 from .ufuncs import METHODS
 
 _NUMBERS = frozenset(
@@ -32,7 +32,7 @@ _ARRAYS = (np.ndarray, np.generic)
 _COMPLEX = (*_ARRAYS, complex)
 
 
-def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any] = NO_OPTIONS) -> Any:
+def apply(function: Function, args: tuple[Value, ...], options: Options = NO_OPTIONS) -> Value:
     """Call a function on the values of its arguments, and record the result.
 
     Parameters
@@ -57,8 +57,8 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str
     rule = RULES.get(function) or _learned(function, args)
     if rule.composed is not None:
         return _call_composed(function, rule.composed, args, options)
-    operands: list[Any] = []
-    primals: list[Any] = []
+    operands: list[Value] = []
+    primals: list[Value] = []
     tensor, requires, trace = None, False, traced.get()
     try:
         for a in args:
@@ -92,7 +92,7 @@ def _noted(node: Node) -> Node:
     return node
 
 
-def _learned(function: Callable[..., Any], args: tuple[Any, ...]) -> Rule:
+def _learned(function: Function, args: tuple[Value, ...]) -> Rule:
     """Return the row of a function that is met for the first time: those of SciPy and of numpy.fft are written then."""
     if getattr(function, "__module__", None) == "numpy.fft":
         import_module(".fourier", __package__)
@@ -103,7 +103,7 @@ def _learned(function: Callable[..., Any], args: tuple[Any, ...]) -> Rule:
     return RULES[function]
 
 
-def _constant(a: Any) -> Any:
+def _constant(a: Value) -> Value:
     """Return the value of an argument that is no Tensor, for a node to keep."""
     if isinstance(a, slice):  # whose bounds may be arrays that change later
         return slice(*[None if bound is None else operator.index(bound) for bound in (a.start, a.stop, a.step)])
@@ -114,7 +114,7 @@ def _constant(a: Any) -> Any:
     return private(a)
 
 
-def _one_array(value: Any, rule: Rule) -> Any:
+def _one_array(value: Value, rule: Rule) -> Value:
     """Return a Python number that a function returned, as NumPy's."""
     if not rule.differentiable:
         raise TypeError(
@@ -126,7 +126,7 @@ def _one_array(value: Any, rule: Rule) -> Any:
     return np.asarray(value)[()]
 
 
-def _passes_gradient(rule: Rule, operands: tuple[Any, ...]) -> bool:
+def _passes_gradient(rule: Rule, operands: tuple[Value, ...]) -> bool:
     """Whether a gradient passes to any operand."""
     wanted = [x is not None and x.requires_grad for x in operands]
     derivatives = rule.vjps(operands) if rule.differentiable else (None,) * len(operands)
@@ -140,7 +140,7 @@ def _passes_gradient(rule: Rule, operands: tuple[Any, ...]) -> bool:
 # --- the fast way -----------------------------------------------------------------------------------------------------
 
 
-def recorder(ufunc: np.ufunc) -> Callable[..., Any]:
+def recorder(ufunc: np.ufunc) -> Function:
     """How a ufunc is called on Tensors by position: ``apply``, without the general case where its rule is smooth."""
     rule = RULES.get(ufunc)
     if rule is None or ufunc.nin > 2:
@@ -151,7 +151,7 @@ def recorder(ufunc: np.ufunc) -> Callable[..., Any]:
 def _unary(rule: Rule) -> Callable[[Any], Any]:
     function = rule.function
 
-    def record(x: Any) -> Any:
+    def record(x: Value) -> Value:
         if not rule.smooth:
             return apply(function, (x,))
         a = x.capture() if x.primal is None else x.primal
@@ -167,7 +167,7 @@ def _unary(rule: Rule) -> Callable[[Any], Any]:
 def _binary(rule: Rule) -> Callable[[Any, Any], Any]:
     function = rule.function
 
-    def record(x: Any, y: Any) -> Any:
+    def record(x: Value, y: Value) -> Value:
         if not rule.smooth:
             return apply(function, (x, y))
         try:
@@ -197,13 +197,13 @@ def _binary(rule: Rule) -> Callable[[Any, Any], Any]:
     return record
 
 
-def _complex(ufunc: Callable[..., Any], x: Any, y: Any) -> Any:
+def _complex(ufunc: Function, x: Value, y: Value) -> Value:
     """Call a ufunc on a Tensor and a complex number: the result is a pair of Tensors."""
     pair = import_module(".fourier", __package__).Complex
     return ufunc(*(pair(np.real(a), np.imag(a)) if np.iscomplexobj(a) else a for a in (x, y)))
 
 
-def _operand(a: Any) -> Any:
+def _operand(a: Value) -> Value:
     """Return the other operand of an operator, as a node may keep it; NotImplemented where it is no array."""
     a = _constant(a)
     return a if isinstance(a, np.ndarray | np.generic | int | float) else NotImplemented
@@ -212,7 +212,7 @@ def _operand(a: Any) -> Any:
 # --- NumPy's ways of calling ------------------------------------------------------------------------------------------
 
 
-def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Value, ...], options: Options) -> Value:
     """Record a call of a ufunc with options, or of one of its methods."""
     _refuse_writing(ufunc, options)
     if method in METHODS:
@@ -234,7 +234,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Any, ...], options: dic
     )
 
 
-def _refuse_writing(function: Callable[..., Any], options: dict[str, Any]) -> None:
+def _refuse_writing(function: Function, options: Options) -> None:
     if options.get("out") is not None:
         raise TypeError(
             f"{called(function)} with out= writes into an array, which cannot be recorded; use the result "
@@ -242,7 +242,7 @@ def _refuse_writing(function: Callable[..., Any], options: dict[str, Any]) -> No
         )
 
 
-def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def call_function(function: Function, args: tuple[Value, ...], options: Options) -> Value:
     """Record a call of a NumPy function as its caller wrote it, arrays and options in any order."""
     rule = RULES.get(function)
     if rule is None or rule.composed is not None:
@@ -263,13 +263,13 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], options: 
 
 
 def _arrays_and_options(
-    function: Callable[..., Any], derivatives: tuple[Any, ...], args: tuple[Any, ...], options: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any], list[str]]:
+    function: Function, derivatives: tuple[Value, ...], args: tuple[Value, ...], options: Options
+) -> tuple[tuple[Value, ...], Options, list[str]]:
     """Sort the arguments of a NumPy function: arrays by position, options by name, and those no derivative knows."""
     defaults = _defaults(function)
     if not defaults:
         return args, options, []
-    given = dict(zip(defaults, args, strict=False)) | options
+    given = dict(zip(defaults, args, strict=False), **options)
     arrays = tuple(given.pop(name) for name in [*defaults][: len(derivatives)] if name in given)
     given = {
         key: option
@@ -280,7 +280,7 @@ def _arrays_and_options(
     return arrays, given, [f"{key}=" for key in given if known is not None and key not in known]
 
 
-def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+def _frozen_options(function: Function, options: Options) -> Options:
     """Return the options of a call as a node may keep them."""
     for key, option in options.items():
         if isinstance(option, Node):
@@ -292,7 +292,7 @@ def _frozen_options(function: Callable[..., Any], options: dict[str, Any]) -> di
 
 
 @lru_cache
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def _defaults(function: Function) -> Options:
     """Return the parameters of a NumPy function and their defaults; none of one in C that has no signature."""
     try:
         parameters = signature(function).parameters.items()
@@ -302,7 +302,7 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 @lru_cache
-def _option_names(derivative: Callable[..., Any]) -> frozenset[str] | None:
+def _option_names(derivative: Function) -> frozenset[str] | None:
     """Return the options that a rule knows; None where it takes any."""
     parameters = signature(derivative).parameters.values()
     if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
@@ -310,9 +310,7 @@ def _option_names(derivative: Callable[..., Any]) -> frozenset[str] | None:
     return frozenset(p.name for p in parameters)
 
 
-def _call_composed(
-    function: Callable[..., Any], lines: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
+def _call_composed(function: Function, lines: Function, args: tuple[Value, ...], options: Options) -> Value:
     """Call ``lines`` in place of ``function``; errors name ``function``."""
     if options:
         _refuse_writing(function, options)

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .context import recording, watcher
 from .errors import described
 from .node import N, Node
 from .primitives import cast
-from .rules import same
+from .rules import Function, same
 
 Values = Callable[[Node], tuple[Any, tuple[Any, ...]]]
 
@@ -31,19 +32,19 @@ _LARGE = 2**12  # entries from which on a sum in place saves more than it costs 
 BLAS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 LONGEST_SUM = 2**14  # terms that BLAS may add up in float32: it does not add in pairs, as NumPy does
 _ONES = {dtype: np.ones((LONGEST_SUM, 1), dtype) for dtype in BLAS}
-_add_reduce: Callable[..., Any] = np.add.reduce
+_add_reduce: Function = np.add.reduce
 
 
 def walk(
-    seeds: Mapping[N, Any],
+    seeds: Mapping[N, Value],
     wrt: Collection[N] | None = None,
     *,
-    given: Mapping[N, Any] | None = None,
+    given: Mapping[N, Value] | None = None,
     values: Values | None = None,
     create_graph: bool = False,
     narrow: bool = False,
     constants: bool = False,
-) -> dict[N, Any]:
+) -> dict[N, Value]:
     """Return the cotangents of the nodes that the seeds depend on.
 
     Parameters
@@ -88,13 +89,13 @@ def walk(
 
 def _walked(
     nodes: list[N],
-    found: dict[N, Any],
+    found: dict[N, Value],
     wanted: set[N] | None,
     wrt: Collection[N] | None,
-    given: Mapping[N, Any],
+    given: Mapping[N, Value],
     values: Values | None,
     narrowed: set[N],
-) -> dict[N, Any]:
+) -> dict[N, Value]:
     """Complete ``found``, and add to ``narrowed`` the nodes whose cotangent may be narrower than their shape."""
     get, watch = found.get, watcher.get()
     for node in nodes:
@@ -138,12 +139,12 @@ def _walked(
     return found
 
 
-def _giving(c: Any) -> Callable[..., Any]:
+def _giving(c: Value) -> Function:
     """Return a derivative whose cotangent is known already."""
     return lambda *args, **options: c
 
 
-def pull(node: Node, i: int, g: Any, y: Any = None, args: tuple[Any, ...] | None = None) -> Any:
+def pull(node: Node, i: int, g: Value, y: Value = None, args: tuple[Value, ...] | None = None) -> Value:
     """Return the vector-Jacobian product of one node: what it sends to its ``i``-th argument.
 
     Parameters
@@ -200,7 +201,7 @@ def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: boo
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+def unbroadcast(g: Value, shape: tuple[int, ...]) -> Value:
     """Sum ``g`` over the axes along which broadcasting repeated an array of ``shape``: the adjoint of broadcasting.
 
     Raises ValueError where broadcasting could not have made ``g``'s shape of ``shape``.
@@ -213,7 +214,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return total.reshape(shape) if g.ndim > len(shape) else total
 
 
-def _summed(c: Any, shape: tuple[int, ...], node: Node) -> Any:
+def _summed(c: Value, shape: tuple[int, ...], node: Node) -> Value:
     """Return what a derivative of ``node`` returned, broadcasting undone."""
     if node.function is np.subtract:
         _warn_of_every_pair(node)
@@ -277,7 +278,7 @@ def _takes_narrow(node: Node) -> bool:
 # --- sums -------------------------------------------------------------------------------------------------------------
 
 
-def _sum(found: dict[N, Any], x: N, c: Any) -> Any:
+def _sum(found: dict[N, Value], x: N, c: Value) -> Value:
     """found[x] + c, in the memory of found[x] where nobody else sees that.
 
     A weight of a recurrence gets a cotangent from every step: in place, the sum takes half the time.
@@ -303,7 +304,7 @@ _OURS = _references_of_a_cotangent()
 # --- recorded walks ---------------------------------------------------------------------------------------------------
 
 
-def _recorded(node: Node) -> tuple[Any, tuple[Any, ...]]:
+def _recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
     pairs = tuple(zip(node.operands, node.primals, strict=True))
     for x, a in pairs:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Value
+
 Function = Callable[..., Any]
 Derivative = Callable[..., Any]
 Derivatives = tuple[Derivative | None, ...]
@@ -70,7 +72,7 @@ class Rule:
     """
 
     function: Function
-    derivatives: Derivatives | Callable[[tuple[Any, ...]], Derivatives]
+    derivatives: Derivatives | Callable[[tuple[Value, ...]], Derivatives]
     gaps: bool = False
     smooth: bool = False
     composed: Function | None = None
@@ -106,7 +108,7 @@ class Rule:
         """Whether every entry of the result depends on the arguments' entries at its place alone."""
         return self.function is np.where or (isinstance(self.function, np.ufunc) and self.function.signature is None)
 
-    def vjps(self, operands: tuple[Any, ...]) -> Derivatives:
+    def vjps(self, operands: tuple[Value, ...]) -> Derivatives:
         """Return the derivatives for these operands (None for a constant): one per argument, or none at all."""
         return self.derivatives if isinstance(self.derivatives, tuple) else self.derivatives(operands)
 
@@ -175,7 +177,7 @@ def _copying(function: Function) -> Function:
     """Return the function with a copy for a result: what a user's function returns may be changed later."""
 
     @functools.wraps(function)
-    def copying(*args: Any, **options: Any) -> Any:
+    def copying(*args: Any, **options: Any) -> Value:
         result = function(*args, **options)
         return result.copy("K") if type(result) is np.ndarray else result
 
@@ -186,7 +188,7 @@ def dispatching(implementation: Function) -> Function:
     """Return a function that asks its arguments for ``__array_function__``, as NumPy's functions do."""
 
     @functools.wraps(implementation)
-    def function(*args: Any, **options: Any) -> Any:
+    def function(*args: Any, **options: Any) -> Value:
         for argument in args:
             kind = type(argument)
             if kind is not np.ndarray and hasattr(kind, "__array_function__"):
@@ -201,6 +203,6 @@ def plain(function: Function) -> Function:
     return getattr(function, "__wrapped__", function) if isinstance(function, FunctionType) else function
 
 
-def same(g: Any, y: Any, *args: Any) -> Any:
+def same(g: Value, y: Value, *args: Any) -> Value:
     """Return the derivative 1: the cotangent passes as it is."""
     return g

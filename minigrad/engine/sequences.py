@@ -5,14 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.lib import _arraysetops_impl as _sets
 
+from .arrays import Value
 from .composed import compose
 from .primitives import array
 from .rules import Function
 
 
 def _linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
-) -> Any:
+    start: Value,
+    stop: Value,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: object = None,
+    axis: int = 0,
+) -> Value:
     length = stop - start
     steps = num - 1 if endpoint else num
     parts = (np.arange(num) / max(steps, 1)).reshape((num,) + (1,) * length.ndim).astype(length.dtype)
@@ -21,34 +28,36 @@ def _linspace(
     return (y, length / steps) if retstep else y
 
 
-def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, **options: Any) -> Any:
+def _logspace(
+    start: Value, stop: Value, num: int = 50, endpoint: bool = True, base: Value = 10.0, **options: Any
+) -> Value:
     return np.power(base, _linspace(start, stop, num, endpoint, **options))
 
 
-def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
+def _geomspace(start: Value, stop: Value, num: int = 50, endpoint: bool = True, **options: Any) -> Value:
     """Return numbers of one sign, whose logarithms are in equal steps."""
     logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint, **options)
     return np.sign(start) * np.exp(logarithms)
 
 
-def _setdiff1d(ar1: Any, ar2: Any) -> Any:
+def _setdiff1d(ar1: Value, ar2: Value) -> Value:
     values = np.unique(array(ar1))
     return values[np.isin(values, ar2, invert=True)]
 
 
-def _intersect1d(ar1: Any, ar2: Any) -> Any:
+def _intersect1d(ar1: Value, ar2: Value) -> Value:
     values = np.unique(array(ar1))
     return values[np.isin(values, ar2)]
 
 
-def _apply_over_axes(func: Function, a: Any, axes: Any) -> Any:
+def _apply_over_axes(func: Function, a: Value, axes: Value) -> Value:
     for axis in [axes] if isinstance(axes, int | np.integer) else axes:
         reduced = func(a, axis)
         a = reduced if reduced.ndim == a.ndim else np.expand_dims(reduced, axis)
     return a
 
 
-def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
+def _trim_zeros(filt: Value, trim: str = "fb") -> Value:
     places = np.flatnonzero(filt)
     if not len(places):
         return filt[:0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import frozen
+from .arrays import Value, frozen
 from .axes import slab
 from .composed import compose, concatenated, split
 from .primitives import array, cast, concatenate, getitem, pad, scatter
@@ -23,17 +23,17 @@ _row = functools.partial(row, linear=1)
 # --- one array, whose entries are chosen ------------------------------------------------------------------------------
 
 
-def _selection(function: Function, **facts: Any) -> None:
+def _selection(function: Function, **facts: object) -> None:
     """Write the row of a function that moves or repeats the entries of an array, and leaves 0 elsewhere."""
 
-    def derivative(g: Any, y: Any, a: Any, **options: Any) -> Any:
+    def derivative(g: Value, y: Value, a: Value, **options: object) -> Value:
         numbers = function(np.arange(1, a.size + 1).reshape(a.shape), **options)  # 0 is no entry
         return scatter(np.ravel(g), np.ravel(numbers), shape=(a.size + 1,))[1:].reshape(a.shape)
 
     _row(function, derivative, **facts)
 
 
-def _trace(g: Any, y: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def _trace(g: Value, y: Value, a: Value, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
     diagonal = np.eye(a.shape[axis1], a.shape[axis2], offset, dtype=a.dtype)
     if a.ndim == 2 and axis1 % 2 == 0:
         return g * diagonal
@@ -52,7 +52,7 @@ for _copy in (np.diagflat, np.repeat, np.tile, np.resize, pad):
     _selection(_copy)
 
 
-def _in_order(a: Any, shape: Any, order: str = "C", copy: Any = None) -> Any:
+def _in_order(a: Value, shape: Value, order: str = "C", copy: Value = None) -> Value:
     """Reshape with the first axis as the fastest for order="F": that is reshaping the transpose."""
     if order not in ("C", "F"):
         raise TypeError(f"order={order!r} goes by the layout in memory; take 'C' or 'F'")
@@ -68,12 +68,12 @@ RULES[np.ravel].general = lambda a, order="C": _in_order(a, -1, order)
 # --- where entries are taken from, put in, or left out ----------------------------------------------------------------
 
 
-def _flat(a: Any, axis: int | None) -> tuple[Any, int]:
+def _flat(a: Value, axis: int | None) -> tuple[Value, int]:
     """Return an array and the axis that a function goes along: for None that of all entries in a row."""
     return (np.ravel(a), 0) if axis is None else (array(a), axis)
 
 
-def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+def _take(a: Value, indices: Value, axis: int | None = None, mode: str = "raise") -> Value:
     a, axis = _flat(a, axis)
     n, indices = a.shape[axis], array(indices)
     if mode != "raise":
@@ -81,24 +81,24 @@ def _take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") ->
     return getitem(a, *(slice(None),) * (axis % a.ndim), indices)
 
 
-def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+def _take_along_axis(arr: Value, indices: Value, axis: int | None = -1) -> Value:
     a, axis = _flat(arr, axis)
     axis %= a.ndim
     grid = np.ogrid[tuple(slice(n) for n in a.shape)]
     return a[tuple(indices if i == axis else numbers for i, numbers in enumerate(grid))]
 
 
-def _compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+def _compress(condition: Value, a: Value, axis: int | None = None) -> Value:
     a, axis = _flat(a, axis)
     return slab(a, axis, np.flatnonzero(condition))
 
 
-def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+def _delete(arr: Value, obj: Value, axis: int | None = None) -> Value:
     a, axis = _flat(arr, axis)
     return slab(a, axis, np.delete(np.arange(a.shape[axis]), obj))
 
 
-def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+def _insert(arr: Value, obj: Value, values: Value, axis: int | None = None) -> Value:
     """Insert the numbers of the new entries between those of the old ones: they say which entry comes where."""
     a, axis = _flat(arr, axis)
     new = array(values)
@@ -108,18 +108,18 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype))[places]
 
 
-def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def _append(arr: Value, values: Value, axis: int | None = None) -> Value:
     return concatenated([arr, values], axis)
 
 
-def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+def _select(condlist: Value, choicelist: Value, default: Value = 0) -> Value:
     chosen = default
     for condition, choice in reversed([*zip(condlist, choicelist, strict=True)]):
         chosen = np.where(condition, choice, chosen)
     return chosen
 
 
-def _choose(a: Any, choices: Any, mode: str = "raise") -> Any:
+def _choose(a: Value, choices: Value, mode: str = "raise") -> Value:
     a, choices = array(a), [*choices]
     if mode != "raise":
         a = a % len(choices) if mode == "wrap" else np.clip(a, 0, len(choices) - 1)
@@ -131,7 +131,7 @@ def _choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     return np.broadcast_to(chosen, np.broadcast_shapes(np.shape(chosen), np.shape(a)))
 
 
-def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+def _pad(array: Value, pad_width: Value, mode: str = "constant", **options: Any) -> Value:
     """Pad by moving entries where the mode does that, else axis after axis by what is computed of the edges."""
     statistics: dict[str, Function] = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
     statistic, odd = statistics.get(mode), options.get("reflect_type") == "odd"
@@ -148,7 +148,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> 
     return array
 
 
-def _padded(a: Any, axis: int, widths: Any, values: Any, mode: str, statistic: Function | None) -> Any:
+def _padded(a: Value, axis: int, widths: Value, values: Value, mode: str, statistic: Function | None) -> Value:
     """Pad one axis: ``values`` are what stands at both ends, or the lengths that a statistic is of."""
     n, parts = a.shape[axis], [a]
     for end, (width, value) in enumerate(zip(widths, values, strict=True)):
@@ -170,7 +170,7 @@ def _padded(a: Any, axis: int, widths: Any, values: Any, mode: str, statistic: F
 # --- several arrays ---------------------------------------------------------------------------------------------------
 
 
-def _at_least(ndim: int, a: Any) -> Any:
+def _at_least(ndim: int, a: Value) -> Value:
     """Return an array with ``ndim`` axes or more: a row of a matrix, a row of a matrix in a stack, a matrix of rows."""
     a = array(a)
     if a.ndim >= ndim:
@@ -179,7 +179,7 @@ def _at_least(ndim: int, a: Any) -> Any:
 
 
 def _each_at_least(ndim: int) -> Function:
-    def lines(*arys: Any) -> Any:
+    def lines(*arys: Value) -> Value:
         arrays = tuple(_at_least(ndim, a) for a in arys)
         return arrays[0] if len(arrays) == 1 else arrays
 
@@ -190,24 +190,24 @@ def _joining(ndim: int, axis: int, convert: Function | None = None) -> Function:
     """Return a function that joins arrays along an axis, after it gave them ``ndim`` axes."""
     convert = convert or functools.partial(_at_least, ndim)
 
-    def lines(tup: Any, dtype: Any = None) -> Any:
+    def lines(tup: Value, dtype: object = None) -> Value:
         arrays = [convert(a) for a in tup]
         return concatenated(arrays, min(axis, arrays[0].ndim - 1) if arrays else 0, dtype=dtype)
 
     return lines
 
 
-def _block(arrays: Any) -> Any:
-    def depth_of(item: Any) -> int:
+def _block(arrays: Value) -> Value:
+    def depth_of(item: Value) -> int:
         return 1 + max(map(depth_of, item), default=0) if isinstance(item, list) else 0
 
-    def leaves(item: Any) -> Any:
+    def leaves(item: Value) -> Value:
         return [leaf for part in item for leaf in leaves(part)] if isinstance(item, list) else [item]
 
     depth = depth_of(arrays)
     ndim = max(depth, *map(np.ndim, leaves(arrays)))
 
-    def joined(item: Any, axis: int) -> Any:
+    def joined(item: Value, axis: int) -> Value:
         if isinstance(item, list):
             return concatenated([joined(part, axis + 1) for part in item], axis)
         a = array(item)
@@ -216,13 +216,13 @@ def _block(arrays: Any) -> Any:
     return joined(arrays, -depth)
 
 
-def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+def _broadcast_arrays(*args: Value, subok: bool = False) -> Value:
     arrays = [array(a) for a in args]
     shape = np.broadcast_shapes(*[a.shape for a in arrays])
     return tuple(np.broadcast_to(a, shape) for a in arrays)
 
 
-def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+def _meshgrid(*xi: Value, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Value:
     ndim = len(xi)
     grid = [np.reshape(x, (1,) * i + (-1,) + (1,) * (ndim - 1 - i)) for i, x in enumerate(xi)]
     if indexing == "xy" and ndim > 1:
@@ -230,7 +230,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     return tuple(grid) if sparse else _broadcast_arrays(*grid)
 
 
-def _kron(a: Any, b: Any) -> Any:
+def _kron(a: Value, b: Value) -> Value:
     a, b = array(a), array(b)
     ndim = max(a.ndim, b.ndim)
     of_a, of_b = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
@@ -239,19 +239,19 @@ def _kron(a: Any, b: Any) -> Any:
     return (a.reshape(spread_a) * b.reshape(spread_b)).reshape([n * m for n, m in zip(of_a, of_b, strict=True)])
 
 
-def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+def _vander(x: Value, N: int | None = None, increasing: bool = False) -> Value:
     powers = np.arange(len(x) if N is None else N)
     if np.ndim(x) != 1:
         raise ValueError(f"an array of shape {np.shape(x)} has no Vandermonde matrix; give numbers in a row")
     return array(x)[:, None] ** (powers if increasing else powers[::-1])
 
 
-def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+def _rollaxis(a: Value, axis: int, start: int = 0) -> Value:
     axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
     return np.moveaxis(a, axis, start - (start > axis))
 
 
-def _apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def _apply_along_axis(func1d: Function, axis: int, arr: Value, *args: Value, **kwargs: object) -> Value:
     rows = np.moveaxis(array(arr), axis, -1)
     results = [
         array(func1d(row, *args, **kwargs)) for row in rows.reshape((math.prod(rows.shape[:-1]), rows.shape[-1]))
@@ -262,7 +262,7 @@ def _apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwarg
     )
 
 
-def _no_writing(*args: Any, **options: Any) -> Any:
+def _no_writing(*args: Value, **options: object) -> Value:
     raise TypeError(
         "it writes into an array, which cannot be recorded; np.where(mask, new, t) gives an array with other entries"
     )

@@ -6,24 +6,24 @@ NIST Digital Library of Mathematical Functions, https://dlmf.nist.gov: chapters 
 """
 
 import math
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from .arrays import Value
 from .composed import compose
-from .rules import RULES, Derivative
+from .rules import RULES, Derivative, Function
 from .vjps import part, pointwise
 
 sp: Any = import_module("scipy.special")  # which has no types
 _ROOT = math.sqrt(math.pi)
 
 
-def _unknown(function: Any, argument: str) -> Derivative:
+def _unknown(function: Value, argument: str) -> Derivative:
     """Return the derivative by an argument by which it has no closed form: an error."""
 
-    def derivative(*_: Any) -> Any:
+    def derivative(*_: Value) -> Value:
         raise TypeError(
             f"the derivative of scipy.special.{function.__name__} by its argument {argument} has no closed form; "
             f"give the argument as a plain number or array (t.data)"
@@ -32,12 +32,12 @@ def _unknown(function: Any, argument: str) -> Derivative:
     return derivative
 
 
-def _of_last(function: Any, arguments: str, derivative: Derivative) -> None:
+def _of_last(function: Value, arguments: str, derivative: Derivative) -> None:
     """Write the row of a function whose derivative by its last argument alone has a closed form."""
     _row(function, *(_unknown(function, argument) for argument in arguments.split()), derivative)
 
 
-def _row(function: Any, *derivatives: Derivative) -> None:
+def _row(function: Value, *derivatives: Derivative) -> None:
     if function not in RULES:  # which a user may have taught already
         pointwise(function, *derivatives)
 
@@ -93,7 +93,7 @@ _row(
 )
 
 
-def _power_slope(log_x: Any, power: Any) -> Any:
+def _power_slope(log_x: Value, power: Value) -> Value:
     """Return the derivative of (xᵖ - 1) / p by p, of log x and p."""
     return log_x * log_x * sp.hyp1f1(2.0, 3.0, power * log_x) / 2
 
@@ -143,7 +143,7 @@ _row(
 _row(sp.gamma, lambda g, y, x: g * y * sp.psi(x))
 
 
-def _rgamma(g: Any, y: Any, x: Any) -> Any:
+def _rgamma(g: Value, y: Value, x: Value) -> Value:
     """Return -ψ(x) / Γ(x), and for x < 1/2, where ψ has its poles, the same by Euler's reflection."""
     left, right = np.where(x < 0.5, x, 0), np.where(x < 0.5, 1, x)
     slope = np.cos(math.pi * left) - sp.psi(1 - left) * np.sin(math.pi * left) / math.pi
@@ -177,11 +177,11 @@ _row(
 )
 
 
-def _gamma_density(a: Any, x: Any) -> Any:
+def _gamma_density(a: Value, x: Value) -> Value:
     return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
 
 
-def _beta_density(a: Any, b: Any, x: Any) -> Any:
+def _beta_density(a: Value, b: Value, x: Value) -> Value:
     return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
 
 
@@ -197,12 +197,12 @@ _of_last(sp.betainccinv, "a b", lambda g, y, a, b, x: -g / _beta_density(a, b, y
 # --- distribution functions -------------------------------------------------------------------------------------------
 
 
-def _t_density(df: Any, x: Any) -> Any:
+def _t_density(df: Value, x: Value) -> Value:
     logarithm = sp.gammaln((df + 1) / 2) - sp.gammaln(df / 2) - (df + 1) / 2 * np.log1p(x * x / df)
     return np.exp(logarithm) / np.sqrt(math.pi * df)
 
 
-def _f_density(m: Any, n: Any, x: Any) -> Any:
+def _f_density(m: Value, n: Value, x: Value) -> Value:
     share = m * x / (m * x + n)
     return _beta_density(m / 2, n / 2, share) * share * (1 - share) / x
 
@@ -257,7 +257,7 @@ _of_last(sp.hyp1f1, "a b", lambda g, y, a, b, x: g * (a / b) * sp.hyp1f1(a + 1, 
 _of_last(sp.hyp2f1, "a b c", lambda g, y, a, b, c, x: g * (a * b / c) * sp.hyp2f1(a + 1, b + 1, c + 1, x))
 _of_last(sp.hyperu, "a b", lambda g, y, a, b, x: -g * a * sp.hyperu(a + 1, b + 1, x))
 
-_SEVERAL: dict[Any, tuple[Derivative, ...]] = {  # ufuncs of several results, and the derivative of each
+_SEVERAL: dict[Function, tuple[Derivative, ...]] = {  # ufuncs of several results, and the derivative of each
     sp.sici: (lambda g, y, x: g * np.sinc(x / math.pi), lambda g, y, x: g * np.cos(x) / x),
     sp.shichi: (lambda g, y, x: g * (sp.exprel(x) + sp.exprel(-x)) / 2, lambda g, y, x: g * np.cosh(x) / x),
     sp.fresnel: (
@@ -273,7 +273,7 @@ _SEVERAL: dict[Any, tuple[Derivative, ...]] = {  # ufuncs of several results, an
 }
 
 
-def _tuple_of(parts: list[Any]) -> Callable[[Any], tuple[Any, ...]]:
+def _tuple_of(parts: list[Value]) -> Function:
     return lambda x: tuple(part(x) for part in parts)
 
 
@@ -289,7 +289,7 @@ compose(
 _principal = part(sp.lambertw, "real", lambda g, y, x: g / (x + np.exp(y)))
 
 
-def _lambertw(z: Any, k: Any, tol: Any) -> Any:
+def _lambertw(z: Value, k: Value, tol: Value) -> Value:
     """Return the principal branch where it is real, and NaN elsewhere."""
     if np.any(k):
         raise TypeError("of Tensors the principal branch alone is recorded, k=0")

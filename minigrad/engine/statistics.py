@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Axis, Value
 from .axes import axes_of, count, from_rows, in_rows, kept_shape, slab
 from .composed import compose, concatenated
 from .primitives import array, getitem, nowhere_zero, scatter, unique
@@ -19,7 +20,7 @@ from .vjps import row
 # --- sorting ----------------------------------------------------------------------------------------------------------
 
 
-def _sort(g: Any, y: Any, a: Any, axis: int | None = -1, kind: Any = None, stable: Any = None) -> Any:
+def _sort(g: Value, y: Value, a: Value, axis: int | None = -1, kind: object = None, stable: object = None) -> Value:
     """Send each cotangent back to where its entry came from: the order of the order."""
     if axis is None:
         return _sort(g, y, np.ravel(a)).reshape(a.shape)
@@ -28,13 +29,13 @@ def _sort(g: Any, y: Any, a: Any, axis: int | None = -1, kind: Any = None, stabl
 
 
 def _unique(
-    ar: Any,
+    ar: Value,
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
-    axis: Any = None,
-    **options: Any,
-) -> Any:
+    axis: int | None = None,
+    **options: object,
+) -> Value:
     """Take the values from where they first stand; all else that is asked for is plain."""
     index, asked = unique(ar, part=1, axis=axis, **options), (return_index, return_inverse, return_counts)
     values = np.ravel(ar)[index] if axis is None else slab(ar, axis, index)
@@ -46,7 +47,9 @@ row(np.sort, _sort)
 row(unique, varying_shape=True)
 
 
-def _quantile(g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: bool = False) -> Any:
+def _quantile(
+    g: Value, y: Value, a: Value, q: Value, axis: Axis = None, method: Any = "linear", keepdims: bool = False
+) -> Value:
     """Send the cotangents to the places in the sorted rows that each quantile lies between, and from there back."""
     rows = in_rows(a, axis)
     n, levels = rows.shape[-1], np.ravel(q)
@@ -57,7 +60,7 @@ def _quantile(g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "l
     return from_rows(np.take_along_axis(in_order, order, -1), a, axis)
 
 
-def _nanquantile(a: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _nanquantile(a: Value, q: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     a, level = array(a), np.asarray(q, a.dtype if isinstance(q, int | float) else None)  # a number changes no dtype
     rows = np.sort(in_rows(a, axis), axis=-1)  # NaN last
     place = (np.sum(~np.isnan(rows), axis=-1, keepdims=True) - 1) * np.ravel(level)
@@ -69,12 +72,12 @@ def _nanquantile(a: Any, q: Any, axis: Any = None, keepdims: bool = False) -> An
 
 
 def _percentile(
-    g: Any, y: Any, a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: bool = False
-) -> Any:
+    g: Value, y: Value, a: Value, q: Value, axis: Axis = None, method: Any = "linear", keepdims: bool = False
+) -> Value:
     return _quantile(g, y, a, np.true_divide(q, 100), axis, method)
 
 
-def _median(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _median(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     return _quantile(g, y, a, 0.5, axis) if a.size else np.zeros_like(a)
 
 
@@ -109,13 +112,13 @@ _NEUTRAL: dict[Function, tuple[float, Function]] = {
 
 def _reduction(
     function: Function,
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
+    a: Value,
+    axis: Axis = None,
+    dtype: object = None,
     keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
+    initial: Value = None,
+    where: Value = True,
+) -> Value:
     a, (neutral, combine) = array(a, dtype), _NEUTRAL[function]
     if initial is not None and not count(a, axis):
         return np.sum(a, axis=axis, keepdims=keepdims) + initial
@@ -125,7 +128,7 @@ def _reduction(
     return y if initial is None else combine(y, initial)
 
 
-def _mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Any:
+def _mean(a: Value, axis: Axis = None, dtype: object = None, keepdims: bool = False, where: Value = True) -> Value:
     a = array(a, dtype)
     if where is True:
         return np.mean(a, axis=axis, keepdims=keepdims)
@@ -135,15 +138,15 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, w
 
 def _spread(
     root: bool,
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
+    a: Value,
+    axis: Axis = None,
+    dtype: object = None,
     ddof: float = 0,
     keepdims: bool = False,
-    where: Any = True,
-    mean: Any = None,
+    where: Value = True,
+    mean: Value = None,
     correction: float | None = None,
-) -> Any:
+) -> Value:
     """Return the variance or its root, the standard deviation, which has the derivative 0 at 0."""
     a, ddof = array(a, dtype), ddof if correction is None else correction
     if where is True and mean is None:
@@ -155,7 +158,9 @@ def _spread(
     return np.where(v > 0, np.sqrt(np.where(v > 0, v, 1)), v) if root else v
 
 
-def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
+def _average(
+    a: Value, axis: Axis = None, weights: Value = None, returned: bool = False, keepdims: bool = False
+) -> Value:
     a = array(a)
     if weights is None:
         y, total = np.mean(a, axis=axis, keepdims=keepdims), a.dtype.type(count(a, axis))
@@ -171,14 +176,14 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
 
 
 def _without_nan(function: Function) -> Function:
-    def lines(a: Any, *args: Any, where: Any = True, **options: Any) -> Any:
+    def lines(a: Value, *args: Value, where: Value = True, **options: object) -> Value:
         return function(a, *args, where=~np.isnan(a) & where, **options)
 
     return lines
 
 
 def _extremum_without_nan(function: Function) -> Function:
-    def lines(a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+    def lines(a: Value, axis: Axis = None, keepdims: bool = False, initial: Value = None, where: Value = True) -> Value:
         valid = ~np.isnan(a) & where
         y = _reduction(function, a, axis, keepdims=keepdims, initial=initial, where=valid)
         return np.where(np.any(valid, axis=axis, keepdims=keepdims), y, math.nan) if initial is None else y
@@ -206,15 +211,15 @@ compose(
 
 
 def _cov(
-    m: Any,
-    y: Any = None,
+    m: Value,
+    y: Value = None,
     rowvar: bool = True,
     bias: bool = False,
-    ddof: Any = None,
-    fweights: Any = None,
-    aweights: Any = None,
-    dtype: Any = None,
-) -> Any:
+    ddof: Value = None,
+    fweights: Value = None,
+    aweights: Value = None,
+    dtype: object = None,
+) -> Value:
     dtype = dtype or np.promote_types(array(m).dtype, np.float64)
     x = np.atleast_2d(array(m, dtype))
     x = x if rowvar or np.ndim(m) < 2 else x.T
@@ -233,7 +238,7 @@ def _cov(
     return np.squeeze((deviation * weights) @ deviation.T / np.maximum(total - lost, 0))
 
 
-def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Any:
+def _corrcoef(x: Value, y: Value = None, rowvar: bool = True, dtype: object = None) -> Value:
     c = _cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -244,7 +249,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> 
 # --- differences and sums along an axis -------------------------------------------------------------------------------
 
 
-def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def _diff(a: Value, n: int = 1, axis: int = -1, prepend: Value = None, append: Value = None) -> Value:
     a = array(a)
     single = tuple(1 if i == axis % a.ndim else m for i, m in enumerate(a.shape))
     ends = [None if e is None else np.broadcast_to(e, single) if np.ndim(e) == 0 else e for e in (prepend, append)]
@@ -255,13 +260,13 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
     return a
 
 
-def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+def _ediff1d(ary: Value, to_end: Value = None, to_begin: Value = None) -> Value:
     differences = _diff(np.ravel(ary))
     parts = [np.ravel(part) for part in (to_begin, differences, to_end) if part is not None]
     return concatenated(parts, dtype=differences.dtype)
 
 
-def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+def _gradient(f: Value, *varargs: Value, axis: Axis = None, edge_order: int = 1) -> Value:
     axes = axes_of(f, axis)
     spacings = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
     if len(spacings) != len(axes):
@@ -270,7 +275,7 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     return derivatives[0] if len(axes) == 1 else derivatives
 
 
-def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+def _slope(f: Value, axis: int, spacing: Value, edge_order: int) -> Value:
     """Return the slope of a parabola through each entry and its neighbours; at the ends by two entries, or by three."""
     n = f.shape[axis]
     if n <= edge_order:
@@ -287,7 +292,7 @@ def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
     return np.moveaxis(np.concatenate([first, inner, last], axis=-1), -1, axis)
 
 
-def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def _trapezoid(y: Value, x: Value = None, dx: Value = 1.0, axis: int = -1) -> Value:
     y = array(y)
     if x is not None:
         dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
@@ -295,7 +300,9 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return np.sum(dx * (slab(y, axis, slice(1, None)) + slab(y, axis, slice(-1))) / 2, axis=axis)
 
 
-def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
+def _interp(
+    x: Value, xp: Value, fp: Value, left: Value = None, right: Value = None, period: float | None = None
+) -> Value:
     x, xp, fp = array(x), array(xp), array(fp)
     if period is not None:
         x, xp = x % abs(period), xp % abs(period)
@@ -312,7 +319,7 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
 
 
 def _cumulative(function: Function, first: float) -> Function:
-    def lines(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+    def lines(x: Value, axis: int | None = None, dtype: object = None, include_initial: bool = False) -> Value:
         x = np.atleast_1d(array(x, dtype))
         if axis is None and x.ndim > 1:
             raise ValueError(f"axis is needed for an array of {x.ndim} axes")
@@ -323,12 +330,12 @@ def _cumulative(function: Function, first: float) -> Function:
     return lines
 
 
-def _shifted(a: Any, step: int, axis: int) -> Any:
+def _shifted(a: Value, step: int, axis: int) -> Value:
     """Return ``a`` moved forward along an axis, zeros behind it."""
     return np.concatenate([slab(a, axis, slice(step, None)), np.zeros_like(slab(a, axis, slice(step)))], axis)
 
 
-def _cumprod(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
+def _cumprod(g: Value, y: Value, a: Value, axis: int | None = None) -> Value:
     """Return the product before each entry times s, where sᵢ = gᵢ + aᵢ₊₁ sᵢ₊₁: no division, so zeros do no harm.
 
     The recurrence is solved for 1, 2, 4, ... steps at once.
@@ -351,12 +358,12 @@ for _function in (np.cumsum, np.cumprod):
 # --- counts -----------------------------------------------------------------------------------------------------------
 
 
-def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+def _bincount(x: Value, weights: Value = None, minlength: int = 0) -> Value:
     length = max(int(np.max(x, initial=-1)) + 1, minlength)
     return scatter(np.ones(np.shape(x), np.intp) if weights is None else array(weights, float), x, shape=(length,))
 
 
-def _histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+def _histogram(a: Value, bins: Value = 10, range: Value = None, density: Value = None, weights: Value = None) -> Value:
     """Add up the weights in each bin; the bins themselves are constants."""
     edges, x = np.histogram_bin_edges(a, bins, range), np.ravel(a)
     inside = np.flatnonzero((x >= edges[0]) & (x <= edges[-1]))

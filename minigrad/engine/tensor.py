@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, frozen, leaf_array, like
+from .arrays import Array, Value, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
 from .errors import Absent, absent_attributes, described
 from .frames import asks_for_truth, calling_function, is_at
@@ -24,7 +24,7 @@ from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding
 from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, recorder
 from .reverse import walk
-from .rules import RULES
+from .rules import RULES, Function
 from .scope import variables
 
 _RECORDERS = {ufunc: recorder(ufunc) for ufunc in RULES if isinstance(ufunc, np.ufunc)}
@@ -39,7 +39,7 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Tensor, Any], Any], Callable[[
 def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
     """Return the operator that updates a leaf in place inside ``no_grad``, and rebinds the name of other Tensors."""
 
-    def update(self: Tensor, other: Any) -> Any:
+    def update(self: Tensor, other: Value) -> Value:
         start = differentiated.get()
         if self.rule is not None or not self.requires_grad or (start is not None and self.order >= start):
             if getrefcount(self) > _REFERENCES_OF_A_NAME:
@@ -61,7 +61,7 @@ def _comparison(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
     """Return the operator that compares: its answer is a plain array, and errors of its truth are those of here."""
     record = _RECORDERS[ufunc]
 
-    def compare(self: Tensor, other: Any) -> Any:
+    def compare(self: Tensor, other: Value) -> Value:
         answer = record(self, other)
         chooses = self.requires_grad and not isinstance(other, Tensor) and scopes.get() is not None
         if (chooses or answer.size != 1) and (how := asks_for_truth(sys._getframe(1))):
@@ -100,7 +100,7 @@ def _refuse_other_names(t: Tensor, sign: str, frame: FrameType) -> None:
 class _Probe:
     """What ``t += ...`` sees of the references to t where one name holds it."""
 
-    def __iadd__(self, other: Any) -> Any:
+    def __iadd__(self, other: object) -> int:
         return getrefcount(self)
 
 
@@ -113,11 +113,11 @@ def _references_of_a_name() -> int:
 _REFERENCES_OF_A_NAME = _references_of_a_name()
 
 
-def _methods(*functions: Callable[..., Any]) -> list[Callable[..., Any]]:
+def _methods(*functions: Function) -> list[Function]:
     """Return functions of NumPy as methods of Tensor."""
 
-    def method_of(function: Callable[..., Any]) -> Callable[..., Any]:
-        def method(self: Tensor, *args: Any, **options: Any) -> Any:
+    def method_of(function: Function) -> Function:
+        def method(self: Tensor, *args: Any, **options: Any) -> Value:
             return function(self, *args, **options)
 
         name = function.__name__
@@ -172,7 +172,7 @@ class Tensor(Node):
     __slots__ = ()
     __module__ = "minigrad"  # its address in pickles, whatever becomes of the modules within
 
-    def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
+    def __init__(self, data: Value, name: str | None = None, requires_grad: bool = True) -> None:
         if isinstance(data, Node):
             raise TypeError(
                 f"a Tensor is made from plain data, not from {data.describe()}: use .detach(), or mg.Tensor(t.data)"
@@ -338,7 +338,7 @@ class Tensor(Node):
         constant._source = weakref.ref(self)
         return constant
 
-    def backward(self, gradient: Any = None) -> None:
+    def backward(self, gradient: Value = None) -> None:
         """Add d(self)/d(node) to ``.grad`` of every node that self depends on, intermediates too.
 
         Each call computes its own cotangents afresh, so ``a.backward(); b.backward()`` adds up to what
@@ -360,7 +360,7 @@ class Tensor(Node):
             raise RuntimeError("backward while a program is traced would leave .grad as a side effect: use mg.grad")
         accumulate(walk({self: self.seed(gradient)}, narrow=True))
 
-    def seed(self, gradient: Any = None) -> Any:
+    def seed(self, gradient: Value = None) -> Value:
         """Return the cotangent that a reverse walk from here starts with: ``gradient``, checked, or 1 for a scalar."""
         if not self.requires_grad:
             raise RuntimeError(f"{self.describe()} needs no gradient: {self._cut_off()}")
@@ -383,15 +383,15 @@ class Tensor(Node):
 
     # --- NumPy's protocols -------------------------------------------------------------------------------------------
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Value:
         if method == "__call__" and not options:
             record = _RECORDERS.get(ufunc) or _RECORDERS.setdefault(ufunc, recorder(ufunc))
             return record(*args)
         return call_ufunc(ufunc, method, args, options)
 
     def __array_function__(
-        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], options: dict[str, Any]
-    ) -> Any:
+        self, function: Function, types: Any, args: tuple[Value, ...], options: dict[str, Any]
+    ) -> Value:
         if not options and len(args) == 1:
             return apply(function, args)
         return call_function(function, args, options)
@@ -401,7 +401,7 @@ class Tensor(Node):
         part: Tensor = apply(getitem, (self, *parts))
         return part
 
-    def __setitem__(self, index: Any, value: Any = None) -> None:
+    def __setitem__(self, index: Any, value: Value = None) -> None:
         raise TypeError(
             f"cannot change a part of {self.describe()}: recorded values stay as they are; np.where(mask, new, t) "
             f"replaces entries, np.stack and np.concatenate build an array of Tensors, t.data[...] = new changes a leaf"
@@ -425,7 +425,7 @@ class Tensor(Node):
     __or__, __ror__ = _operator(np.bitwise_or)
     __xor__, __rxor__ = _operator(np.bitwise_xor)
 
-    def __pow__(self, exponent: Any) -> Tensor:
+    def __pow__(self, exponent: Value) -> Tensor:
         if type(exponent) is int and exponent == 2:  # as NumPy itself computes it
             square: Tensor = apply(np.square, (self,))
             return square
@@ -440,10 +440,10 @@ class Tensor(Node):
 
     __divmod__, __rdivmod__ = _operator(np.divmod)
 
-    def __round__(self, decimals: int = 0) -> Any:
+    def __round__(self, decimals: int = 0) -> Value:
         return np.round(self, decimals)
 
-    def reshape(self, *shape: Any, **options: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Value:
         """Return the same entries in another shape, given as a tuple or as numbers."""
         wanted = frozen(shape[0] if len(shape) == 1 else shape)
         reshaped: Any = (
@@ -462,11 +462,11 @@ class Tensor(Node):
         """The axes in reversed order."""
         return self.transpose()
 
-    def flatten(self, order: Any = "C") -> Any:
+    def flatten(self, order: Any = "C") -> Value:
         """Return all entries in a row."""
         return np.ravel(self, order=order)
 
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
+    def compress(self, condition: Value, axis: int | None = None) -> Value:
         """Return the entries, or parts along an axis, where a condition holds."""
         return np.compress(condition, self, axis)
 
@@ -509,7 +509,7 @@ _TWINS["np.as_strided"] = "np.lib.stride_tricks.sliding_window_view"
 Tensor.recorded_as = Tensor
 
 
-def constant(data: Any, name: str | None = None) -> Tensor:
+def constant(data: Value, name: str | None = None) -> Tensor:
     """Return a named constant: a leaf without gradient.
 
     Plain arrays and numbers in a computation are anonymous constants; this one has a name in pictures and derivations.

@@ -2,10 +2,10 @@
 
 import functools
 import itertools
-from typing import Any
 
 import numpy as np
 
+from .arrays import Axis, Value
 from .axes import axes_of, in_rows, kept_shape, slab
 from .primitives import array
 from .rules import RULES, Function
@@ -20,14 +20,14 @@ _ACCUMULATIONS: dict[np.ufunc, Function] = {np.add: np.cumsum, np.multiply: np.c
 
 def _reduce(
     ufunc: np.ufunc,
-    a: Any,
-    axis: Any = 0,
-    dtype: Any = None,
+    a: Value,
+    axis: Axis = 0,
+    dtype: object = None,
     out: None = None,
     keepdims: bool = False,
-    initial: Any = None,
-    **where: Any,
-) -> Any:
+    initial: Value = None,
+    **where: object,
+) -> Value:
     """Reduce by the function that does it, in log n steps, or entry after entry."""
     a = array(a, dtype)
     if ufunc in _REDUCTIONS:
@@ -47,7 +47,7 @@ def _reduce(
     return y.reshape(kept_shape(a, axis)) if keepdims else y
 
 
-def _in_pairs(ufunc: np.ufunc, rows: Any) -> Any:
+def _in_pairs(ufunc: np.ufunc, rows: Value) -> Value:
     while len(rows) > 1:
         half = len(rows) // 2
         pairs = ufunc(rows[:half], rows[half : 2 * half])
@@ -55,7 +55,7 @@ def _in_pairs(ufunc: np.ufunc, rows: Any) -> Any:
     return rows[0]
 
 
-def _accumulate(ufunc: np.ufunc, a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
+def _accumulate(ufunc: np.ufunc, a: Value, axis: int = 0, dtype: object = None, out: None = None) -> Value:
     """Accumulate by the function that does it, by 1, 2, 4, ... entries at once, or entry after entry."""
     a = array(a, dtype)
     if ufunc in _ACCUMULATIONS:
@@ -68,12 +68,14 @@ def _accumulate(ufunc: np.ufunc, a: Any, axis: int = 0, dtype: Any = None, out: 
     return np.moveaxis(rows, 0, axis)
 
 
-def _outer(ufunc: np.ufunc, a: Any, b: Any, **options: Any) -> Any:
+def _outer(ufunc: np.ufunc, a: Value, b: Value, **options: object) -> Value:
     a, b = array(a), array(b)
     return ufunc(a.reshape(a.shape + (1,) * b.ndim), b, **options)
 
 
-def _reduceat(ufunc: np.ufunc, a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
+def _reduceat(
+    ufunc: np.ufunc, a: Value, indices: Value, axis: int = 0, dtype: object = None, out: None = None
+) -> Value:
     a, starts = array(a, dtype), [*map(int, indices)]
     ends = [*starts[1:], a.shape[axis]]
     parts = [slab(a, axis, slice(i, max(j, i + 1))) for i, j in zip(starts, ends, strict=True)]

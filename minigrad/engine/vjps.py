@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Axis, Value
 from .axes import count, from_rows, in_rows, inverse, kept_shape, slab
 from .primitives import (
     cast,
@@ -42,7 +43,7 @@ from .primitives import (
 )
 from .rules import Derivative, Derivatives, Function, Rule, define, dispatching, same
 
-Chooser = Callable[[tuple[Any, ...]], Derivatives]
+Chooser = Callable[[tuple[Value, ...]], Derivatives]
 
 
 def row(function: Function, *derivatives: Derivative | None, **facts: Any) -> None:
@@ -72,7 +73,7 @@ def part(function: Function, name: str | int, *derivatives: Derivative) -> Funct
     """Write the row of one of the results of a function, and return it as a function of its own."""
     get = operator.itemgetter(name) if isinstance(name, int) else operator.attrgetter(name)
 
-    def computed(a: Any, **options: Any) -> Any:
+    def computed(a: Value, **options: object) -> Value:
         return get(function(a, **options))
 
     computed.__name__ = name if isinstance(name, str) else function.__name__
@@ -85,30 +86,30 @@ def part(function: Function, name: str | int, *derivatives: Derivative) -> Funct
 # --- what several derivatives need ------------------------------------------------------------------------------------
 
 
-def kept(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def kept(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the cotangent of a reduction of ``a`` in the shape that keepdims=True gives, which broadcasts to a's."""
     return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
 
 
-def spread(g: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def spread(g: Value, a: Value, axis: Axis, keepdims: bool) -> Value:
     """Give every entry of ``a`` the cotangent of the entry of the reduction that it went into."""
     return np.broadcast_to(kept(g, None, a, axis, keepdims), a.shape)
 
 
-def _one(a: Any) -> Any:
+def _one(a: Value) -> Value:
     return a.dtype.type(1)
 
 
-def _zero(a: Any) -> Any:
+def _zero(a: Value) -> Value:
     return a.dtype.type(0)
 
 
-def _finite(a: Any) -> Any:
+def _finite(a: Value) -> Value:
     """Return a logarithm with 0 in place of -inf, so that what is 0 as a share of the sum 0 is 0, not NaN."""
     return np.where(a == -math.inf, _zero(a), a)
 
 
-def swap(a: Any) -> Any:
+def swap(a: Value) -> Value:
     """Return the matrix transpose of a stack of matrices."""
     return np.swapaxes(a, -1, -2)
 
@@ -194,13 +195,13 @@ for _radians in (np.radians, np.deg2rad):
     pointwise(_radians, lambda g, y, a: g * (math.pi / 180), linear=1)
 
 
-def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _power_base(g: Value, y: Value, a: Value, b: Value) -> Value:
     """Return g b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
     lowered = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
     return g * b * np.power(a, lowered)
 
 
-def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _power_exponent(g: Value, y: Value, a: Value, b: Value) -> Value:
     """aᵇ ln a, and 0 where a = 0, the limit for b > 0."""
     return g * y * np.log(np.where(a == 0, 1, a))
 
@@ -212,13 +213,13 @@ pointwise(np.float_power, _power_base, _power_exponent)
 def _extremum(function: Function, wins: Derivative, ties: Derivative = operator.eq) -> None:
     """Write the row of maximum or its kin: the winner takes the gradient, at a tie two operands take half each."""
 
-    def of_both(g: Any, y: Any, mine: Any, other: Any) -> Any:
+    def of_both(g: Value, y: Value, mine: Value, other: Value) -> Value:
         return g * wins(mine, other) + 0.5 * g * ties(mine, other)
 
     both = (lambda g, y, a, b: of_both(g, y, a, b), lambda g, y, a, b: of_both(g, y, b, a))
     one = (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a))
 
-    def by_operands(operands: tuple[Any, ...]) -> Derivatives:
+    def by_operands(operands: tuple[Value, ...]) -> Derivatives:
         a, b = operands
         return both if a is not None and b is not None and a.requires_grad and b.requires_grad else one
 
@@ -244,55 +245,55 @@ pointwise(
 def _evenly(function: Function, repeated: Derivative, **facts: Any) -> None:
     """Row of a reduction that gives every entry the same cotangent: that of what it went into, times a number."""
 
-    def derivative(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    def derivative(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
         return np.broadcast_to(repeated(g, y, a, axis, keepdims), a.shape)
 
     row(function, derivative, repeated=repeated, linear=1, **facts)
 
 
-def _kept_mean(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _kept_mean(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     n = max(count(a, axis), 1)
     part = g / n if n <= float(np.finfo(a.dtype).max) else g * (1 / n)  # float16 has no number above 65,504
     return kept(part, y, a, axis, keepdims)
 
 
-def others_of_two(a: Any) -> Any:
+def others_of_two(a: Value) -> Value:
     """For two different entries of the last axis the product of all but the two; for one twice 0."""
     one = np.eye(a.shape[-1], dtype=a.dtype)
     return others(np.where(one == 1, _one(a), a[..., None, :])) * (1 - one)
 
 
-def _prod(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _prod(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     return spread(g, a, axis, keepdims) * from_rows(others(in_rows(a, axis)), a, axis)
 
 
-def _max(g: Any, y: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _max(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     tied = a == spread(y, a, axis, keepdims)
     ones = np.where(tied, _one(a), _zero(a))  # none where y is NaN: 0 / 0 passes it on
     share = g / np.sum(ones, axis=axis, keepdims=keepdims)
     return spread(share, a, axis, keepdims) * ones
 
 
-def _deviation(a: Any, axis: Any) -> Any:
+def _deviation(a: Value, axis: Axis) -> Value:
     return a - np.mean(a, axis=axis, keepdims=True)
 
 
-def _var(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+def _var(g: Value, y: Value, a: Value, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Value:
     return spread(g * (2 / _freedom(a, axis, ddof)), a, axis, keepdims) * _deviation(a, axis)
 
 
-def _std(g: Any, y: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+def _std(g: Value, y: Value, a: Value, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Value:
     if count(a, axis) == 1:  # is 0 whatever the entry is
         return spread(0 * g / _freedom(a, axis, ddof), a, axis, keepdims)
     direction = ratio(_deviation(a, axis), kept(y, None, a, axis, keepdims))
     return spread(g / _freedom(a, axis, ddof), a, axis, keepdims) * direction
 
 
-def _freedom(a: Any, axis: Any, ddof: float) -> float:
+def _freedom(a: Value, axis: Axis, ddof: float) -> float:
     return max(count(a, axis) - ddof, 0) or math.nan
 
 
-def _cumsum(g: Any, y: Any, a: Any, axis: int | None = None) -> Any:
+def _cumsum(g: Value, y: Value, a: Value, axis: int | None = None) -> Value:
     along = axis or 0
     return np.flip(np.cumsum(np.flip(g, along), axis=along), along).reshape(a.shape)
 
@@ -341,16 +342,16 @@ _view(np.broadcast_to, lambda g, y, a, shape: g)
 def _joining(function: Function, places: Function) -> None:
     """Write the row of a function that joins arrays; ``places(y, arrays, axis)`` is where in y each of them stands."""
 
-    def derivative(i: int, g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+    def derivative(i: int, g: Value, y: Value, *arrays: Value, axis: int = 0) -> Value:
         return slab(g, axis, places(y, arrays, axis)[i])
 
-    def cotangents(g: Any, y: Any, *arrays: Any, axis: int = 0) -> Any:
+    def cotangents(g: Value, y: Value, *arrays: Value, axis: int = 0) -> Value:
         return (slab(g, axis, place) for place in places(y, arrays, axis))
 
     choosing(function, each(derivative), cotangents=cotangents)
 
 
-def _stretches(y: Any, arrays: Any, axis: int) -> list[slice]:
+def _stretches(y: Value, arrays: Value, axis: int) -> list[slice]:
     ends = itertools.accumulate([a.shape[axis] for a in arrays], initial=0)
     return [slice(*pair) for pair in itertools.pairwise(ends)]
 
@@ -391,12 +392,12 @@ _joining(stack, lambda y, arrays, axis: range(len(arrays)))
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Value, b: Value) -> Value:
     """Return ``a @ b`` of plain arrays; for two matrices ``dot`` is the shorter way to the same product in BLAS."""
     return a.dot(b) if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 else a @ b
 
 
-def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _matmul_left(g: Value, y: Value, a: Value, b: Value) -> Value:
     if a.ndim == b.ndim == 2:
         return matmul(g, b.T)
     if b.ndim == 1:
@@ -406,7 +407,7 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g @ swap(b)
 
 
-def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
     if a.ndim == b.ndim == 2:
         return matmul(a.T, g)
     if a.ndim == 1:
@@ -416,7 +417,7 @@ def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     return swap(a) @ g
 
 
-def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
+def _contracted(a: Value, b: Value, axes: Value) -> tuple[list[int], list[int]]:
     """Return the axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
     if isinstance(axes, int | np.integer):
         return list(range(a.ndim - axes, a.ndim)), list(range(axes))
@@ -424,25 +425,25 @@ def _contracted(a: Any, b: Any, axes: Any) -> tuple[list[int], list[int]]:
     return [i % a.ndim for i in of_a], [i % b.ndim for i in of_b]
 
 
-def _free(a: Any, contracted: list[int]) -> list[int]:
+def _free(a: Value, contracted: list[int]) -> list[int]:
     return [i for i in range(a.ndim) if i not in contracted]
 
 
-def _tensordot_left(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+def _tensordot_left(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> Value:
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
     return np.transpose(product, inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
 
 
-def _tensordot_right(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
+def _tensordot_right(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> Value:
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
     return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
 
 
-def _einsum_part(i: int, g: Any, y: Any, *arrays: Any, subscripts: str, optimize: Any = False) -> Any:
+def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, optimize: object = False) -> Value:
     """Return the cotangent takes the output's letters, the answer the argument's own.
 
     A letter that only this argument has, or has at its full size, was summed away: ones give it back. A letter that it

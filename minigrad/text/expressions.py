@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.primitives import getitem, scatter
 from minigrad.engine.rules import RULES, Rule
 from minigrad.engine.tensor import Tensor
@@ -49,7 +50,7 @@ class Expr:
 
     function: Any
     args: "tuple[Expr, ...]"
-    options: Mapping[str, Any]
+    options: Options
     shape: Shape
     dtype: Any
     value: Any = None
@@ -74,33 +75,33 @@ class Expressions:
     """Makes expressions, equal ones once. ``constants`` holds the arrays that some symbols stand for."""
 
     def __init__(self) -> None:
-        self.constants: dict[Expr, Any] = {}
+        self.constants: dict[Expr, Value] = {}
         self._made: dict[Any, Expr] = {}
 
     def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
         """Return the symbol of a name, a shape and a dtype."""
         return self._expr((None, name), None, (), {}, shape, dtype, value=name)
 
-    def constant(self, a: Any, name: Callable[[], str] = lambda: "c") -> Expr:
+    def constant(self, a: Value, name: Callable[[], str] = lambda: "c") -> Expr:
         """Return the symbol of an array that never changes, one for equal arrays; ``name()`` names a new one."""
         key = ("constant", key_of(a))
         if key not in self._made:
             self.constants[self._expr(key, None, (), {}, np.shape(a), np.asarray(a).dtype, value=name())] = a
         return self._made[key]
 
-    def literal(self, value: Any) -> Expr:
+    def literal(self, value: Value) -> Expr:
         """Return the expression of a number, or of a part of an index."""
         return self._expr((LITERAL, key_of(value)), LITERAL, (), {}, (), _dtype_of(value), value=value)
 
-    def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+    def call(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the expression of a call, as it is."""
         return self._expr(_key_of_call(function, args, options, shape), function, tuple(args), options, shape, dtype)
 
-    def once(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+    def once(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the expression of a call that no other call equals."""
         return self._expr(object(), function, tuple(args), options, shape, dtype)
 
-    def find(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Expr | None:
+    def find(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape) -> Expr | None:
         """Return a call that was made before; None where it was not."""
         return self._made.get(_key_of_call(function, args, options, shape))
 
@@ -117,10 +118,10 @@ class Expressions:
         key: Any,
         function: Any,
         args: tuple[Expr, ...],
-        options: Mapping[str, Any],
+        options: Options,
         shape: Shape,
         dtype: Any,
-        value: Any = None,
+        value: Value = None,
         terms: "tuple[Term, ...]" = (),
     ) -> Expr:
         found = self._made.get(key)
@@ -129,12 +130,12 @@ class Expressions:
         return found
 
 
-def _key_of_call(function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape) -> Any:
+def _key_of_call(function: Any, args: Sequence[Expr], options: Options, shape: Shape) -> Value:
     how = [(name, key_of(option)) for name, option in sorted(options.items())] if options else ()
     return (function, *[a.order for a in args], *how, shape)
 
 
-def key_of(value: Any) -> Any:
+def key_of(value: Value) -> Value:
     """Return a key that two values share only where they are the same value of the same type."""
     match value:
         case np.ndarray():
@@ -148,7 +149,7 @@ def key_of(value: Any) -> Any:
     return type(value), id(value)  # of an object that the expression keeps alive
 
 
-def _dtype_of(value: Any) -> Any:
+def _dtype_of(value: Value) -> Value:
     if isinstance(value, np.generic):
         return value.dtype
     return np.dtype(type(value)) if type(value) in (int, float, bool) else None
@@ -192,7 +193,7 @@ def parts_of(roots: Iterable[Expr], known: Callable[[Expr], bool] = lambda e: Fa
     return sorted(seen, key=attrgetter("order"))
 
 
-def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
+def evaluate(e: Expr, bindings: Mapping[Expr, Value]) -> Value:
     """Return the value of an expression. ``bindings`` gives the values of its symbols, or of any other parts.
 
     Raises KeyError for a symbol that has no value.
@@ -203,13 +204,13 @@ def evaluate(e: Expr, bindings: Mapping[Expr, Any]) -> Any:
     >>> evaluate(y, {x: np.array([1.0, 2.0])}), evaluate(y, {y: 7})
     (array([3., 6.]), 7)
     """
-    values: dict[Expr, Any] = {}
+    values: dict[Expr, Value] = {}
     for part in parts_of([e], bindings.__contains__):
         values[part] = bindings[part] if part in bindings else _computed(part, values)
     return values[e]
 
 
-def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
+def _computed(e: Expr, values: Mapping[Expr, Value]) -> Value:
     """Return the value of an expression, of the values of its parts."""
     if e.function is LITERAL:
         return np.array(e.value) if isinstance(e.value, list) else e.value  # an index, as short as it is written
@@ -221,6 +222,6 @@ def _computed(e: Expr, values: Mapping[Expr, Any]) -> Any:
     return applied(e.function, [values[a] for a in e.args], e.options)
 
 
-def applied(function: Any, args: Iterable[Any], options: Mapping[str, Any]) -> Any:
+def applied(function: Any, args: Iterable[Value], options: Options) -> Value:
     """Return the result of a function on plain arrays, as its row of the table computes it."""
     return known(function).implementation(*args, **options)

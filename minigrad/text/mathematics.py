@@ -8,9 +8,10 @@ is called by its name. Names come from users: here they become harmless text.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
+
+from minigrad.engine.arrays import Value
 
 from .expressions import LITERAL, Expr
 from .numpy_code import ATOM, CALL, COMPARISON, MATRIX_PRODUCT, POWER, PRODUCT, REMAINDER, SUM, UNARY, Text, literal
@@ -103,7 +104,7 @@ class Notation:
         """Return an array of a shape whose entries all equal what the sign says."""
         return f"{sign}({', '.join(map(str, shape))})"
 
-    def literal(self, value: Any) -> Text:
+    def literal(self, value: Value) -> Text:
         """Return the text of a number, or of a part of an index."""
         code = literal(value).code
         if isinstance(value, int | float | np.number) and not isinstance(value, bool):
@@ -216,7 +217,7 @@ class Latex(Notation):
         return rf"\mathbf{{{sign}}}_{{" + r" \times ".join(map(str, shape)) + "}"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Value) -> str:
     try:
         return literal(value).code
     except TypeError:

@@ -17,11 +17,14 @@ import keyword
 import math
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from minigrad.engine.arrays import Options, Value
+from minigrad.engine.rules import Function
 
 
 class Name(str):
@@ -86,7 +89,7 @@ class Names:
         self._counts: dict[str, int] = {}
         self._bound: dict[int, Name] = {}
         self._helpers: set[str] = set()
-        self._defined: dict[Callable[..., Any], tuple[Name, str]] = {}
+        self._defined: dict[Function, tuple[Name, str]] = {}
         self.namespace: dict[str, Any] = {}
 
     def fresh(self, wish: str) -> Name:
@@ -107,7 +110,7 @@ class Names:
                 self._taken.add(name)
                 return Name(name)
 
-    def bind(self, value: Any, wish: str) -> Name:
+    def bind(self, value: Value, wish: str) -> Name:
         """Return the identifier under which the text may use ``value``, an object that has no spelling."""
         if id(value) not in self._bound:
             self._bound[id(value)] = name = self.fresh(wish)
@@ -119,7 +122,7 @@ class Names:
         self._helpers.add(name)
         return name
 
-    def define(self, function: Callable[..., Any]) -> Name:
+    def define(self, function: Function) -> Name:
         """Return the name of a function of minigrad's, and enter its source in the prelude, without annotations."""
         if function not in self._defined:
             name = self.fresh(function.__name__)
@@ -148,7 +151,7 @@ class Names:
 # --- literals --------------------------------------------------------------------------------------------------------
 
 
-def spelled(a: Any, names: Names) -> Text:
+def spelled(a: Value, names: Names) -> Text:
     """Return an argument as text: a Name as it is, another value as a literal, or bound to a name if it has none."""
     if isinstance(a, Name):
         return Text(a, ATOM)
@@ -158,7 +161,7 @@ def spelled(a: Any, names: Names) -> Text:
         return Text(names.bind(a, "value"), ATOM)
 
 
-def literal(a: Any) -> Text:
+def literal(a: Value) -> Text:
     """Return the literal of a plain value: evaluated, it has the same value and type.
 
     Raises TypeError for a value that has no literal.
@@ -185,13 +188,13 @@ def literal(a: Any) -> Text:
     raise TypeError(f"{type(a).__name__} has no literal")
 
 
-def _number(a: Any) -> str:
+def _number(a: Value) -> str:
     if isinstance(a, float) and not math.isfinite(a):
         return "np.nan" if a != a else "np.inf" if a > 0 else "-np.inf"
     return repr(a)
 
 
-def _index_part(part: Any) -> str:
+def _index_part(part: Value) -> str:
     """Return a plain part of an index, as it stands between brackets."""
     if part is Ellipsis:
         return "..."
@@ -225,21 +228,19 @@ def binary(operator: str, left: Text, right: Text) -> Text:
     )
 
 
-def call(function: str, arguments: Iterable[str], options: Mapping[str, Any], names: Names) -> Text:
+def call(function: str, arguments: Iterable[str], options: Options, names: Names) -> Text:
     """Return a call with positional arguments and options as keywords."""
     keywords = (f"{key}={spelled(value, names).code}" for key, value in options.items())
     return Text(f"{function}({', '.join((*arguments, *keywords))})", CALL)
 
 
-def part(
-    function: Callable[..., Any], name: str | int, arguments: Iterable[str], options: Mapping[str, Any], names: Names
-) -> Text:
+def part(function: Function, name: str | int, arguments: Iterable[str], options: Options, names: Names) -> Text:
     """Return one of the results of a call, such as ``np.linalg.eigh(a).eigenvectors`` or ``np.frexp(a)[1]``."""
     whole = call(function_name(function, names), arguments, options, names)
     return Text(whole.code + (f"[{name}]" if isinstance(name, int) else f".{name}"), CALL)
 
 
-def function_name(function: Callable[..., Any], names: Names) -> str:
+def function_name(function: Function, names: Names) -> str:
     """How the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
     name = getattr(function, "__name__", "")
     modules = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks}
@@ -254,65 +255,66 @@ def function_name(function: Callable[..., Any], names: Names) -> str:
 # --- forms of calls: of (Texts of the arguments, options, names) a Text, or None where the general form will do -------
 
 
-def unchanged(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def unchanged(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return the first argument as it is."""
     return arguments[0]
 
 
-def transpose(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text | None:
+def transpose(arguments: Sequence[Text], options: Options, names: Names) -> Text | None:
     """Return a transpose as ``a.T``, or None where options name axes."""
     return None if options else Text(enclosed(arguments[0], CALL) + ".T", CALL)
 
 
-def reshape(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def reshape(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return a reshape as a call of the array's method."""
     shape = options["shape"]
     sizes = ", ".join(literal(n).code for n in shape) if isinstance(shape, tuple) and shape else literal(shape).code
     return Text(f"{enclosed(arguments[0], CALL)}.reshape({sizes})", CALL)
 
 
-def getitem(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def getitem(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return an array with its index between brackets."""
     return Text(enclosed(arguments[0], CALL) + _index(arguments[1:]), CALL)
 
 
-def scatter(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def scatter(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return a call of the helper ``scatter``."""
     g, *index = arguments
     return call(names.helper("scatter"), [g.code, f"np.s_{_index(index)}", literal(options["shape"]).code], {}, names)
 
 
-def ratio(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def ratio(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return a quotient that is 0 where it would be 0 / 0."""
     divisor = arguments[1].code
     return binary("/", arguments[0], Text(f"np.where({divisor} == 0, 1, {divisor})", CALL))
 
 
-def defined(function: Callable[..., Any]) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
+def defined(function: Function) -> Callable[[Sequence[Text], Options, Names], Text]:
     """Return the form of a function that NumPy lacks: a call of its own definition, which enters the prelude."""
 
-    def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    def written(arguments: Sequence[Text], options: Options, names: Names) -> Text:
         return call(names.define(function), [a.code for a in arguments], options, names)
 
     return written
 
 
-def cast(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def cast(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return a cast as ``a.astype(dtype)``."""
     return Text(f"{enclosed(arguments[0], CALL)}.astype({arguments[1].code})", CALL)
 
 
-def joined(function: str) -> Callable[[Sequence[Text], dict[str, Any], Names], Text]:
+def joined(function: str) -> Callable[[Sequence[Text], Options, Names], Text]:
     """Return the form of a function that joins a list of arrays; axis 0 is left out."""
 
-    def written(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+    def written(arguments: Sequence[Text], options: Options, names: Names) -> Text:
         axis = {key: value for key, value in options.items() if value != 0}
         return call(function, [f"[{', '.join(a.code for a in arguments)}]"], axis, names)
 
     return written
 
 
-def einsum(arguments: Sequence[Text], options: dict[str, Any], names: Names) -> Text:
+def einsum(arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return a call of ``np.einsum``, its subscripts first."""
-    subscripts = literal(options.pop("subscripts")).code.replace("'", '"')
-    return call("np.einsum", [subscripts, *(a.code for a in arguments)], options, names)
+    given = dict(options)
+    subscripts = literal(given.pop("subscripts")).code.replace("'", '"')
+    return call("np.einsum", [subscripts, *(a.code for a in arguments)], given, names)

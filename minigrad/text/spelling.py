@@ -9,13 +9,14 @@ from stand in ``numpy_code`` and ``mathematics``.
     word(function)                                         on an edge, None where it has none
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from minigrad.engine import linear_algebra, primitives
+from minigrad.engine.arrays import Options
+from minigrad.engine.rules import Function
 from minigrad.engine.vjps import PARTS
 
 from . import mathematics as forms
@@ -44,14 +45,14 @@ class Spelling:
     """
 
     form: Callable[[Notation, Expr, Sequence[Text], str], Text | None] | None = None
-    numpy: str | Callable[[Sequence[Text], dict[str, Any], Names], Text | None] = ""
+    numpy: str | Callable[[Sequence[Text], Options, Names], Text | None] = ""
     positional: tuple[str, ...] = ()
     latex: str = ""
     unicode: str = ""
     word: str | None = None
 
 
-SPELLINGS: dict[Callable[..., Any], Spelling] = {
+SPELLINGS: dict[Function, Spelling] = {
     np.add: Spelling(forms.added, word="+"),
     np.subtract: Spelling(forms.added, word="−"),
     np.negative: Spelling(forms.negative, word="−"),
@@ -111,7 +112,7 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
 _BY_NAME = Spelling()
 
 
-def numpy(function: Callable[..., Any], arguments: Sequence[Text], options: Mapping[str, Any], names: Names) -> Text:
+def numpy(function: Function, arguments: Sequence[Text], options: Options, names: Names) -> Text:
     """Return the NumPy expression of ``function(*arguments, **options)``.
 
     >>> names, (a, b, c) = Names(), [Text(x, code.ATOM) for x in "abc"]
@@ -146,11 +147,11 @@ def mathematics(notation: Notation, e: Expr, arguments: Sequence[Text]) -> Text:
     return text or notation.named(e, arguments, sign)
 
 
-def sign_of(function: Callable[..., Any]) -> str:
+def sign_of(function: Function) -> str:
     """Python's operator for a function, which the table of rules has; "" where it is called by name."""
     return known(function).sign or ""
 
 
-def word(function: Callable[..., Any]) -> str | None:
+def word(function: Function) -> str | None:
     """Return what an edge of a picture says of a function; None where it has no word of its own."""
     return SPELLINGS.get(function, _BY_NAME).word
