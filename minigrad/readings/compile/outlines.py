@@ -25,12 +25,11 @@ class Outline(np.ndarray[Any, Any]):
     held: Any = None
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        asked = getattr(ufunc, method)
-        if method == "__call__" and ufunc is np.matmul:
+        if ufunc is np.matmul:
             return _product(*args)
-        if method == "__call__" and ufunc.signature is None:
-            return _elementwise(asked, args, options)
-        return _outlined(asked(*map(_plain, args), **options))
+        if method == "__call__" and ufunc.signature is None and not options:
+            return _elementwise(ufunc, args)
+        return _outlined(getattr(ufunc, method)(*map(_plain, args), **options))
 
 
 def outline(shape: Shape, dtype: Any, held: Any = None) -> Outline:
@@ -51,8 +50,10 @@ def computed(rule: Rule, operands: Sequence[Tensor | None], primals: Sequence[An
             "the shape of the result depends on values, which differ from call to call; keep the shape and choose "
             "entries with np.where"
         )
-    if rule.elementwise or rule.function is cast:
-        return _elementwise(rule.implementation, primals, options)
+    if rule.function is cast:
+        return outline(primals[0].shape, np.dtype(primals[1]))
+    if rule.elementwise:
+        return _elementwise(rule.implementation, primals)
     if rule.function is np.matmul:
         return _product(*primals)
     if ours(rule.function):
@@ -88,19 +89,23 @@ def _is_mask(x: Tensor | None) -> bool:
     return x is not None and x.dtype.kind == "b"
 
 
-def _elementwise(function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]) -> Any:
-    arrays = [a for a in args if isinstance(a, np.ndarray)]
-    with np.errstate(all="ignore"):
-        result = function(*[_sample(a.dtype) if isinstance(a, np.ndarray) else a for a in args], **options)
+def _elementwise(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    shapes = tuple([a.shape for a in args if isinstance(a, np.ndarray)])
+    kinds: list[Any] = [getattr(a, "dtype", None) or type(a) for a in args]
     try:
-        shape = broadcast_shapes(tuple([a.shape for a in arrays]))
+        shape = broadcast_shapes(shapes)
     except ValueError:
-        return function(*map(_plain, args), **options)  # which says what does not fit
-    return (
-        tuple([outline(shape, part.dtype) for part in result])
-        if type(result) is tuple
-        else outline(shape, result.dtype)
-    )
+        return function(*map(_plain, args))  # which says what does not fit
+    made = [outline(shape, dtype) for dtype in _dtypes(function, *kinds)]
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+@lru_cache
+def _dtypes(function: Callable[..., Any], *kinds: Any) -> list[np.dtype[Any]]:
+    """Return the dtypes of what an elementwise function gives of arrays, each by its dtype, and of Python's numbers."""
+    with np.errstate(all="ignore"):
+        results = function(*[_number(kind) if isinstance(kind, np.dtype) else kind(1) for kind in kinds])
+    return [result.dtype for result in (results if type(results) is tuple else (results,))]
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -127,8 +132,3 @@ def _plain(a: Any) -> Any:
 def _number(dtype: Any) -> Any:
     """Return an array of one number that most functions take: 1, and as a whole number, which may be an index, 0."""
     return np.full(1, dtype.kind == "f", dtype)
-
-
-@lru_cache
-def _sample(dtype: Any) -> Any:
-    return _number(dtype).copy()
