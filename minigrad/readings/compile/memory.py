@@ -24,7 +24,7 @@ import numpy as np
 from minigrad.engine.primitives import cast, getitem
 from minigrad.text.expressions import LITERAL, Expr, Shape, known, ours
 
-from .optimize import Program, inputs_of
+from .optimize import Program, bytes_of, inputs_of
 
 _BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
 _PIECE = 2**17  # bytes of a piece, of which a call reads two and writes one
@@ -58,11 +58,6 @@ def is_fresh(e: Expr) -> bool:
     if e.function is getitem:
         return any(a.function is not LITERAL for a in e.args[1:])
     return ours(e.function) and not known(e.function).view
-
-
-def size_of(e: Expr) -> int:
-    """Return the bytes of a result."""
-    return math.prod(e.shape) * int(e.dtype.itemsize)
 
 
 @dataclass(eq=False)
@@ -145,7 +140,7 @@ class Plan:
                 memory.last = self.last[e]
                 memory.given |= e in self.returned
                 return
-        memory = Memory(e, size_of(e), i, self.last[e], not writes(e), e in self.returned)
+        memory = Memory(e, bytes_of(e), i, self.last[e], not writes(e), e in self.returned)
         self.owner[e] = memory
         self.memories.append(memory)
 

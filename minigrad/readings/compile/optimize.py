@@ -75,6 +75,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
         of_node[node] = e
     outputs = [made.output(of_node[x]) for x in results]
     calls = _in_time([e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom])
+    calls = _shrinking(calls, outputs)
     used = {a for e in calls for a in e.args} | set(outputs)
     constants = {symbol: a for symbol, a in made.constants.items() if symbol in used}
     return Program(symbols, constants, calls, outputs, {of_node[x] for x in exact if x in of_node}, made.identifiers)
@@ -140,6 +141,11 @@ def size(e: Expr) -> int:
     return math.prod(e.shape)
 
 
+def bytes_of(e: Expr) -> int:
+    """Return the bytes of a result."""
+    return size(e) * int(e.dtype.itemsize)
+
+
 def inputs_of(e: Expr) -> list[Expr]:
     """Return the arguments of a call that are no literals."""
     return [a for a in e.args if a.function is not LITERAL]
@@ -154,3 +160,23 @@ def _in_time(calls: Sequence[Expr]) -> list[Expr]:
             ordered.update(dict.fromkeys(a for a in e.args if a in waiting))
             ordered[e] = None
     return list(ordered | dict.fromkeys(calls))
+
+
+def _shrinking(calls: Sequence[Expr], outputs: Iterable[Expr]) -> list[Expr]:
+    """Return the calls in an order in which less memory is in use: a mask is made before the array that it is made of.
+
+    A call whose result takes less memory than the arguments that only it still needs is made as soon as it can be.
+    """
+    place = {e: i for i, e in enumerate(calls)}
+    last, before = dict[Expr, int](), dict[Expr, int]()  # where a result is needed for the last time, and before that
+    for i, e in enumerate(calls):
+        for a in {*e.args}.intersection(place):
+            last[a], before[a] = i, last.get(a, place[a])
+    last |= dict.fromkeys(outputs, len(calls))
+    ordered: list[list[Expr]] = [[] for _ in calls]
+    for i, e in enumerate(calls):
+        freed = [a for a in {*e.args}.intersection(place) if last[a] == i and not known(a.function).view]
+        if known(e.function).pure and bytes_of(e) < sum(map(bytes_of, freed)):
+            place[e] = max([*(place[a] for a in e.args if a in place), *(before[a] for a in freed)])
+        ordered[place[e]].append(e)
+    return [e for group in ordered for e in group]

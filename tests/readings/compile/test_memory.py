@@ -1,5 +1,6 @@
-"""Tracing computes no values: a first call needs no more memory than a later one, and what needs values gets them."""
+"""Memory: tracing computes no values, what needs values gets them, and what a program keeps is as small as can be."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -101,3 +102,17 @@ def test_what_is_printed_while_a_function_is_traced_shows_no_numbers(capsys):
 
     compile(loss)(np.array([0.25, 0.5]))
     assert capsys.readouterr().out == "Tensor(unnamed exp (2,) float64, traced)\n"
+
+
+def test_masks_are_kept_in_place_of_what_they_are_made_of():
+    rounds, n = 20, 1_000
+
+    def loss(w, x):
+        for _ in range(rounds):
+            x = 1 - np.maximum(x * w, 0)
+        return np.sum(x)
+
+    step = compile(mg.value_and_grad(loss))
+    step(*np.random.default_rng(0).normal(size=(2, n)))
+    kept = sum(map(int, re.findall(r"memory\((\d+)\)", step.source)))
+    assert kept <= n * (rounds * (8 + 1) + 5 * 8)  # an array and a mask of each round, and what is worked on
