@@ -6,12 +6,13 @@ and the gradients are judged once more.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 
@@ -32,7 +33,7 @@ class Suspect(NamedTuple):
     """An operation of the cost that is likely to be another: what computes that, and what is said."""
 
     node: Tensor
-    other: Callable[..., Any]
+    other: Function
     words: str
     doubt: int = _ODD
 

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import scatter
 from minigrad.engine.tensor import Tensor
 from minigrad.text.expressions import LITERAL, Expr
 from minigrad.text.words import printable
 
 from .kinds import Kind
-from .lines import ELEMENTWISE, Call, RightLine, with_argument
+from .lines import ELEMENTWISE, Call, Formula, RightLine, with_argument
 from .steps import Homework
 
-Edits = Iterator[Any]
+Edits = Iterator[Formula]
 
 PRODUCTS = {np.multiply, np.divide, np.matmul}
 REDUCTIONS = {np.sum, np.mean, np.max, np.min}
@@ -97,7 +98,7 @@ def other_product(e: Expr, line: RightLine) -> Edits:
         yield Call(np.matmul, (a, Call(np.transpose, (a,))))
 
 
-def _bare(e: Expr) -> Any:
+def _bare(e: Expr) -> Formula:
     return e.args[0] if e.function is np.transpose else Call(np.transpose, (e,))
 
 
@@ -181,7 +182,7 @@ def assigned(e: Expr, line: RightLine) -> Edits:
         yield Call(_assigned, e.args, e.options)
 
 
-def _assigned(g: Any, *index: Any, shape: tuple[int, ...]) -> Any:
+def _assigned(g: Value, *index: Any, shape: tuple[int, ...]) -> Value:
     out = np.zeros(shape)
     out[index if len(index) > 1 else index[0]] = g
     return out
@@ -195,7 +196,7 @@ def overlaid(e: Expr, line: RightLine) -> Edits:
         yield Call(in_turn, tuple(parts[::-1]))
 
 
-def in_turn(*parts: Any) -> Any:
+def in_turn(*parts: Formula) -> Formula:
     """Return the arrays written one over another, each where it is not 0."""
     out = np.zeros_like(parts[0])
     for part in parts:
@@ -240,7 +241,7 @@ def functions(e: Expr, line: RightLine) -> Edits:
         yield from _functions_of(e)
 
 
-def _functions_of(e: Any) -> Edits:
+def _functions_of(e: Formula) -> Edits:
     yield Call(np.subtract, (1, e))
     yield Call(np.add, (1, e))
     yield Call(np.multiply, (e, Call(np.subtract, (1, e))))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
 
 Moved = tuple[tuple[Any, ...], int]  # arguments, and at how many entries they were moved
@@ -17,29 +18,29 @@ Moved = tuple[tuple[Any, ...], int]  # arguments, and at how many entries they w
 _STEP = 1e-9  # relative; orders entries that are equal, and no others
 
 
-def _of_two(side: int, a: Any, b: Any) -> Moved:
+def _of_two(side: int, a: Value, b: Value) -> Moved:
     tie = np.asarray(a == b)
     return (a + side * tie, b), int(np.sum(tie))
 
 
-def _of_one(side: int, a: Any) -> Moved:
+def _of_one(side: int, a: Value) -> Moved:
     tie = np.asarray(a == 0)
     return (a + side * tie,), int(np.sum(tie))
 
 
-def _of_all(side: int, a: Any) -> Moved:
+def _of_all(side: int, a: Value) -> Moved:
     """Return the moved argument of a function that orders: the first of equal entries wins, or the last."""
     counts = np.unique(a, return_counts=True)[1]
     order = np.arange(a.size).reshape(a.shape) / max(a.size, 1)
     return (a - side * _STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
 
 
-def _of_branches(side: int, c: Any, a: Any, b: Any) -> Moved:
+def _of_branches(side: int, c: Value, a: Value, b: Value) -> Moved:
     tie = np.asarray(a == b) & np.ones(np.shape(c), bool)
     return (np.where(tie, side > 0, c), a, b), int(np.sum(tie))
 
 
-def _of_mask(side: int, a: Any, b: Any) -> Moved:
+def _of_mask(side: int, a: Value, b: Value) -> Moved:
     """Return the moved factors of a product with the mask of one of them, another way to write a ReLU."""
     for z, m in ((a, b), (b, a)):
         if np.shape(z) == np.shape(m) and (np.array_equal(m, z > 0) or np.array_equal(m, z >= 0)):
@@ -62,7 +63,7 @@ def has_kink(node: Tensor) -> bool:
     return node.function in _MOVES and node.function is not np.multiply
 
 
-def moved(node: Tensor, args: tuple[Any, ...], side: int) -> Moved:
+def moved(node: Tensor, args: tuple[Value, ...], side: int) -> Moved:
     """Return the arguments of a node on one side of the kinks they are at, and the number of entries at one."""
     move = _MOVES.get(node.function)
     return (args, 0) if move is None else move(side, *args)

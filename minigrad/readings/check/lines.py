@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.arrays import Array
+from minigrad.engine.arrays import Array, Value
 from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.lines import Lines
@@ -25,11 +25,14 @@ _CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
 
 
+Formula = Any  # an expression, a Call, or a plain number
+
+
 class Call(NamedTuple):
     """A changed expression: a function of expressions, calls and plain numbers."""
 
     function: Any
-    args: tuple[Any, ...]
+    args: tuple[Formula, ...]
     options: Mapping[str, Any] = {}
 
 
@@ -37,12 +40,12 @@ class RightLines:
     """The right lines of all steps in one form, and the values of what they are made of."""
 
     has_every_place = False  # whether a factor may be missing anywhere, as it may in a line of the learner's
-    extras: Mapping[Expr, Any] = {}  # parts of another line that may be missing, with their values
+    extras: Mapping[Expr, Value] = {}  # parts of another line that may be missing, with their values
 
     def __init__(self, homework: Homework, kept: Collection[Tensor] | None = None) -> None:
         self.homework = homework
         self.lines = lines = Lines(homework.graph, kept)
-        self.values: dict[Expr, Any] = {e: double(a) for e, a in lines.recorded.items()}
+        self.values: dict[Expr, Value] = {e: double(a) for e, a in lines.recorded.items()}
         self.symbols: dict[Expr, Tensor] = {e: x for x, e in lines.symbols.items()}
         self.values |= {e: homework.value(x) for e, x in self.symbols.items()}
         self.gradients: dict[Expr, Tensor] = {e: x for x, e in lines.gradients.items()}
@@ -94,7 +97,7 @@ class RightLines:
         self.values[symbol] = np.round(a)
         return symbol
 
-    def applied_again(self, symbol: Expr) -> list[Any]:
+    def applied_again(self, symbol: Expr) -> list[Formula]:
         """Return a named value computed as it is, but of itself in place of a part of its shape."""
         formula = self.formulas.get(symbol)
         if formula is None or formula.size > _LONG:
@@ -102,7 +105,7 @@ class RightLines:
         parts = [part for part in parts_of([formula]) if part.shape == symbol.shape and part is not formula]
         return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]
 
-    def _with(self, e: Expr, old: Expr, new: Any) -> Any:
+    def _with(self, e: Expr, old: Expr, new: Formula) -> Formula:
         """Return an expression with one part for another."""
         if e is old:
             return new
@@ -120,7 +123,7 @@ class RightLine:
         self.root = lines.body(x) if root is None else root
         self.order = list(self._parts(self.root))
         self._dependents: dict[Expr, list[Expr]] = {}
-        self.values: dict[Expr, Any] = {}
+        self.values: dict[Expr, Value] = {}
         for e in self.order:
             self.values[e] = self._computed(e, self.values)
 
@@ -155,7 +158,7 @@ class RightLine:
         definition = self.lines.definitions.get(e)
         return e.args if definition is None else (definition,)
 
-    def _computed(self, e: Expr, values: Mapping[Expr, Any]) -> Any:
+    def _computed(self, e: Expr, values: Mapping[Expr, Value]) -> Value:
         if e.function is LITERAL:
             return e.value
         if e.function is not None:
@@ -189,7 +192,7 @@ class RightLine:
         gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
         return None if gradient is None else self.lines.gradients[gradient]
 
-    def products(self, e: Expr) -> list[tuple[Any, Any]]:
+    def products(self, e: Expr) -> list[tuple[Formula, Formula]]:
         """Return the ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
         factors, stack = [], [e]
         while stack:
@@ -198,9 +201,9 @@ class RightLine:
                 stack += [part.args[1], part.args[0]]
             else:
                 factors.append(part)
-        found: list[tuple[Any, Any]] = [(e.args[0], e.args[1])]
+        found: list[tuple[Formula, Formula]] = [(e.args[0], e.args[1])]
         for k, factor in enumerate(factors):
-            others: list[Any] = factors[:k] + factors[k + 1 :]
+            others: list[Formula] = factors[:k] + factors[k + 1 :]
             if len(factors) > 2 and factor in self.carrying:
                 rest = others[0]
                 for other in others[1:]:
@@ -234,7 +237,7 @@ class RightLine:
         slope = self._between(source, e)
         return source if slope is not None and np.allclose(slope * self.values[source], self.values[e]) else None
 
-    def _between(self, source: Expr, e: Expr) -> Any:
+    def _between(self, source: Expr, e: Expr) -> Value:
         """Return what a part would be if the gradient in it were 1 everywhere."""
         values = {**self.values, source: np.ones(source.shape)}
         for part in self.dependents(source):
@@ -274,14 +277,14 @@ class RightLine:
                 found.append(part)
         return found
 
-    def replaced(self, place: Expr, value: Any) -> Any:
+    def replaced(self, place: Expr, value: Value) -> Value:
         """Return what the line is worth where a part has another value."""
         values = {**self.values, place: value}
         for e in self.dependents(place):
             values[e] = self._computed(e, values)
         return values[self.root]
 
-    def rewritten(self, changes: Mapping[Expr, Any]) -> Any:
+    def rewritten(self, changes: Mapping[Expr, Formula]) -> Value:
         """Return what the line is worth where some parts are changed, each computed from its changed parts."""
         values = dict(self.values)
         affected = {*changes}.union(*[self.dependents(place) for place in changes])
@@ -301,7 +304,7 @@ class RightLine:
             (str(e.value) if e.is_atom else e.function, *[number[a] for a in self.parts(e)]) for e in self.order
         )
 
-    def evaluate(self, e: Any, values: Mapping[Expr, Any] | None = None) -> Any:
+    def evaluate(self, e: Formula, values: Mapping[Expr, Value] | None = None) -> Value:
         """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
             return applied(e.function, [self.evaluate(a, values) for a in e.args], e.options)
@@ -310,9 +313,9 @@ class RightLine:
         known = self.values if values is None else values
         return known[e] if e in known else self.lines.values[e]
 
-    def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Any]]:
+    def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Value]]:
         """Return, for each array of weights of the line's entries, how fast their weighted sum grows with each part."""
-        tensors: dict[Expr, Any] = {}
+        tensors: dict[Expr, Value] = {}
         for e in self.order:
             if e.function is LITERAL:
                 tensors[e] = e.value
@@ -328,6 +331,6 @@ class RightLine:
         return [{e: f[t] for e, t in tensors.items() if isinstance(t, Tensor) and t in f} for f in found]
 
 
-def with_argument(e: Expr, i: int, new: Any) -> Call:
+def with_argument(e: Expr, i: int, new: Formula) -> Call:
     """Return a call with another i-th argument."""
     return Call(e.function, (*e.args[:i], new, *e.args[i + 1 :]), e.options)

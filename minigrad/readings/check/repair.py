@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.rules import RULES
 from minigrad.engine.tensor import Tensor
 from minigrad.text import spelling
@@ -23,7 +24,7 @@ from minigrad.text.expressions import LITERAL, Expr, Expressions, applied
 from minigrad.text.numpy_code import ATOM, Names, Text
 
 from .edits import EDITS, REDUCTIONS, Edit, Edits
-from .lines import Call, RightLine, RightLines
+from .lines import Call, Formula, RightLine, RightLines
 from .search import Search
 from .source import Statement, Values, statements_of
 from .steps import Step, agrees, double
@@ -42,11 +43,11 @@ _DIFFERENT = {"dot": np.matmul, "max": np.max, "min": np.min}  # what a method o
 class Own(RightLines):
     """The statements of a learner as lines, and the variables that they may be made of."""
 
-    def __init__(self, step: Step, space: Mapping[str, Any], statements: Mapping[str, Statement]) -> None:
+    def __init__(self, step: Step, space: Mapping[str, object], statements: Mapping[str, Statement]) -> None:
         self.homework, self.statements, self.space = step.homework, statements, space
         self.made = Expressions()
         self.places: dict[Expr, list[tuple[Statement, ast.expr]]] = {}
-        self.values: dict[Expr, Any] = {}
+        self.values: dict[Expr, Value] = {}
         self.gradients: dict[Expr, Tensor] = {}
         self.symbols, self.definitions, self.formulas = {}, {}, {}
         self.has_every_place = True
@@ -59,7 +60,7 @@ class Own(RightLines):
             elif name.startswith("d") and by_name.get(name[1:]) in answers:
                 self.gradients[self._symbol(name, value)] = by_name[name[1:]]
 
-    def _symbol(self, text: str, value: Any) -> Expr:
+    def _symbol(self, text: str, value: Value) -> Expr:
         a = double(np.asarray(value._value if isinstance(value, Tensor) else value))
         symbol = self.made.symbol(text, a.shape, a.dtype)
         self.values[symbol] = a if a.ndim else a[()]
@@ -99,7 +100,7 @@ class Own(RightLines):
             raise LookupError(name)
         return self._call(function, [self.read(x, statement, depth) for x in args], options)
 
-    def _call(self, function: Any, args: list[Expr], options: Mapping[str, Any]) -> Expr:
+    def _call(self, function: Any, args: list[Expr], options: Options) -> Expr:
         value = applied(function, [self.values[a] if a.function is not LITERAL else a.value for a in args], options)
         found = self.made.call(function, args, options, np.shape(value), np.asarray(value).dtype)
         self.values[found] = value
@@ -128,7 +129,7 @@ class Repair(NamedTuple):
 
 
 def repaired(
-    step: Step, right: RightLine | None, scale: float, space: Mapping[str, Any], statements: Mapping[str, Statement]
+    step: Step, right: RightLine | None, scale: float, space: Mapping[str, object], statements: Mapping[str, Statement]
 ) -> Repair | None:
     """Return the learner's statement for a step, with the smallest edit that makes it right where one is found.
 
@@ -178,7 +179,7 @@ def _one_summand_more(e: Expr, line: RightLine) -> Edits:
 _MORE = Edit(_one_summand_more, 1.4)
 
 
-def _rewritten(own: Own, changes: Mapping[Expr, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _rewritten(own: Own, changes: Mapping[Expr, Formula]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the statements in which some expressions are, as they are and with others in their place."""
     places = [(place, new) for old, new in changes.items() for place in own.places[old]]
     nodes = {id(e): ast.parse(_text(own, new), mode="eval").body for (_, e), new in places}
@@ -186,7 +187,7 @@ def _rewritten(own: Own, changes: Mapping[Expr, Any]) -> tuple[tuple[str, ...], 
     return tuple([s.text for s in statements]), tuple([s.rewritten(_replaced(s.value, nodes)) for s in statements])
 
 
-def _replaced(e: Any, nodes: Mapping[int, ast.expr]) -> Any:
+def _replaced(e: Formula, nodes: Mapping[int, ast.expr]) -> Formula:
     """Return a copy of a syntax tree with some of its nodes exchanged."""
     if id(e) in nodes:
         return nodes[id(e)]
@@ -199,7 +200,7 @@ def _replaced(e: Any, nodes: Mapping[int, ast.expr]) -> Any:
     return new
 
 
-def _text(own: Own, e: Any) -> str:
+def _text(own: Own, e: Formula) -> str:
     """Return a changed expression as NumPy, what they wrote themselves as they wrote it."""
     if isinstance(e, Call):
         parts = [Text(f"({_text(own, a)})", ATOM) for a in e.args]

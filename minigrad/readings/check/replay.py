@@ -1,12 +1,14 @@
 """Parts of the recorded graph, recorded again: with other operations in it, or cut out of a graph that is too large."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.record import apply
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 
@@ -16,13 +18,13 @@ _LARGEST = 400  # operations of a part
 
 
 def recorded_again(
-    homework: Homework, nodes: Iterable[Tensor], changes: Mapping[Tensor, Callable[..., Any]] | None = None
-) -> dict[Tensor, Any]:
+    homework: Homework, nodes: Iterable[Tensor], changes: Mapping[Tensor, Function] | None = None
+) -> dict[Tensor, Value]:
     """Return copies of nodes, given oldest first, that are computed again, and of what they use, as leaves.
 
     ``changes`` maps nodes to what computes them in place of their functions.
     """
-    copies: dict[Tensor, Any] = {}
+    copies: dict[Tensor, Value] = {}
     with recording(), tracing():
         for node in nodes:
             if node.function is None:
@@ -41,7 +43,7 @@ class Part(NamedTuple):
     """The part of a homework that one step is made of, as a small homework of its own, with the copies of its nodes."""
 
     homework: Homework
-    copies: Mapping[Tensor, Any]
+    copies: Mapping[Tensor, Value]
 
     def step(self, step: Step) -> Step:
         """Return the same step in the part."""

@@ -18,13 +18,14 @@ Right: dZ.
 
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.arrays import Array
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import markup
@@ -123,8 +124,8 @@ class Check(markup.Shown):
 
 def check(
     J: Tensor,
-    gradients: Mapping[str, Any] | Callable[..., Any] | str | None = None,
-    names: Mapping[str, Any] | None = None,
+    gradients: Mapping[str, Any] | Function | str | None = None,
+    names: Mapping[str, object] | None = None,
     terms: Mapping[str, Tensor] | None = None,
 ) -> Check:
     """Find the first wrong step among gradients of J that were derived by hand, and say what is wrong with it.
@@ -172,7 +173,7 @@ def check(
     return _report(diagnosis, wrong, notes, _theirs(diagnosis, wrong, code, convention))
 
 
-def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
+def _code(graph: Graph, gradients: Any, names: Mapping[str, object]) -> Code:
     """Return the gradients, wherever they come from, and the statements of the code that was run for them."""
     if gradients is None:
         return Code(gradients_in(graph, names), {}, [])
@@ -181,7 +182,7 @@ def _code(graph: Graph, gradients: Any, names: Mapping[str, Any]) -> Code:
     return Code(dict(gradients), {}, [])
 
 
-def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any]) -> dict[Tensor, Array]:
+def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, object]) -> dict[Tensor, Array]:
     """Return the learner's arrays by node."""
     found: dict[Tensor, Array] = {}
     for key, value in gradients.items():
@@ -202,7 +203,7 @@ def _answers(graph: Graph, gradients: Mapping[str, Any], names: Mapping[str, Any
     return found
 
 
-def _unknown_name(graph: Graph, key: str, names: Mapping[str, Any]) -> str:
+def _unknown_name(graph: Graph, key: str, names: Mapping[str, object]) -> str:
     root = printable(graph.names[graph.root])
     for name in (key, key.removeprefix("d")):
         if isinstance(names.get(name), Tensor):

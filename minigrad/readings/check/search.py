@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from minigrad.engine.arrays import Array
+from minigrad.engine.arrays import Array, Value
 from minigrad.text.expressions import LITERAL, Expr
 
 from .edits import DIRECTIONS, EDITS, Edit
 from .kinds import Kind
-from .lines import Call, RightLine, with_argument
+from .lines import Call, Formula, RightLine, with_argument
 from .steps import Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
@@ -44,7 +44,7 @@ class Fit(NamedTuple):
     weight: float
     edit: Edit
     line: RightLine
-    changes: dict[Expr, Any]
+    changes: dict[Expr, Formula]
     amount: float | None = None
     about: Any = None
     second: "Fit | None" = None
@@ -55,12 +55,12 @@ class Fit(NamedTuple):
         return next(iter(self.changes))
 
     @property
-    def new(self) -> Any:
+    def new(self) -> Formula:
         """What stands for the first part that is changed."""
         return self.changes[self.place]
 
     @property
-    def everything(self) -> dict[Expr, Any]:
+    def everything(self) -> dict[Expr, Formula]:
         """The changes of this edit and the second one."""
         return self.changes | (self.second.changes if self.second is not None else {})
 
@@ -69,7 +69,7 @@ class Candidate(NamedTuple):
     """An edit of the table, and what it puts for which parts of the line."""
 
     edit: Edit
-    changes: dict[Expr, Any]
+    changes: dict[Expr, Formula]
 
 
 class Search:
@@ -92,7 +92,7 @@ class Search:
         self.sums: list[Array] = []
         self._rows = np.empty((0, _PROBES))
 
-    def _sums(self, a: Any) -> Array:
+    def _sums(self, a: Value) -> Array:
         return np.array([np.vdot(w, a) for w in self.weights])
 
     def _rates(self) -> dict[Expr, Array]:
@@ -159,7 +159,7 @@ class Search:
                 found.append(Fit(edit.weight + weight, edit, self.line, changes))
         return found
 
-    def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Any]]:
+    def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Formula]]:
         """Yield each edit at each part, the whole line first; a part that is used twice also at one of its uses."""
         for place in reversed(self.line.order):
             for edit in edits:
@@ -171,7 +171,7 @@ class Search:
                         for new in edit.make(a, self.line):
                             yield edit, place, with_argument(place, i, new)
 
-    def _everywhere(self, edits: list[Edit]) -> Iterator[tuple[Edit, dict[Expr, Any]]]:
+    def _everywhere(self, edits: list[Edit]) -> Iterator[tuple[Edit, dict[Expr, Formula]]]:
         """Yield each likely edit at all parts that are alike, as a slip in a loop is made in every turn."""
         for group in self.line.alike:
             for edit in edits:
@@ -179,7 +179,7 @@ class Search:
                 if len({len(news) for news in made}) == 1:
                     yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*made, strict=True))
 
-    def _try(self, edit: Edit, place: Expr, new: Any) -> None:
+    def _try(self, edit: Edit, place: Expr, new: Formula) -> None:
         self.work += 1
         try:
             value = np.asarray(self.line.evaluate(new))
@@ -206,15 +206,15 @@ class Search:
         self.candidates.append(Candidate(edit, {place: new}))
         self.sums.append(sums)
 
-    def _replaced(self, place: Expr, value: Any) -> Array | None:
+    def _replaced(self, place: Expr, value: Value) -> Array | None:
         self.work += len(self.line.dependents(place))
         return self._spread(lambda: self.line.replaced(place, value))
 
-    def _rewritten(self, changes: dict[Expr, Any]) -> Array | None:
+    def _rewritten(self, changes: dict[Expr, Formula]) -> Array | None:
         self.work += len(self.line.order)
         return self._spread(lambda: self.line.rewritten(changes))
 
-    def _spread(self, root: Callable[[], Any]) -> Array | None:
+    def _spread(self, root: Callable[[], Value]) -> Array | None:
         """Return what a changed line is worth, repeated where the answer is larger, as += to an array of zeros does."""
         try:
             a = np.asarray(root())
@@ -223,7 +223,7 @@ class Search:
         larger = a.shape != self.step.answer.shape == self.right.shape and broadcasts(a.shape, self.right.shape)
         return np.broadcast_to(a, self.right.shape) if larger else a
 
-    def _gives(self, changes: dict[Expr, Any], factor: float = 1.0) -> bool:
+    def _gives(self, changes: dict[Expr, Formula], factor: float = 1.0) -> bool:
         root = self._rewritten(changes)
         return root is not None and self.step.matches(factor * root)
 
@@ -258,7 +258,7 @@ class Search:
                     if t is not None and abs(t) > _ROUNDED:
                         yield Fit(edit.weight, edit, self.line, {e: Call(np.add, (e, t * direction))}, t, about)
 
-    def _amount(self, rate: Array, direction: Any, e: Expr) -> float | None:
+    def _amount(self, rate: Array, direction: Value, e: Expr) -> float | None:
         old = self.line.values[e]
         if not broadcasts(np.shape(direction), np.shape(old)):
             return None
@@ -368,7 +368,7 @@ class Search:
             if 2 < len(parts) <= _MANY and not any(e in self.line.summands(u) for u in self.line.users[e]):
                 amounts = self._amounts(e, parts)
                 if amounts is not None:
-                    new: Any = e
+                    new: Formula = e
                     for part, k in amounts:
                         new = Call(np.add, (new, Call(np.multiply, (k, part))))
                     if self._gives({e: new}):
@@ -419,7 +419,7 @@ def round_off(t: float) -> float:
     return short if abs(short - t) <= 1e-9 * abs(t) else float(t)
 
 
-def _nothing(e: Expr, line: RightLine) -> Iterator[Any]:
+def _nothing(e: Expr, line: RightLine) -> Iterator[Formula]:
     return iter(())
 
 

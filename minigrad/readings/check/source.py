@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 
@@ -35,7 +37,7 @@ class Statement(NamedTuple):
     target: str = ""
     value: ast.expr | None = None
 
-    def rewritten(self, value: Any) -> str:
+    def rewritten(self, value: Value) -> str:
         """Return the statement with another value."""
         return f"{self.target}{':' if self.target.startswith(_QUOTES) else ' ='} {ast.unparse(value)}"
 
@@ -43,10 +45,10 @@ class Statement(NamedTuple):
 class Code(NamedTuple):
     """The gradients that code computed, the statements that assign them, and what there is to say of it."""
 
-    gradients: dict[str, Any]
+    gradients: Options
     statements: dict[str, Statement]
     notes: list[str]
-    space: Mapping[str, Any] = {}
+    space: Mapping[str, object] = {}
 
 
 def _place(file: str, line: Any) -> str:
@@ -56,7 +58,7 @@ def _place(file: str, line: Any) -> str:
     return f"{Path(file).name}:{line}" if cell is None else f"{cell[1]}, line {line}"
 
 
-def gradients_in(graph: Graph, space: Mapping[str, Any]) -> dict[str, Any]:
+def gradients_in(graph: Graph, space: Mapping[str, object]) -> dict[str, Value]:
     """Return the gradients in a namespace: each dX, or entry of a list or dictionary, whose X is a node."""
     found: dict[str, Any] = {}
     for name, value in space.items():
@@ -80,11 +82,11 @@ def _node_of_entry(graph: Graph, name: str, key: Any) -> str | None:
     return next((wish for wish in wishes if wish in graph.by_name), None)
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: Value) -> bool:
     return isinstance(value, np.ndarray | np.generic | float | int) and not isinstance(value, bool)
 
 
-def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, Any]) -> Code:
+def run(backward: Function | str, graph: Graph, names: Mapping[str, object]) -> Code:
     """Run a backward pass, given as a function or its source, on the plain values of what the names stand for.
 
     Parameters, globals and what a function encloses are found by name among the names. What the function leaves in its
@@ -115,7 +117,7 @@ def run(backward: Callable[..., Any] | str, graph: Graph, names: Mapping[str, An
     return Code(found, _statements(tree, file), notes, space)
 
 
-def _source(backward: Callable[..., Any] | str) -> tuple[str, int, str, list[str]]:
+def _source(backward: Function | str) -> tuple[str, int, str, list[str]]:
     """Return the source of a backward pass, its first line and its file, and a note where it cannot be read."""
     if isinstance(backward, str):
         return textwrap.dedent(backward), 1, "<backward>", []
@@ -132,7 +134,7 @@ def _source(backward: Callable[..., Any] | str) -> tuple[str, int, str, list[str
     return text, first, file, []
 
 
-def _unparsed(graph: Graph, names: Mapping[str, Any], error: SyntaxError) -> Code:
+def _unparsed(graph: Graph, names: Mapping[str, object], error: SyntaxError) -> Code:
     """Return the gradients among the names, for a source that cannot be parsed."""
     found = gradients_in(graph, names)
     why = f"the source of the backward pass cannot be parsed: {error}"
@@ -141,7 +143,7 @@ def _unparsed(graph: Graph, names: Mapping[str, Any], error: SyntaxError) -> Cod
     return Code(found, {}, [f"{why}. The gradients among the names are checked."])
 
 
-def _on_copies(backward: Any, space: Mapping[str, Any]) -> Callable[[], Any]:
+def _on_copies(backward: Any, space: Mapping[str, object]) -> Callable[[], Any]:
     """Return a call of a function on the values of a namespace: as parameters, globals and what it encloses."""
     enclosed = inspect.getclosurevars(backward).nonlocals
     cells = tuple([CellType(space.get(name, enclosed.get(name))) for name in backward.__code__.co_freevars])
@@ -185,7 +187,7 @@ class Values(np.ndarray):
         return self.view(np.ndarray)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Value) -> Value:
     """Return a copy that shares nothing with the graph."""
     if isinstance(value, Tensor):
         return np.array(value._value).view(Values)

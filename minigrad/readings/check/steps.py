@@ -7,15 +7,16 @@ and what arrives at the next given node is what the learner should have found th
 The walk computes in double precision, whatever the data are, so that what it finds is exact to the learner's rounding.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.arrays import Array
+from minigrad.engine.arrays import Array, Value
 from minigrad.engine.node import Node, reachable
 from minigrad.engine.reverse import walk
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.lines import largest
@@ -30,12 +31,12 @@ _ADDED_UP = 1000  # units of rounding, relative, of a gradient that was computed
 _CAP = 1e-3  # a float32 step in float64 data explains no larger relative error than this
 
 
-def double(a: Any) -> Any:
+def double(a: Value) -> Value:
     """Return a floating value in double precision; anything else as it is."""
     return a.astype(np.float64, copy=False) if getattr(a, "dtype", None) is not None and a.dtype.kind == "f" else a
 
 
-def recomputed(node: Tensor, args: Iterable[Any]) -> Any:
+def recomputed(node: Tensor, args: Iterable[Value]) -> Value:
     """Return the result of a node for other arguments."""
     return applied(node.function, args, node.options)
 
@@ -53,11 +54,9 @@ class Values:
     off, in the data's own dtype, so that how far a gradient moves says how far rounding may move it.
     """
 
-    def __init__(
-        self, nodes: Iterable[Tensor] = (), noise: Callable[[Any], Any] = double, names: Container[Tensor] = ()
-    ) -> None:
-        self._noisy: dict[Node, tuple[Any, tuple[Any, ...]]] = {}
-        values: dict[Tensor, Any] = {}
+    def __init__(self, nodes: Iterable[Tensor] = (), noise: Function = double, names: Container[Tensor] = ()) -> None:
+        self._noisy: dict[Node, tuple[Value, tuple[Value, ...]]] = {}
+        values: dict[Tensor, Value] = {}
         for node in nodes:
             if node.function is None:
                 continue
@@ -71,7 +70,7 @@ class Values:
             self._noisy[node] = (node.primal, node.primals) if exact else (result, tuple(args))
             values[node] = noise(result) if node in names else result
 
-    def of(self, node: Node) -> tuple[Any, tuple[Any, ...]]:
+    def of(self, node: Node) -> tuple[Value, tuple[Value, ...]]:
         """Return the result and the arguments of a node."""
         return self._noisy.get(node) or (double(node.primal), tuple(map(double, node.primals)))
 
@@ -115,7 +114,7 @@ class Homework:
         self.sizes, self.unchecked, self.doubtful = self._compared()
         self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
-    def walk(self, given: Mapping[Tensor, Any]) -> dict[Tensor, Any]:
+    def walk(self, given: Mapping[Tensor, Value]) -> dict[Tensor, Value]:
         """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
         root = self.graph.root
         exact = all(node.dtype == np.float64 for node in self.graph.nodes)
@@ -159,7 +158,7 @@ class Homework:
         """Return nodes, and those without a name that they are computed from, oldest first."""
         return reachable(nodes, lambda x: [y for y in x.inputs if y not in self.graph.names])
 
-    def _again(self, values: Values, noise: Callable[[Any], Any] = double) -> dict[Tensor, Array]:
+    def _again(self, values: Values, noise: Function = double) -> dict[Tensor, Array]:
         """Return what the doubtful steps give where values, and the answers that they start from, are others."""
         nodes, sources = self._between_doubtful
         seeds = {x: noise(self.given[x]) for x in sources}
@@ -173,12 +172,12 @@ class Homework:
         """Return the nodes whose gradients are computed from these answers."""
         return set(reachable([x for y in answers for x in _receivers(y)], _receivers))
 
-    def sent(self, node: Tensor) -> Any:
+    def sent(self, node: Tensor) -> Value:
         """Return the cotangent that a node sends on: the learner's, where there is one."""
         return self.given[node] if node in self.given else self._at(self.cotangents, node)
 
     @staticmethod
-    def _at(cotangents: Mapping[Tensor, Any], node: Tensor) -> Array:
+    def _at(cotangents: Mapping[Tensor, Value], node: Tensor) -> Array:
         found = cotangents.get(node)
         return np.zeros(node.shape) if found is None else np.asarray(found)
 
@@ -247,7 +246,7 @@ class Homework:
         return self._true[node] if node in self._true else np.zeros(node.shape)
 
     @cached_property
-    def _true(self) -> dict[Tensor, Any]:
+    def _true(self) -> dict[Tensor, Value]:
         return walk({self.graph.root: self.graph.root.seed()})
 
     @cached_property
@@ -307,7 +306,7 @@ class Homework:
         for seed in range(2):
             rng = np.random.default_rng(seed)
 
-            def noise(a: Any, rng: np.random.Generator = rng) -> Any:
+            def noise(a: Value, rng: np.random.Generator = rng) -> Value:
                 if a.dtype.kind != "f":
                     return a
                 return (a * (1 + _NOISE * epsilon * rng.uniform(-1, 1, a.shape))).astype(a.dtype, copy=False)
@@ -320,7 +319,7 @@ class Homework:
         """Return what a node is called in a report; one without a name by its operation."""
         return printable(self.graph.names.get(node) or f"the result of {node.op}")
 
-    def value(self, node: Tensor) -> Any:
+    def value(self, node: Tensor) -> Value:
         """Return the value that a node had when it was recorded."""
         for y in self.graph.consumers[node]:
             return self.values.of(y)[1][next(i for i, x in enumerate(y.operands) if x is node)]
@@ -354,7 +353,7 @@ class Step:
             return []
         return self.homework.senders(x)
 
-    def _sent_by(self, source: Tensor, g: Any) -> Array:
+    def _sent_by(self, source: Tensor, g: Value) -> Array:
         """Return what one node alone sends to the node of the step, by no way through another answer."""
         stops = dict.fromkeys(x for x in self.homework.answers if x is not source)
         found = walk({source: g}, {self.node}, given=stops, values=self.values.of, constants=True).get(self.node)
@@ -373,14 +372,14 @@ class Step:
         """Return what is said of a factor that is known: 2, the length of an axis or a number of the computation."""
         return next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
 
-    def matches(self, candidate: Any) -> bool:
+    def matches(self, candidate: Value) -> bool:
         """Whether the answer is the candidate, to rounding."""
         a = np.asarray(candidate)
         if a.shape == self.expected.shape and not np.all(np.isfinite(a) | ~np.isfinite(self.expected)):
             return False
         return agrees(self.answer, a, self.slack)
 
-    def multiple(self, direction: Any, base: Any = 0.0) -> float | None:
+    def multiple(self, direction: Value, base: Value = 0.0) -> float | None:
         """Return the t for which the answer is base + t · direction, None where no such t can be told."""
         direction = np.asarray(direction)
         if direction.shape != self.answer.shape or np.shape(base) not in ((), self.answer.shape):
@@ -393,7 +392,7 @@ class Step:
         t = float(np.vdot(unit, rest) / np.vdot(unit, unit)) / size
         return t if agrees(rest, t * direction, self.slack * max(1.0, abs(t))) else None
 
-    def telling(self, direction: Any) -> bool:
+    def telling(self, direction: Value) -> bool:
         """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
         return int(np.sum(np.abs(direction) > 1e-3 * largest(direction))) > 2
 

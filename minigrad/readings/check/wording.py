@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.node import reachable
 from minigrad.engine.primitives import getitem, scatter
 from minigrad.engine.tensor import Tensor
@@ -15,7 +16,7 @@ from minigrad.text.words import printable
 
 from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, off_diagonal, overlaid
 from .kinds import Kind
-from .lines import Call, RightLine
+from .lines import Call, Formula, RightLine
 from .search import Fit
 from .steps import Step
 
@@ -38,11 +39,11 @@ class Hole(NamedTuple):
     """A part whose place is shown, and not itself."""
 
 
-def written(e: Any, names: Names, changes: Mapping[Any, Any] | None = None) -> Text:
+def written(e: Formula, names: Names, changes: Mapping[Expr, Formula] | None = None) -> Text:
     """Return an expression as NumPy, with some parts changed."""
     texts: dict[Expr, Text] = {}
 
-    def of(part: Any) -> Text:
+    def of(part: Formula) -> Text:
         return texts[part] if part in texts else written(part, names)
 
     if not isinstance(e, Expr):
@@ -59,7 +60,7 @@ def written(e: Any, names: Names, changes: Mapping[Any, Any] | None = None) -> T
     return texts[e]
 
 
-def _spelled(e: Any, names: Names, of: Callable[[Expr], Text]) -> Text:
+def _spelled(e: Formula, names: Names, of: Callable[[Expr], Text]) -> Text:
     """Return what stands for a part as NumPy; ``of`` writes the expressions in it."""
     if isinstance(e, Hole):
         return Text("…", ATOM)
@@ -68,7 +69,7 @@ def _spelled(e: Any, names: Names, of: Callable[[Expr], Text]) -> Text:
     return of(e) if isinstance(e, Expr) else _number(e, names)
 
 
-def _number(a: Any, names: Names) -> Text:
+def _number(a: Value, names: Names) -> Text:
     if isinstance(a, np.ndarray) and a.ndim:
         a = a.flat[0]  # zeros or ones, for what is left out
     return spelled(float(f"{a:.6g}") if isinstance(a, float) else a, names)
@@ -81,7 +82,7 @@ class Words:
         self.step, self.fit, self.line = step, fit, fit.line
         self.names = Names()
 
-    def code(self, e: Any, changes: dict[Any, Any] | None = None) -> str:
+    def code(self, e: Formula, changes: dict[Expr, Formula] | None = None) -> str:
         """Return an expression as NumPy, cut off where it is too long."""
         code = written(e, self.names, changes).code
         return code if len(code) <= _LONGEST else code[: _LONGEST - 1] + "…"
@@ -128,7 +129,7 @@ class Words:
 
     # --- kinds --------------------------------------------------------------------------------------------------------
 
-    def kind(self, place: Expr, new: Any) -> Kind:
+    def kind(self, place: Expr, new: Formula) -> Kind:
         """Return the kind of an edit whose row has none: what was left out, or what stands for what."""
         own_leaf = self.line.x.function is None and not self.carries(place)
         if own_leaf and self.line.lines.lines.symbols.get(self.line.x) in parts_of([place]):
@@ -145,7 +146,7 @@ class Words:
         symbol = new.args[0] if isinstance(new, Call) and new.function is np.transpose else new
         return self._kind_of_other(place, symbol)
 
-    def _kind_of_nothing(self, place: Expr, new: Any) -> Kind:
+    def _kind_of_nothing(self, place: Expr, new: Formula) -> Kind:
         if not np.any(new):
             return Kind.MISSING_PATH if self.carries(place) else Kind.MISSING_FACTOR
         if self.carries(place):
@@ -210,7 +211,7 @@ class Words:
 
     # --- sentences ----------------------------------------------------------------------------------------------------
 
-    def sentence(self, kind: Kind, place: Expr, new: Any) -> str:
+    def sentence(self, kind: Kind, place: Expr, new: Formula) -> str:
         """Return the sentence that says what is wrong where an edit changed one part."""
         whole = place is self.line.root
         old, now = self.code(place), self.code(new)
@@ -298,7 +299,7 @@ def times(k: float) -> str:
     return f"{k:.6g} times what it should be"
 
 
-def entries(mask: Any) -> str:
+def entries(mask: Value) -> str:
     """Return which entries of an array a mask marks, in a few words."""
     found = np.argwhere(mask)
     for axis in range(mask.ndim):
@@ -325,7 +326,7 @@ def _added(step: Step, q: Borrowed, t: float) -> tuple[Kind, str]:
     )
 
 
-def _path(place: Expr, new: Any, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
+def _path(place: Expr, new: Formula, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
     """Return the expressions from one to a part of it, each with its other parts; empty if it is no part."""
     stack: list[tuple[Expr, list[tuple[Expr, list[Expr]]]]] = [(place, [])]
     while stack:
