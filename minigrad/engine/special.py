@@ -73,6 +73,16 @@ _row(
 
 # --- elementary functions ---------------------------------------------------------------------------------------------
 
+
+def _slope_of_exprel(x: Any) -> Any:
+    """Return the derivative of (eˣ - 1) / x; near 0, where it cancels, by its series, which SciPy never ends at inf."""
+    near = np.abs(x) < 1
+    series = sp.hyp1f1(2.0, 3.0, np.where(near, x, 0.0)) / 2
+    x = np.where(near, 1.0, x)
+    y = sp.exprel(x)
+    return np.where(near, series, np.where(x > 0, y * (1 - 1 / x) + 1 / x, (np.exp(x) - y) / x))
+
+
 _row(sp.cbrt, lambda g, y, x: g / (3 * y * y))
 _row(sp.exp2, lambda g, y, x: g * y * math.log(2))
 _row(sp.exp10, lambda g, y, x: g * y * math.log(10))
@@ -83,7 +93,7 @@ _row(sp.sindg, lambda g, y, x: g * (math.pi / 180) * sp.cosdg(x))
 _row(sp.cosdg, lambda g, y, x: -g * (math.pi / 180) * sp.sindg(x))
 _row(sp.tandg, lambda g, y, x: g * (math.pi / 180) * (1 + y * y))
 _row(sp.cotdg, lambda g, y, x: -g * (math.pi / 180) * (1 + y * y))
-_row(sp.exprel, lambda g, y, x: g * sp.hyp1f1(2.0, 3.0, x) / 2)
+_row(sp.exprel, lambda g, y, x: g * _slope_of_exprel(x))
 _row(sp.powm1, lambda g, y, a, b: g * b * np.power(a, b - 1), lambda g, y, a, b: g * (y + 1) * np.log(a))
 _row(
     sp.radian,
@@ -95,7 +105,7 @@ _row(
 
 def _power_slope(log_x: Value, power: Value) -> Value:
     """Return the derivative of (xᵖ - 1) / p by p, of log x and p."""
-    return log_x * log_x * sp.hyp1f1(2.0, 3.0, power * log_x) / 2
+    return log_x * log_x * _slope_of_exprel(power * log_x)
 
 
 _row(

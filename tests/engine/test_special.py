@@ -114,6 +114,11 @@ def test_where_a_closed_form_is_missing_it_is_said():
         (special.ellipk, 0.0, np.pi / 8),
         (lambda p: special.boxcox(2.0, p), 0.0, np.log(2) ** 2 / 2),
         (special.exprel, 0.0, 0.5),
+        (special.exprel, 3.0, (2 * np.exp(3) + 1) / 9),
+        (special.exprel, -3.0, (1 - 4 * np.exp(-3)) / 9),
+        (special.exprel, np.inf, np.inf),  # where the series of SciPy never ends
+        (special.exprel, -1e17, 1e-34),
+        (mg.grad(special.exprel), -1e3, 2e-9),
         (special.lambertw, 0.0, 1.0),
         (special.spence, 1.0, -1.0),
         (special.log_ndtr, -1e4, 1e4),
