@@ -7,6 +7,7 @@ import importlib.util
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,6 +55,12 @@ SHAPES = ((3, 3), (3, 1), (1, 3), (3,), (), (2, 3))
 LARGEST, MOST = 1e3, 60  # entry, and entries of a value
 
 
+@lru_cache(maxsize=1000)
+def _code(text):
+    """Return a line compiled, as a program is run some thirty times."""
+    return compile(text, "<program>", "eval")
+
+
 @dataclass(frozen=True)
 class Line:
     """One line: the value ``v<number>`` is computed by ``text``; it may get its name, and stand in a scope."""
@@ -82,7 +89,7 @@ class Program:
         space = dict(NAMESPACE) | {f"v{i}": x for i, x in enumerate(self.inputs if inputs is None else inputs)}
         for line in self.lines:
             with mg.scope(line.scope) if line.scope else nullcontext():
-                value = space[f"v{line.number}"] = eval(line.text, space)
+                value = space[f"v{line.number}"] = eval(_code(line.text), space)
             fresh = isinstance(value, mg.Tensor) and value.name is None and value.op is not None
             if (
                 line.named
@@ -91,7 +98,7 @@ class Program:
             ):
                 value.named(f"v{line.number}")
         for i, text in enumerate(self.terms):
-            space[f"t{i}"] = eval(text, space)
+            space[f"t{i}"] = eval(_code(text), space)
         return space
 
     def cost(self, *inputs):
@@ -176,7 +183,7 @@ def tried(text, space):
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value = eval(text, dict(space))
+            value = eval(_code(text), dict(space))
     except Exception:  # whatever a random call may raise
         return None
     if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f" or not 0 < value.size <= MOST:
