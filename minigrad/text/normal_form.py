@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Options
 from minigrad.engine.primitives import scatter
 
 from .expressions import (
@@ -80,9 +81,7 @@ class Rewriter(Expressions):
         self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it
         self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products that have a name
 
-    def simplified(
-        self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any
-    ) -> Expr:
+    def simplified(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the normal form of a call on expressions in normal form."""
         made = self._rewritten(Expr(function, tuple(args), options, shape, dtype))
         if made is None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast, getitem
 from minigrad.engine.reverse import BLAS, LONGEST_SUM
 
@@ -420,7 +421,7 @@ def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | N
     return m.call(np.matmul, args, {}, e.shape, e.dtype)
 
 
-def inner(a: Any, b: Any) -> Any:
+def inner(a: Value, b: Value) -> Value:
     """Σ a · b over all entries of two arrays of one shape and dtype, in pieces as long as float32 can add up well."""
     a, b = a.ravel(), b.ravel()
     n = a.size - a.size % LONGEST_SUM

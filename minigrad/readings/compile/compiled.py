@@ -19,7 +19,7 @@ import importlib.util
 import inspect
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -29,11 +29,13 @@ from typing import Any
 import numpy as np
 
 from minigrad import trees
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.context import noting, recording, tracing
 from minigrad.engine.errors import called
 from minigrad.engine.node import leaf_holding
 from minigrad.engine.primitives import detach, identity
 from minigrad.engine.record import apply
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.text import markup
 from minigrad.text.numpy_code import Names
@@ -42,8 +44,6 @@ from . import outlines
 from .emit import Source, emit
 from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
-
-Function = Callable[..., Any]
 
 _SIGNATURES = 32  # programs that a compiled function keeps
 
@@ -117,9 +117,9 @@ class Compiled(markup.Shown):
         self._methods: dict[type, _Method] = {}
         self._last: _Runner | None = None
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Value:
         """Return what the function returns, computed by the program for these arguments."""
-        leaves: list[Any] = []
+        leaves: list[Value] = []
         structure: list[Any] = [len(args)]
         trees.collect(args, leaves, structure)
         if options:
@@ -200,7 +200,7 @@ class Compiled(markup.Shown):
 class _Method(Compiled):
     """The compiled function of the attributes of an instance, called with the instance."""
 
-    def __call__(self, instance: Any, *args: Any, **options: Any) -> Any:
+    def __call__(self, instance: Any, *args: Any, **options: Any) -> Value:
         attributes = trees.map(lambda x: x if _is_argument(x) else _Kept(x), vars(instance))
         return super().__call__(attributes, *args, **options)
 
@@ -225,7 +225,7 @@ def _of_attributes(f: Function, kind: type) -> Function:
     """Return the function that calls the method f on an instance with the given attributes."""
 
     @functools.wraps(f)
-    def method(attributes: dict[str, Any], *args: Any, **options: Any) -> Any:
+    def method(attributes: Options, *args: Any, **options: Any) -> Value:
         instance: Any = object.__new__(kind)
         given = trees.map(lambda x: x.held if isinstance(x, _Kept) else x, attributes)
         vars(instance).update(given)
@@ -260,23 +260,23 @@ def _text(tree: Any, names: Names) -> str:
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 
-def _is_array(x: Any) -> bool:
+def _is_array(x: Value) -> bool:
     return isinstance(x, np.ndarray | np.generic)
 
 
-def _is_argument(x: Any) -> bool:
+def _is_argument(x: Value) -> bool:
     """Return whether a program takes this: a number, a string, or an array of real numbers."""
     real = _is_array(x) and x.dtype.kind in "biuf"
     plain = type(x) is np.ndarray or isinstance(x, np.generic | np.memmap)
     return type(x) in (*NUMBERS, str) or (real and plain)
 
 
-def _array(x: Any) -> Any:
+def _array(x: Value) -> Value:
     """Return an array as a program takes it: a NumPy scalar where it is 0-d."""
     return x if x.ndim else x[()]
 
 
-def _checked(x: Any, path: str, f: Function) -> None:
+def _checked(x: Value, path: str, f: Function) -> None:
     """Raise TypeError for an argument that is no array of real numbers."""
     if _is_argument(x) or type(x) is _Kept:
         return
@@ -289,7 +289,7 @@ def _checked(x: Any, path: str, f: Function) -> None:
     )
 
 
-def _argument_paths(f: Function, args: tuple[Any, ...], options: dict[str, Any]) -> list[str]:
+def _argument_paths(f: Function, args: tuple[Value, ...], options: Options) -> list[str]:
     try:
         parameters = [p.name for p in inspect.signature(f).parameters.values() if p.kind is not p.VAR_POSITIONAL]
     except (TypeError, ValueError):
@@ -338,7 +338,7 @@ class _Trace:
 def _trace(
     f: Function,
     call: trees.Structure,
-    given: Sequence[Any],
+    given: Sequence[Value],
     paths: Sequence[str],
     running: bool = True,
     again: int = 2,
@@ -393,7 +393,7 @@ def _random_states() -> list[Any]:
     return states
 
 
-def _result(x: Any, f: Function, arithmetic: Arithmetic) -> Tensor:
+def _result(x: Value, f: Function, arithmetic: Arithmetic) -> Tensor:
     """Return a leaf of what f returned, as a node; checked."""
     if type(x) in NUMBERS:
         x = arithmetic.computed(type(x), x)
@@ -413,7 +413,7 @@ def _result(x: Any, f: Function, arithmetic: Arithmetic) -> Tensor:
 class _Runner:
     """The program of one signature, and the workspaces in which it runs: one for each thread that is running it."""
 
-    def __init__(self, f: Function, args: tuple[Any, ...], options: dict[str, Any], fast: bool) -> None:
+    def __init__(self, f: Function, args: tuple[Value, ...], options: Options, fast: bool) -> None:
         given, structure = trees.flatten((args, options))
         paths = _argument_paths(f, args, options)
         for x, path in zip(given, paths, strict=True):
@@ -430,7 +430,7 @@ class _Runner:
         ones = [np.broadcast_to(np.ones((), x.dtype), x.shape) if _is_array(x) else x for x in given]
         self.retraced = functools.partial(_trace, f, structure, ones, paths, False)
 
-    def first(self, leaves: list[Any]) -> Any:
+    def first(self, leaves: list[Value]) -> Value:
         """Return the results for the leaves that were traced; functions that are not pure are not called again."""
         if self.made is None:
             return self(leaves)
@@ -438,7 +438,7 @@ class _Runner:
         self.made = None
         return trees.unflatten(structure, [np.array(outlines.entries(x))[()] for x in results])
 
-    def __call__(self, leaves: list[Any]) -> Any:
+    def __call__(self, leaves: list[Value]) -> Value:
         if not self.plain:
             leaves = [*(_array(x) for x in leaves if _is_array(x)), *self.arithmetic.given(leaves)]
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Array, Options, Value
 from minigrad.engine.primitives import cast
 from minigrad.engine.reverse import BLAS
 from minigrad.text import spelling
@@ -37,7 +38,7 @@ class Source:
     text: str
     run: str
     kernels: list[str]
-    namespace: dict[str, Any] = field(repr=False)
+    namespace: Options = field(repr=False)
 
 
 def emit(program: Program, arranged: Callable[[list[str], Names], str], fast: bool = False) -> Source:
@@ -138,7 +139,7 @@ class _Writer:
     def _dtype(self, dtype: np.dtype[Any]) -> Name:
         return self._bound(dtype.name, dtype)
 
-    def _bound(self, wish: str, value: Any) -> Name:
+    def _bound(self, wish: str, value: Value) -> Name:
         return self.numbers.get(wish) or self.numbers.setdefault(wish, self.names.bind(value, wish))
 
     def _needed(self, expressions: Iterable[Expr]) -> set[str]:
@@ -232,7 +233,7 @@ class _Writer:
         """Return an argument of a call; a number next to an array is an array too, which NumPy need not convert."""
         return self.texts[a] if a.function is not LITERAL else self._number(a.value, e, e.shape)
 
-    def _number(self, a: Any, e: Expr, shape: Shape) -> str:
+    def _number(self, a: Value, e: Expr, shape: Shape) -> str:
         """Return a number as an array, of ``shape`` where it is the limit of an extremum (vectorised for arrays)."""
         others = inputs_of(e)
         if len(others) != 1 or others[0].dtype.kind != "f" or e.function is np.power or not _is_number(a):
@@ -243,7 +244,7 @@ class _Writer:
         filled = e.function in EXTREMA and math.prod(shape) * number.itemsize <= _FILLED
         return self._bound_number(number, shape if filled else ())
 
-    def _bound_number(self, a: Any, shape: Shape) -> Name:
+    def _bound_number(self, a: Value, shape: Shape) -> Name:
         key = (a.dtype, repr(a), shape)
         if key not in self.numbers:
             self.numbers[key] = self.names.numbered("k")
@@ -320,7 +321,7 @@ class _Writer:
             return self._first_part(text, run, heads)
         return self._part(text, e.shape, "{i}:{j}", run, heads)
 
-    def _number_piece(self, a: Any, e: Expr, run: Run, heads: dict[str, str]) -> str:
+    def _number_piece(self, a: Value, e: Expr, run: Run, heads: dict[str, str]) -> str:
         text = self._number(a, e, run.piece_shape())
         return self._first_part(text, run, heads) if text in self.filled else text
 
@@ -338,11 +339,11 @@ class _Writer:
         return self.texts[e] if kept else f"{self._bound('array', np.array)}({self.texts[e]})"
 
 
-def _is_number(a: Any) -> bool:
+def _is_number(a: Value) -> bool:
     return isinstance(a, int | float | np.number) and not isinstance(a, bool)
 
 
-def aligned(nbytes: int) -> Any:
+def aligned(nbytes: int) -> Array:
     """Uninitialised memory that begins at a cache line."""
     raw = np.empty(nbytes + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast
 from minigrad.text.expressions import LITERAL, Expr, Shape
 
@@ -83,7 +84,7 @@ def can_be_fused(e: Expr) -> bool:
     return known and alike and all(_is_number(a.value, dtype) for a in e.args if a.function is LITERAL)
 
 
-def _is_number(value: Any, dtype: Any) -> bool:
+def _is_number(value: Value, dtype: Any) -> bool:
     """Return whether a finite number takes the dtype of the arrays beside it."""
     return (type(value) in (int, float) or getattr(value, "dtype", None) == dtype) and math.isfinite(value)
 
@@ -215,6 +216,6 @@ def _spelled(e: Expr, of: dict[Expr, str]) -> str:
     return _OPERATORS[e.function].format(*args)
 
 
-def _number(value: Any, dtype: Any) -> str:
+def _number(value: Value, dtype: Any) -> str:
     text = repr(float(value))
     return text if dtype == np.float64 else f"float32({text})"

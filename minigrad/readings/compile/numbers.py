@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.node import leaf_holding
+from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 
 NUMBERS = (bool, int, float)
@@ -25,15 +27,15 @@ class Arithmetic:
     are the leaves of the graph that hold one of them, by its place and the dtype it takes, None for Python's type.
     """
 
-    def __init__(self, leaves: Sequence[Any]) -> None:
+    def __init__(self, leaves: Sequence[Value]) -> None:
         self.values = [x if type(x) in NUMBERS else None for x in leaves]
-        self.steps: list[Callable[[list[Any]], Any]] = []
+        self.steps: list[Callable[[list[Value]], Value]] = []
         self.inputs: dict[tuple[int, Any], Tensor] = {}
 
-    def computed(self, function: Callable[..., Any], *args: Any) -> "Number":
+    def computed(self, function: Function, *args: Any) -> "Number":
         """Return the Number that a function gives of Numbers and numbers."""
 
-        def step(values: list[Any]) -> Any:
+        def step(values: list[Value]) -> Value:
             return function(*[values[x.place] if isinstance(x, Number) else x for x in args])
 
         value = step(self.values)
@@ -43,7 +45,7 @@ class Arithmetic:
         self.values.append(value)
         return Number(self, len(self.values) - 1)
 
-    def given(self, leaves: list[Any]) -> list[Any]:
+    def given(self, leaves: list[Value]) -> list[Value]:
         """Return what the ``inputs`` are in a call with these leaves of its arguments."""
         values = [*leaves]
         for step in self.steps:
@@ -51,7 +53,7 @@ class Arithmetic:
         return [_converted(values[place], dtype) for place, dtype in self.inputs]
 
 
-def _converted(value: Any, dtype: Any) -> Any:
+def _converted(value: Value, dtype: Any) -> Value:
     return value if dtype is None else dtype.type(value)
 
 
@@ -65,11 +67,11 @@ class Number(Tensor):
         self._become_leaf(None, None, name, False)
 
     @property
-    def _value(self) -> Any:
+    def _value(self) -> Value:
         """The number as a 0-d array."""
         return np.asarray(self.arithmetic.values[self.place])
 
-    def capture(self) -> Any:
+    def capture(self) -> Value:
         """Return the number as it is alone, for a recording to keep."""
         return self.as_input(self.dtype).primal
 
@@ -88,13 +90,13 @@ class Number(Tensor):
         """Return the number, through which no gradient passes anyway."""
         return self
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Value:
         kinds: Sequence[Any] = [_kind(x) for x in args]
         if any(isinstance(kind, np.dtype) for kind in kinds):
             kinds = ufunc.resolve_dtypes((*kinds, *[None] * ufunc.nout))
         return super().__array_ufunc__(ufunc, method, *map(_as_input, args, kinds), **options)
 
-    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Any, types: Any, args: tuple[Value, ...], options: dict[str, Any]) -> Value:
         if function is np.where:  # which takes Python numbers as ufuncs do
             condition, *choices = args
             kinds = [_kind(x) for x in choices]
@@ -103,7 +105,7 @@ class Number(Tensor):
         return super().__array_function__(function, types, args, options)
 
 
-def _kind(x: Any) -> Any:
+def _kind(x: Value) -> Any:
     """Return the dtype of an array, or the type of a Python number."""
     if type(x) is Number:
         return type(x.arithmetic.values[x.place])
@@ -112,20 +114,20 @@ def _kind(x: Any) -> Any:
     return x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
 
 
-def _as_input(x: Any, kind: Any) -> Any:
+def _as_input(x: Value, kind: Any) -> Value:
     """Return an argument of a function of arrays: for a Number an input of the dtype that the function takes."""
     return x if type(x) is not Number else x.as_input(kind if isinstance(kind, np.dtype) else x.dtype)
 
 
-def _operator(function: Callable[..., Any], ufunc: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _operator(function: Function, ufunc: np.ufunc) -> tuple[Function, Function]:
     """Return an operator of Numbers, and its reflected twin; ``ufunc`` is that of arrays."""
 
-    def forward(self: Number, *other: Any) -> Any:
+    def forward(self: Number, *other: Any) -> Value:
         if all(type(x) in (*NUMBERS, Number) for x in other):
             return self.arithmetic.computed(function, self, *other)
         return ufunc(self, *other)
 
-    def reflected(self: Number, other: Any) -> Any:
+    def reflected(self: Number, other: Value) -> Value:
         return self.arithmetic.computed(function, other, self) if type(other) in NUMBERS else ufunc(other, self)
 
     return forward, reflected

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
 from minigrad.text import rewrites
@@ -39,7 +40,7 @@ class Program:
     """
 
     inputs: list[Expr]
-    constants: Mapping[Expr, Any]
+    constants: Mapping[Expr, Value]
     calls: list[Expr]
     outputs: list[Expr]
     exact: set[Expr]
@@ -98,16 +99,16 @@ class _Optimizer(Rewriter):
         self.identifiers = Names()
         self.fresh = self.identifiers.fresh
 
-    def value(self, a: Any, index: bool = False) -> Expr:
+    def value(self, a: Value, index: bool = False) -> Expr:
         """Return a value that was recorded without a Tensor: an array is a constant, anything else a literal."""
         if isinstance(a, np.ndarray):
             return self.constant(a) if a.ndim else self.literal(a[()])
         return self.literal(a)
 
-    def constant(self, a: Any, name: Any = None) -> Expr:
+    def constant(self, a: Value, name: Any = None) -> Expr:
         return super().constant(a, lambda: self.identifiers.numbered("c"))
 
-    def call(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], shape: Shape, dtype: Any) -> Expr:
+    def call(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         return super().call(function, [self.whole(a) for a in args], options, shape, dtype)
 
     def whole(self, e: Expr) -> Expr:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-Function = Callable[..., Any]
+from minigrad.engine.rules import Function
 
 _LOG2 = {
     np.float64: (6.93147180369123816490e-01, 1.90821492927058770002e-10),

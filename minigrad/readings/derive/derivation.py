@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.primitives import getitem
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
@@ -27,7 +28,7 @@ from .lines import Line, Lines, Summand
 
 
 def derive(
-    J: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+    J: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
 ) -> "Derivation":
     """Write out how J and its gradients are computed, between the nodes that have a name.
 
@@ -106,7 +107,7 @@ class _Numpy:
     def symbol(self, identifier: str, title: str, gradient: bool) -> Text:
         return Text(identifier, ATOM)
 
-    def literal(self, value: Any) -> Text:
+    def literal(self, value: Value) -> Text:
         return spelled(value, self.names)
 
 
@@ -151,12 +152,12 @@ class Derivation:
         self.gradients = {graph.names[x]: e.value for x, e in lines.gradients.items() if x in graph.names}
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> Options:
         """Copies of the values that leaves and named constants had, by their identifiers in the program."""
         return {x.value: np.array(self.lines.recorded[x])[()] for x in self._leaves()}
 
     @property
-    def constants(self) -> dict[str, Any]:
+    def constants(self) -> Options:
         """Copies of the anonymous arrays (c1, c2, ...), and the functions that are not NumPy's."""
         arrays = {symbol.value: a.copy() for symbol, a in self.lines.rewriter.constants.items()}
         return arrays | self._numpy.names.namespace

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Options, Value
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.node import ancestors, passes_gradient
 from minigrad.engine.primitives import detach, getitem, identity
@@ -81,7 +82,7 @@ class Lines:
         self.rewriter = Rewriter(rewrites.REWRITES, Aim.READING)
         self.names = Names()
         self.titles: dict[str, tuple[str, bool]] = {}
-        self.recorded: dict[Expr, Any] = {}
+        self.recorded: dict[Expr, Value] = {}
         self.unproved: list[Tensor] = []
         kinds = {node.dtype for node in graph.nodes if node.dtype.kind == "f"}
         self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
@@ -145,13 +146,13 @@ class Lines:
         made: Expr = args[0] if kept else make(node.function, args, node.options, *_kind(node))
         return made
 
-    def _plainly(self, function: Any, args: Sequence[Expr], options: Mapping[str, Any], *kind: Any) -> Expr:
+    def _plainly(self, function: Any, args: Sequence[Expr], options: Options, *kind: Any) -> Expr:
         """Return a call as the user wrote it."""
         first = rewrites.a_sum_begins_with_its_first_summand
         e = self.rewriter.call(function, args, options, *kind)
         return (first.apply(self.rewriter, e) if first.concerns(function) else None) or e
 
-    def _value(self, a: Any, index: bool = False) -> Expr:
+    def _value(self, a: Value, index: bool = False) -> Expr:
         """Return an argument that is no Tensor: a number, part of an index, or an anonymous array, to be named."""
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
@@ -163,7 +164,7 @@ class Lines:
             a = float(str(a)) if a.dtype.kind == "f" else a.item()  # as short as its own dtype reads it
         return self.rewriter.literal(a)
 
-    def _constant(self, a: Any) -> str:
+    def _constant(self, a: Value) -> str:
         title = self.graph.name_of_array(a)
         name = self.names.numbered("c") if title is None else self.names.fresh(title)
         self.titles[name] = (title or name, False)
@@ -255,7 +256,7 @@ class Lines:
             self._record(nodes, known, plain, self._plainly)
         return [(y, known[g], g._value) for y, g in pulled.items()]
 
-    def _agrees(self, e: Expr, value: Any, sent: Any) -> bool:
+    def _agrees(self, e: Expr, value: Value, sent: Value) -> bool:
         """Return whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
         known = ChainMap(self.recorded, self.rewriter.constants)
         try:
@@ -282,7 +283,7 @@ class Lines:
         known: dict[Tensor, Expr] = {}
         stops = []
         for node in nodes:
-            args: list[Any] = []
+            args: list[Value] = []
             for i, (y, a) in enumerate(zip(node.operands, node.primals, strict=True)):
                 if y is None and not (isinstance(a, np.ndarray) and a.ndim):
                     args.append(a)
@@ -313,7 +314,7 @@ class Lines:
                 args = arguments_of(node, seen, self._made_by_rule)
                 known[node] = make(node.function, args, node.options, *_kind(node))
 
-    def _made_by_rule(self, a: Any, index: bool = False) -> Expr:
+    def _made_by_rule(self, a: Value, index: bool = False) -> Expr:
         """Return an array that a rule made itself; one that is the same everywhere is a number, but for an index."""
         if index:
             return self._value(a, index)
@@ -323,7 +324,7 @@ class Lines:
         return self._value(a)
 
 
-def largest(a: Any) -> float:
+def largest(a: Value) -> float:
     """Return the largest finite magnitude in an array."""
     largest = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
     return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))

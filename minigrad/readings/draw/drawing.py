@@ -16,6 +16,7 @@ from typing import Any
 
 import graphviz  # type: ignore[import-untyped]
 
+from minigrad.engine.arrays import Options
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
@@ -183,7 +184,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         """
         return Page(self._page(self), height)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Options:
         """Return what a notebook shows: the picture, or where nothing renders the reason and a tree in text."""
         try:
             picture = self.pipe("svg", encoding="utf-8")

@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import norm
 from minigrad.readings.derive.derivation import Step
@@ -32,6 +33,8 @@ from minigrad.text.words import headline, number, printable
 
 from .drawing import Drawing
 from .formulas import as_given
+
+Json = Any  # what the script of the page reads: dictionaries, lists, texts and numbers
 
 _CELLS = 24  # of a heat map along each axis
 _SMALL = 6  # rows and columns of a matrix that is shown in full
@@ -103,7 +106,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _json(data: Any) -> str:
+def _json(data: Json) -> str:
     """JSON in which nothing can end a script element or a line of a script: <, >, & and all but ASCII are escaped."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
@@ -117,7 +120,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _DRAWN = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text", "tspan"}
 
 
-def _svg(content: bytes, nodes: list[dict[str, Any]]) -> str:
+def _svg(content: bytes, nodes: list[Json]) -> str:
     """Graphviz's SVG for the inside of a page: drawing elements only, no links and no tooltips, every node a button."""
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(content)
@@ -150,7 +153,7 @@ def _remove_background(root: ElementTree.Element) -> None:
             return
 
 
-def _edges(drawing: Drawing) -> list[list[Any]]:
+def _edges(drawing: Drawing) -> list[Json]:
     """[id, tail, head, terms that send gradient along it, the terms that it adds to the root], all by index."""
     place = {id: k for k, (id, _, _) in enumerate(drawing.vertices)}
     term = {name: k for k, name in enumerate(drawing.graph.terms)}
@@ -164,7 +167,7 @@ def _edges(drawing: Drawing) -> list[list[Any]]:
 # --- the derivation ---------------------------------------------------------------------------------------------------
 
 
-def _lines(drawing: Drawing) -> list[dict[str, Any]]:
+def _lines(drawing: Drawing) -> list[Json]:
     """Return the lines of both passes; none of a graph so large that it is not written out."""
     derivation, terms = drawing.derivation, drawing.graph.terms
     if derivation is None:
@@ -185,7 +188,7 @@ def _lines(drawing: Drawing) -> list[dict[str, Any]]:
     return told
 
 
-def _line(step: Step, recorded: Mapping[Expr, Any]) -> dict[str, Any]:
+def _line(step: Step, recorded: Mapping[Expr, Value]) -> Json:
     """Return a line: its formula by summands, each with its terms, and its numbers."""
     line, texts = step.line, [as_given(printable(text, _REASON)) for text in step.summands]
     with np.errstate(all="ignore"):
@@ -203,7 +206,7 @@ def _indices(bits: int) -> list[int]:
     return [k for k in range(bits.bit_length()) if bits >> k & 1]
 
 
-def _entries(a: Any) -> dict[str, Any]:
+def _entries(a: Value) -> Json:
     """Return shape and norm of an array, and all entries of a small one, as rows."""
     a = np.asarray(a, np.float64)
     rows = a.reshape(1, -1) if a.ndim < 2 else a
@@ -233,9 +236,9 @@ class _Facts:
             for name, term in self.graph.terms.items()
         ]
 
-    def of(self, id: str, name: str, node: Tensor | None) -> dict[str, Any]:
+    def of(self, id: str, name: str, node: Tensor | None) -> Json:
         """Return the facts of a vertex; of a box that stands for several nodes only its name."""
-        facts: dict[str, Any] = {"id": id, "name": printable(name, _NAME)}
+        facts: Json = {"id": id, "name": printable(name, _NAME)}
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
         facts |= {"kind": self._kind(node), "shape": _shape(node.shape), "dtype": str(node.dtype)}
@@ -260,7 +263,7 @@ class _Facts:
             return "computed" if node.function else "learned"
         return "computed, without gradient" if node.function else "data"
 
-    def _shares(self, node: Tensor) -> list[Any]:
+    def _shares(self, node: Tensor) -> list[Json]:
         """Per term: None where there is no path, else [norm, part of the sum of norms], or [] before backward."""
         paths = [self.graph.reach[node] >> k & 1 for k in range(len(self.graph.terms))]
         if not self.computed:
@@ -302,11 +305,11 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _number(x: Any) -> str:
+def _number(x: Value) -> str:
     return number(x).replace("-", "−")
 
 
-def _statistics(a: Any) -> list[str]:
+def _statistics(a: Value) -> list[str]:
     """Minimum, maximum, mean, norm, zeros, and what is not finite, in words."""
     a = np.asarray(a, np.float64)
     finite = a[np.isfinite(a)]
@@ -318,7 +321,7 @@ def _statistics(a: Any) -> list[str]:
         return [*map(_number, (finite.min(), finite.max(), finite.mean(), norm(finite))), zeros, bad]
 
 
-def _heat(a: Any) -> dict[str, Any] | None:
+def _heat(a: Value) -> Json:
     """Return a heat map of a matrix: the means of blocks, in hundredths of ``scale``. None for a single number.
 
     A vector is a row; the axes after the first are laid side by side.
@@ -340,7 +343,7 @@ def _heat(a: Any) -> dict[str, Any] | None:
     }
 
 
-def _blocks(matrix: Any) -> Any:
+def _blocks(matrix: Value) -> Value:
     """Return the means of at most ``_CELLS`` runs of rows."""
     if len(matrix) <= _CELLS:
         return matrix

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm, places
 from minigrad.readings.check.report import Check
@@ -48,7 +49,7 @@ _TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384
 
 def draw(
     J: Tensor,
-    names: Mapping[str, Any] | None = None,
+    names: Mapping[str, object] | None = None,
     terms: Mapping[str, Tensor] | None = None,
     direction: str = "LR",
     detail: str = "named",
@@ -116,7 +117,7 @@ def _check(**given: tuple[str, tuple[str, ...]]) -> None:
             raise ValueError(f"draw: {what}={value!r} is none of {', '.join(map(repr, choices))}")
 
 
-def _has_names(graph: Graph, names: Mapping[str, Any], terms: Mapping[str, Any]) -> bool:
+def _has_names(graph: Graph, names: Mapping[str, object], terms: Mapping[str, Any]) -> bool:
     given = [x for x in names.values() if isinstance(x, Tensor) and x in graph.reach]
     return bool(given or terms) or any(node.name for node in graph.nodes)
 
@@ -219,7 +220,7 @@ def _families(names: list[str], limit: int = 6) -> str:
     return ", ".join(parts[:limit]) + rest
 
 
-def _values(a: Any) -> str:
+def _values(a: Value) -> str:
     a = np.asarray(a, float)
     if a.size < 2:
         return f"value {number(a.item(), 6)}" if a.size else "no values"

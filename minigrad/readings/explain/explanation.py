@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Array, Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm
 from minigrad.readings.derive.derivation import Derivation
@@ -29,7 +30,7 @@ MAX_MEETING = 3  # terms that reach one node, whose cosines the table shows
 
 
 def explain(
-    J: Tensor, names: Mapping[str, Any] | None = None, terms: Mapping[str, Tensor] | None = None
+    J: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
 ) -> "Explanation":
     """Explain which term of a cost reaches which node, and how much of its gradient comes from there.
 
@@ -110,7 +111,7 @@ class Explanation(Shown):
         The graph that it reads.
     """
 
-    def __init__(self, graph: Graph, names: Mapping[str, Any], derivation: Derivation | None = None) -> None:
+    def __init__(self, graph: Graph, names: Mapping[str, object], derivation: Derivation | None = None) -> None:
         self.graph = graph
         self._outside = _outside(graph, names)
         names_of = {x: name for name, x in self._outside.items()} | graph.names
@@ -126,7 +127,7 @@ class Explanation(Shown):
 
     # --- what it can be asked ----------------------------------------------------------------------------------------
 
-    def gradient(self, node: str, term: str | None = None) -> np.ndarray[Any, Any] | None:
+    def gradient(self, node: str, term: str | None = None) -> Array | None:
         """Return what a term adds to d(root)/d(node), its coefficient in the root included; without ``term`` the total.
 
         An array of the node's shape and dtype that is the caller's own, or None where there is no path.
@@ -262,7 +263,7 @@ class Explanation(Shown):
         return _known("term", name, self.terms)
 
 
-def _outside(graph: Graph, names: Mapping[str, Any]) -> dict[str, Tensor]:
+def _outside(graph: Graph, names: Mapping[str, object]) -> dict[str, Tensor]:
     """Return the Tensors of ``names`` that the root is not computed from, under names that no node has."""
     outside: dict[str, Tensor] = {}
     seen: set[Tensor] = set()
@@ -285,5 +286,5 @@ def _hundredths(cosine: float | None) -> str:
     return "" if cosine is None else f"{cosine:.2f}"
 
 
-def _norm(a: Any) -> float | None:
+def _norm(a: Value) -> float | None:
     return None if a is None else norm(a)

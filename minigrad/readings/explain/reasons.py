@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.node import ancestors, passes_gradient, reachable
 from minigrad.engine.reverse import pull
 from minigrad.engine.tensor import Tensor
@@ -144,7 +145,7 @@ class Reasons:
 
     # --- paths -------------------------------------------------------------------------------------------------------
 
-    def of_path(self, x: Tensor, term: str, gradient: Any) -> str:
+    def of_path(self, x: Tensor, term: str, gradient: Value) -> str:
         """How the term reaches ``x``: the paths, the factors along the shortest, and what arrives."""
         amount = self._amount(x, term, gradient)
         n, t = self.called(x), printable(term)
@@ -208,7 +209,7 @@ class Reasons:
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
-    def _amount(self, x: Tensor, term: str, gradient: Any) -> str:
+    def _amount(self, x: Tensor, term: str, gradient: Value) -> str:
         t, root = printable(term), self.called(self.graph.root)
         c, size = self.graph.terms[term].coefficient, gradient.size
         times = "" if c == 1 else f" ({t} counts {number(c)} times in {root})"
@@ -234,7 +235,7 @@ class Reasons:
                 break
         return [f"    {reason}." for reason in [*found][:MAX_TRAILS]]
 
-    def _zero_at(self, y: Tensor, index: int, g: Any) -> str:
+    def _zero_at(self, y: Tensor, index: int, g: Value) -> str:
         """Why a gradient that arrives at ``y`` does not arrive at its argument."""
         expression = self._expression(y)
         here = f"{self.called(y)} = {expression}" if y in self._names else expression
