@@ -32,21 +32,28 @@ def products(workload, parameters, data):
 # --- minigrad -------------------------------------------------------------------------------------------------------
 
 
-def minigrad_eager(workload, parameters, data):
+def backward(J, leaves):
+    for leaf in leaves:
+        leaf.zero_grad()
+    J.backward()
+    return [leaf.grad for leaf in leaves]
+
+
+def minigrad_eager(workload, parameters, data, fresh=False, plain=False, ops=NUMPY, differentiate=backward):
+    """minigrad by a way in: leaves that are kept or ``fresh`` in each step, data that are constants or ``plain``."""
     if workload.kind == "hvp":
         return _hessian_product(workload, parameters, data, lambda f: f)
-    leaves = [Tensor(p) for p in parameters]
-    constants = [constant(a) for a in data]
+    kept = [Tensor(p) for p in parameters]
+    constants = data if plain else [constant(a) for a in data]
 
     def gradient():
-        for leaf in leaves:
-            leaf.zero_grad()
-        J = workload.loss(NUMPY, *leaves, *constants)
-        J.backward()
-        return J, [leaf.grad for leaf in leaves]
+        leaves = [Tensor(p) for p in parameters] if fresh else kept
+        J = workload.loss(ops, *leaves, *constants)
+        return J, differentiate(J, leaves)
 
     def terms():
-        values = workload.loss(NUMPY, *leaves, *constants)
+        leaves = kept
+        values = workload.loss(ops, *leaves, *constants)
         found = [gradients(value, leaves) for value in values]
         return values, [_or_zeros(g, p) for gs in found for g, p in zip(gs, parameters, strict=True)]
 
@@ -72,6 +79,10 @@ def minigrad_compiled(workload, parameters, data, compile=compile):
 
     f = compile(terms if workload.kind == "terms" else value_and_grad(loss, argnums=range(n)))
     return lambda: f(*parameters, *data)
+
+
+def minigrad_transformed(workload, parameters, data):
+    return minigrad_compiled(workload, parameters, data, lambda f: f)
 
 
 def minigrad_fast(workload, parameters, data):
@@ -274,6 +285,17 @@ def micrograd(workload, parameters, data):
 
     return run
 
+
+# The ways in that a user of minigrad takes: the first is the one that the other libraries are compared with.
+AS_WRITTEN = SimpleNamespace(**vars(NUMPY) | {"square": lambda x: x * x})
+ROADS: dict[str, Callable[..., Callable[[], Any]]] = {
+    "kept leaves": minigrad_eager,
+    "fresh leaves": partial(minigrad_eager, fresh=True),
+    "plain data": partial(minigrad_eager, plain=True),
+    "fresh, plain, W * W": partial(minigrad_eager, fresh=True, plain=True, ops=AS_WRITTEN),
+    "gradients": partial(minigrad_eager, differentiate=gradients),
+    "value_and_grad": minigrad_transformed,
+}
 
 CANDIDATES: dict[str, Callable[..., Callable[[], Any]]] = {
     "NumPy by hand": by_hand,

@@ -1,10 +1,15 @@
 """Compare minigrad with other libraries, or with itself at another commit: python tests/benchmarks/compare.py
 
-Prints Markdown. Every figure of the first table is a time, forward and backward, relative to hand-written NumPy in the
-same run. Each candidate runs in a process of its own (measure.py), with garbage collection on; the processes take
-turns, each figure is the median over the turns, with half the distance between quartiles as its spread. Gradients are
-compared with the hand-written ones before anything is timed. A library that is not installed, or cannot do a workload,
-has no figure.
+Prints Markdown. Every figure of the first two tables is a time, forward and backward, relative to hand-written NumPy in
+the same run. Each candidate runs in a process of its own (measure.py), with garbage collection on; the processes of a
+row take turns, and nothing else is timed meanwhile, so that --only gives the figures of the whole run. This is done
+--runs times with new processes: a figure is the median of the runs' medians over their turns, with half the distance
+between quartiles as its spread. Gradients are compared with the hand-written ones before anything is timed. A library
+that is not installed, or cannot do a workload, has no figure.
+
+The first table compares libraries, minigrad by its fastest way in; the second the ways in that users of minigrad take.
+Then come first calls, memory, and what recording costs. --write FOLDER puts the tables into README.md of that folder,
+between two comments, and a plot into examples/benchmarks.svg: with --write . the figures of this repository.
 
 One thread by default, pinned to one processor, and processor time is measured, which other programs disturb less; with
 --threads all it is the time on the clock. Every process starts with an environment that tells every library, and
@@ -18,6 +23,8 @@ import argparse
 import io
 import json
 import os
+import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -26,6 +33,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +42,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-from candidates import CANDIDATES  # noqa: E402
+from candidates import CANDIDATES, ROADS  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -49,30 +57,39 @@ def main():
     options = parse()
     if options.threads == "1" and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the processes that are started inherit it
-    print(heading(options))
+    print(head := heading(options))
     if options.against:
         sys.exit(compare_commits(options))
-    firsts = compare(options)
-    print_first_calls(firsts)
+    measured = {}
+    tables = [print_comparison(options, options.names, options.workloads, measured)]
+    if not options.candidates:
+        gradients = [w for w in options.workloads if w.kind == "gradient"]
+        tables.append(print_comparison(options, [BASE, *ROADS], gradients, {}))
+    tables.append(print_first_calls(measured))
+    if not options.quick:
+        tables.append(print_peaks(options))
+    if options.write:
+        write(Path(options.write), "\n".join([*tables, head]), measured)
     if not options.only:
         print_nodes(options)
         print_growth(options)
         print_imports(options)
-    if not options.quick:
-        print_peaks(options)
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--threads", choices=["1", "all"], default="1", help="processors to use")
     parser.add_argument("--quick", action="store_true", help="the small workloads, twice: a smoke test")
-    parser.add_argument("--turns", type=int, help="turns of every candidate (30, or 2 with --quick)")
+    parser.add_argument("--runs", type=int, help="runs of every candidate, in new processes (5, or 1 with --quick)")
+    parser.add_argument("--turns", type=int, help="turns in each run (15, or 2 with --quick)")
+    parser.add_argument("--write", metavar="FOLDER", help="put the tables into its README.md, a plot into its examples")
     parser.add_argument("--only", default="", help="workloads whose name contains this, and only their tables")
     parser.add_argument("--candidates", default="", help="candidates by name, separated by commas")
     parser.add_argument("--against", metavar="COMMIT", help="time minigrad relative to this commit")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of processes for each figure of --against")
     options = parser.parse_args()
-    options.turns = options.turns or (2 if options.quick else 30)
+    options.runs = options.runs or (1 if options.quick else 5)
+    options.turns = options.turns or (2 if options.quick else 15)
     options.clock = "process_time" if options.threads == "1" else "perf_counter"
     options.workloads = [
         w for w in WORKLOADS if options.only in w.name and not (options.quick and w.name.startswith(SLOW_WORKLOADS))
@@ -86,21 +103,31 @@ def parse():
 
 def heading(options):
     versions = []
-    for package in ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd"):
+    for package in ("numpy", "numba", "torch", "jax", "autograd", "mygrad", "micrograd"):
         try:
             versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             versions.append(f"no {package}")
     threads = "one pinned thread" if options.threads == "1" else f"{os.cpu_count()} threads"
-    return f"{threads}; Python {sys.version.split()[0]}, {', '.join(versions)}\n"
+    how = f"{options.runs} runs of {options.turns} turns" if not options.against else f"{options.pairs} pairs"
+    return f"{threads} of {processor()}; {how}; Python {sys.version.split()[0]}, {', '.join(versions)}\n"
+
+
+def processor():
+    """The name of the processor, as Linux gives it, with the number of those that there are."""
+    file = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*: (.*)", file.read_text()) if file.exists() else None
+    return f"{os.cpu_count()} x {name[1] if name else platform.machine()}"
 
 
 def print_table(heads, rows):
-    """Print a table row by row, each as soon as it is known."""
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
+    """Print a table row by row, each as soon as it is known; returns its text."""
+    lines = []
+    for row in chain([heads], rows):
+        lines.append(f"| {' | '.join(row)} |" if lines else f"| {' | '.join(row)} |\n|{'---|' * len(heads)}")
+        print(lines[-1], flush=True)
     print()
+    return "\n".join([*lines, ""])
 
 
 # --- processes ------------------------------------------------------------------------------------------------------
@@ -198,35 +225,38 @@ def median_and_spread(values):
 # --- time -----------------------------------------------------------------------------------------------------------
 
 
-def compare(options):
-    """Print the table of times relative to hand-written NumPy; returns the times of first calls."""
-    firsts = {}
+def print_comparison(options, names, workloads, measured):
+    """Print the table of times relative to hand-written NumPy; adds what is measured to ``measured``."""
 
     def rows():
-        for workload in options.workloads:
+        for workload in workloads:
             for dtype in DTYPES:
-                cells, firsts[workload.name, dtype] = compare_on(options, workload, dtype)
-                yield [workload.name, dtype, *cells]
+                found = measured[workload.name, dtype] = compare_on(options, names, workload, dtype)
+                yield [workload.name, dtype, *(figure(found.get(name), name) for name in names)]
 
-    print_table(["workload", "dtype", *options.names], rows())
-    return firsts
+    return print_table(["workload", "dtype", *names], rows())
 
 
-def compare_on(options, workload, dtype):
-    """The cells of one row, and the times of first calls by name."""
-    with ExitStack() as stack:
-        started = [stack.enter_context(Process(options, name, workload, dtype)) for name in options.names]
-        running = [process for process in started if process.first is not None]
-        times = take_turns(running, options.turns)
-    base = times[BASE]
-    figures = {name: median_and_spread([t / b for t, b in zip(ts, base, strict=False)]) for name, ts in times.items()}
-    return [figure(figures.get(name), name) for name in options.names], {p.name: p.first for p in running}
+def compare_on(options, names, workload, dtype):
+    """{name: (relative times, times of the first call)} of the candidates that can do a workload, one for each run."""
+    found = {}
+    for _ in range(options.runs):
+        with ExitStack() as stack:
+            started = [stack.enter_context(Process(options, name, workload, dtype)) for name in names]
+            running = [process for process in started if process.first is not None]
+            times = take_turns(running, options.turns)
+        for process in running:
+            ratios = [t / b for t, b in zip(times[process.name], times[BASE], strict=False)]
+            relative, firsts = found.setdefault(process.name, ([], []))
+            relative.append(statistics.median(ratios))
+            firsts.append(process.first)
+    return found
 
 
 def figure(found, name):
     if found is None:
         return "-"
-    median, spread = found
+    median, spread = median_and_spread(found[0])
     return "1" if name == BASE else f"{median:.2f} ± {spread:.2f}" if median < 100 else f"{median:.0f}"
 
 
@@ -276,16 +306,15 @@ def ratios(options, name, workload, dtype, then):
 # --- what else there is to know -------------------------------------------------------------------------------------
 
 
-def print_first_calls(firsts):
+def print_first_calls(measured):
     """The time of the first call: what tracing and compiling cost."""
-    compilers = ("minigrad compiled", "JAX jit", "torch.compile")
-    compiled = [name for name in compilers if any(name in first for first in firsts.values())]
-    if compiled:
-        rows = [
-            [*key, *(f"{first[name] * 1e3:.0f}" if name in first else "-" for name in compiled)]
-            for key, first in firsts.items()
-        ]
-        print_table(["first call, ms", "dtype", *compiled], rows)
+    compilers = ("minigrad compiled", "minigrad fast", "JAX jit", "torch.compile")
+    names = [name for name in compilers if any(name in found for found in measured.values())]
+    rows = (
+        [*key, *(f"{statistics.median(found[name][1]) * 1e3:.0f}" if name in found else "-" for name in names)]
+        for key, found in measured.items()
+    )
+    return print_table(["first call, ms", "dtype", *names], rows) if names else ""
 
 
 def print_nodes(options):
@@ -327,14 +356,27 @@ def print_imports(options):
 
 def print_peaks(options):
     """Peak memory beyond libraries and arguments."""
-    names = [name for name in options.names if name not in SLOW_CANDIDATES]
+    names = [name for name in options.names if name != "micrograd"]
 
     def rows():
         for workload in options.workloads:
             peaks = [measure(options, "peak", name, workload.name) for name in names]
             yield [workload.name, *("-" if peak is None else f"{peak:.1f}" for peak in peaks)]
 
-    print_table(["peak memory, MB", *names], rows())
+    return print_table(["peak memory, MB", *names], rows())
+
+
+def write(folder, text, measured):
+    """Put the tables into README.md, between two comments, and a plot of the first into examples."""
+    from plot import plot
+
+    readme = folder / "README.md"
+    around = re.split(r"(?s)(?<=<!-- benchmarks -->\n).*(?=<!-- /benchmarks -->)", readme.read_text())
+    if len(around) != 2:
+        raise SystemExit(f"{readme} has no <!-- benchmarks --> to put the tables in")
+    readme.write_text(f"\n{text}\n".join(around))
+    ratios = {key: {name: median_and_spread(of[0]) for name, of in found.items()} for key, found in measured.items()}
+    plot(ratios, folder / "examples" / "benchmarks.svg")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from candidates import CANDIDATES
+from candidates import CANDIDATES, ROADS
 from workloads import WORKLOADS
 
 TURN = 0.01  # seconds that a candidate runs before the next takes its turn
@@ -29,7 +29,7 @@ def turns(name, workload, dtype, clock, file):
     """
     chosen = next(w for w in WORKLOADS if w.name == workload)
     try:
-        run = CANDIDATES[name](chosen, *chosen.arguments(np.dtype(dtype)))
+        run = (CANDIDATES | ROADS)[name](chosen, *chosen.arguments(np.dtype(dtype)))
         start = time.perf_counter()
         results = run()
     except (NotImplementedError, ImportError):
