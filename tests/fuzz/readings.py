@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from slips import edited
 
 import minigrad as mg
 from minigrad.engine.reverse import walk
@@ -208,7 +209,7 @@ def _used_by(y, shown):
     return seen & shown
 
 
-READINGS = (value, gradient, second_derivative, terms_add_up, derivation, compiled, checked, drawn)
+READINGS = (value, gradient, second_derivative, terms_add_up, derivation, compiled, checked, edited, drawn)
 
 
 def refused(program):

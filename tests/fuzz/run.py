@@ -1,6 +1,7 @@
 """Try random programs in every reading: ``python tests/fuzz/run.py --programs 5000 --seed 1``.
 
-Prints how many programs each reading was tried on, and for each divergence the smallest program that has it.
+Prints how many programs each reading was tried on, and for each divergence the smallest program that has it; with
+``--slips`` what check makes of one edit that is planted in the lines of each program's gradients.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections import Counter
 import numpy as np
 from programs import functions, program
 from readings import READINGS, divergence, fused, minimised, refused
+from slips import outcome
 
 
 def fuzz(programs, seed, seconds=float("inf"), readings=READINGS):
@@ -33,6 +35,16 @@ def fuzz(programs, seed, seconds=float("inf"), readings=READINGS):
     return tried, found
 
 
+def slips(programs, seed):
+    """Return what check makes of one edit planted in each program, counted."""
+    table, counts = functions(), Counter()
+    for number in range(seed, seed + programs):
+        candidate = program(np.random.default_rng(number), table)
+        if candidate.terms and not refused(candidate):
+            counts[divergence(candidate, outcome, number)] += 1
+    return counts
+
+
 def main():
     """Run from the command line; the exit code is 1 where something diverged."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -42,7 +54,11 @@ def main():
     parser.add_argument(
         "--fast", action="store_true", help="compile with numba alone, which takes it seconds a program"
     )
+    parser.add_argument("--slips", action="store_true", help="count what check makes of one edit in each program alone")
     options = parser.parse_args()
+    if options.slips:
+        print(*[f"{count:6} {what}" for what, count in slips(options.programs, options.seed).most_common()], sep="\n")
+        return
     readings = (fused,) if options.fast else READINGS
     tried, found = fuzz(options.programs, options.seed, options.seconds, readings)
     for number, reading, small, wrong in found:
