@@ -11,8 +11,8 @@ def every_line_is_proved(request, monkeypatch):
         return
     made = Lines.__init__
 
-    def checked(self, graph, kept=None):
-        made(self, graph, kept)
+    def checked(self, graph, kept=None, wanted=None):
+        made(self, graph, kept, wanted)
         if kept is None:  # a line between nodes that are far apart may round too much to be proved
             assert not self.unproved, f"the lines of {[x.describe() for x in self.unproved]} are not proved"
 

@@ -89,7 +89,8 @@ def _all_right(homework: Homework, group: list[Suspect]) -> bool:
     with suppress(Exception):  # what is meant need not fit the rest
         copies = recorded_again(homework, homework.graph.nodes, {s.node: s.other for s in group})
         root = copies[homework.graph.root]
-        return not Homework(Graph.of_cost(root), {copies[x]: a for x, a in homework.as_given.items()}).wrong
+        other = Homework(Graph.of_cost(root), {copies[x]: a for x, a in homework.as_given.items()})
+        return other.nearly_right() and not other.wrong
     return False
 
 

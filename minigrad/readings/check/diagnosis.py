@@ -43,27 +43,31 @@ class Diagnosis:
 
     def __init__(self, homework: Homework) -> None:
         self.homework = homework
-        self._lines: dict[tuple[int, Tensor], RightLine | None] = {}
+        self._lines: dict[tuple[RightLines, Tensor], RightLine | None] = {}
         self._parts: dict[Tensor, tuple[Diagnosis, Step]] = {}
+        self._searches: dict[Tensor, list[Search]] = {}
 
     @cached_property
-    def forms(self) -> list[RightLines]:
-        """The right lines as a course writes them: by way of every name, or each step in one line; none of many."""
-        graph, answers = self.homework.graph, self.homework.answers
-        if len(graph.names) > _MOST_NAMES or len(graph.nodes) > _MOST_NODES:
-            return []
-        by_name = RightLines(self.homework)
-        cut = {x for x in by_name.lines.backward if x in graph.names and x.function is not None} - {graph.root}
-        return [by_name] if cut <= answers.keys() else [by_name, RightLines(self.homework, answers)]
+    def form(self) -> RightLines | None:
+        """The right lines by way of every name; None where the graph has many."""
+        graph = self.homework.graph
+        return (
+            RightLines(self.homework) if len(graph.names) <= _MOST_NAMES and len(graph.nodes) <= _MOST_NODES else None
+        )
+
+    @cached_property
+    def direct(self) -> RightLines:
+        """The right lines of which each is one step, as a course writes it that names less."""
+        return RightLines(self.homework, self.homework.answers)
 
     @cached_property
     def derivation(self) -> Derivation | None:
         """The lines by way of every name, to be written."""
-        return Derivation(self.forms[0].lines) if self.forms else None
+        return Derivation(self.form.lines) if self.form else None
 
     def _near(self, step: Step) -> "tuple[Diagnosis, Step]":
         """Return the diagnosis that has the lines of a step, and the step in it."""
-        if self.forms or step.node in self._parts or len(self._parts) == _MOST_CUT:
+        if self.form or step.node in self._parts or len(self._parts) == _MOST_CUT:
             return self._parts.get(step.node, (self, step))
         part = part_of(step)
         self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part.step(step))
@@ -72,7 +76,7 @@ class Diagnosis:
     def right_line(self, step: Step) -> tuple[Step, RightLine | None]:
         """Return a step, in its part where the graph is large, and its right line, None where there is none."""
         near, step = self._near(step)
-        return step, near._line(near.forms[0], step) if near.forms else None
+        return step, near._line(near.form, step) if near.form else None
 
     def correction(self, step: Step, right: str = "") -> tuple[str, ...]:
         """Return the lines that lead to a step, ``right`` among them, and comments on what is no name of the learner's.
@@ -116,14 +120,14 @@ class Diagnosis:
 
     def _uses(self, constant: str) -> list[str]:
         """Return the first line of the forward pass that an array without a name is in."""
-        lines = self.forms[0].lines.forward.values()
+        assert self.form is not None
+        lines = self.form.lines.forward.values()
         using = (line for line in lines if any(e.value == constant for e in parts_of(line.expressions)))
         return [self.derivation.line(line.symbol.value) for line in islice(using, 1) if self.derivation is not None]
 
     def follows(self, step: Step) -> bool:
         """Whether the answer is what a right line gives, though another form of it would round less."""
-        lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
-        return any(step.matches(line.values[line.root]) for line in lines)
+        return any(step.matches(line.values[line.root]) for line in self._lines_of(step))
 
     def of(self, step: Step, others: Sequence[Step] = ()) -> tuple[list[Finding], set[Tensor]]:
         """Return all that gives the learner's numbers, the likeliest first, one finding per kind; may be empty.
@@ -137,17 +141,29 @@ class Diagnosis:
             certain = any(finding.kind is not Kind.FACTOR for finding in whole)
             near, own = self._near(step)
             fits = [] if certain and not (step.between and others) else near._fits(own, bool(whole))
-            explained = {id(fit): self._explained(fit, others) if near is self else [] for fit in fits}
-            fits.sort(key=lambda fit: (-len(explained[id(fit)]), fit.weight))
-            told = [fit for fit in fits[:_TOLD] if fit.weight <= fits[0].weight + _ALSO]
-            shared = set(explained[id(fits[0])]) if fits else set()
-            edited = [Words(own, fit).finding() for fit in told]
+            edited, shared = self._told(fits, near, own, others)
             findings = [*whole, *edited] if certain and not shared else [*edited, *whole]
             found: dict[Kind, Finding] = {}
             for finding in findings:
                 if finding.text not in [other.text for other in found.values()]:
                     found.setdefault(finding.kind, finding)
-            return list(found.values() or _any_factor(step)), shared
+            return list(found.values()), shared
+
+    def of_two(self, step: Step, others: Sequence[Step]) -> tuple[list[Finding], set[Tensor]]:
+        """Return what two edits explain, where one alone explains nothing; the second result as of ``of``."""
+        near, own = self._near(step)
+        with np.errstate(all="ignore"):
+            fits = [fit for search in near._searches.get(own.node, ()) for fit in (*search.pairs(), *search.nested())]
+            return self._told(fits, near, own, others)
+
+    def _told(
+        self, fits: list[Fit], near: "Diagnosis", own: Step, others: Sequence[Step]
+    ) -> tuple[list[Finding], set[Tensor]]:
+        """Return the likeliest fits in words, and the other steps that the first one explains."""
+        explained = {id(fit): self._explained(fit, others) if near is self else [] for fit in fits}
+        fits = sorted(fits, key=lambda fit: (-len(explained[id(fit)]), fit.weight))
+        told = [fit for fit in fits[:_TOLD] if fit.weight <= fits[0].weight + _ALSO]
+        return [Words(own, fit).finding() for fit in told], set(explained[id(fits[0])]) if fits else set()
 
     def _explained(self, fit: Fit, others: Sequence[Step]) -> list[Tensor]:
         """Return the other steps whose answers an edit gives too, because their lines share what is edited."""
@@ -162,8 +178,7 @@ class Diagnosis:
 
     def _fits(self, step: Step, likely: bool) -> list[Fit]:
         """Return the edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
-        lines = [line for line in (self._line(form, step) for form in self.forms) if line is not None]
-        searches = [Search(step, line) for k, line in enumerate(lines) if k == 0 or line.code != lines[0].code]
+        searches = [Search(step, line) for line in self._lines_of(step)]
         found = [fit for search in searches for fit in search.likely()]
         k = step.multiple(step.expected) if likely and step.between else None
         if k is not None and (step.known_factor(k) or abs(k + 1) < _ROUNDED):
@@ -179,23 +194,34 @@ class Diagnosis:
             factors = (-1.0, *self.homework.factors)
             for s in searches:
                 found += [*s.summands(), *s.with_a_factor(factors), *s.on_some_entries()]
-        if not found:
-            found = [fit for search in searches for fit in (*search.pairs(), *search.nested())]
+        self._searches[step.node] = searches
         return sorted(found, key=lambda fit: fit.weight)
 
     def _closed(self, step: Step) -> list[RightLine]:
-        """Return the right line of a step from the cost to an output, as the difference of the output and a target."""
-        if not self.forms:
+        """Return the right line of a step from the cost, with the gradient of the output as output minus target."""
+        form, found = self.form, list[RightLine]()
+        if form is None or {*step.sources} - {self.homework.graph.root}:
             return []
-        form = self.forms[0]
-        if {*step.sources} - {self.homework.graph.root} or step.node not in form.lines.backward:
-            return []
-        root = form.closed(step.node, step.expected)
-        return [RightLine(form, step.node, root)] if root is not None else []
+        for x in (*step.between, step.node) if step.node in form.lines.backward else ():
+            line = form.closed(step.node, x, self.homework.sent(x) if x is not step.node else step.expected)
+            if line is None and found:
+                break
+            found = [line] if line is not None else found
+        return found
+
+    def _lines_of(self, step: Step) -> Iterator[RightLine]:
+        """Yield the right lines of a step: by way of every name, and in one line where that is another."""
+        first = self._line(self.form, step) if self.form else None
+        if first is not None:
+            yield first
+        if self.form and step.between:
+            line = self._line(self.direct, step)
+            if line is not None and (first is None or line.code != first.code):
+                yield line
 
     def _line(self, form: RightLines, step: Step) -> RightLine | None:
         """Return the right line of a step, None where it is too long or has other gradients in it than the step has."""
-        key = id(form), step.node
+        key = form, step.node
         if key not in self._lines:
             self._lines[key] = None
             if step.node in form.lines.backward:
@@ -274,13 +300,6 @@ def _downhill(step: Step) -> str:
     )
 
 
-def _any_factor(step: Step) -> Iterator[Finding]:
-    """Yield a factor that is no known number, said where nothing else explains it."""
-    t = step.multiple(step.expected)
-    if t is not None and abs(t - 1) > _ROUNDED and step.telling(step.expected):
-        yield Finding(Kind.FACTOR, f"it is {times(t)}")
-
-
 def _terms(step: Step) -> Iterator[Finding]:
     """Yield what one of several senders contributes, where it is left out, doubled, or off by a factor."""
     if len(step.sources) > _MOST_SENDERS or len(step.parts) < 2:
@@ -318,8 +337,11 @@ def _first_not_finite(step: Step) -> Finding:
 
 
 def unknown(step: Step) -> Finding:
-    """Return what can be said of a mistake of no kind: how far off, and where."""
+    """Return what can be said of a mistake of no kind: by what factor, or how far off, and where."""
     a, e = step.answer, step.expected
+    t = step.multiple(e)
+    if t is not None and np.count_nonzero(e) > 1:
+        return Finding(Kind.FACTOR, f"it is {times(t)}")
     if a.shape != e.shape:
         return Finding(Kind.SHAPE, f"its shape is {a.shape} and should be {e.shape}")
     rest = np.abs(a - e)

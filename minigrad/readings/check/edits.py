@@ -103,7 +103,9 @@ def _bare(e: Expr) -> Formula:
 
 
 def other_operation(e: Expr, line: RightLine) -> Edits:
-    """Yield another of +, -, * and / for one of them."""
+    """Yield another of +, -, * and / for one of them, and a product for a power."""
+    if e.function is np.power:
+        yield Call(np.multiply, e.args)
     if e.function in (np.add, np.subtract, np.multiply, np.divide):
         for function in (np.add, np.subtract, np.multiply, np.divide):
             if function is not e.function:

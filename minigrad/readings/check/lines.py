@@ -5,6 +5,7 @@ them; what it leads through without being given is written into it. Two forms of
 the names allow, and in one line where what is not given has no line of its own: a course writes the one or the other.
 """
 
+import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.arrays import Array, Value
+from minigrad.engine.primitives import getitem, scatter
 from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.lines import Lines
@@ -35,6 +37,9 @@ class Call(NamedTuple):
     args: tuple[Formula, ...]
     options: Mapping[str, Any] = {}
 
+    def __hash__(self) -> int:
+        return hash((self.function, self.args))
+
 
 class RightLines:
     """The right lines of all steps in one form, and the values of what they are made of."""
@@ -44,7 +49,7 @@ class RightLines:
 
     def __init__(self, homework: Homework, kept: Collection[Tensor] | None = None) -> None:
         self.homework = homework
-        self.lines = lines = Lines(homework.graph, kept)
+        self.lines = lines = Lines(homework.graph, kept, homework.inside)
         self.values: dict[Expr, Value] = {e: double(a) for e, a in lines.recorded.items()}
         self.symbols: dict[Expr, Tensor] = {e: x for x, e in lines.symbols.items()}
         self.values |= {e: homework.value(x) for e, x in self.symbols.items()}
@@ -52,10 +57,10 @@ class RightLines:
         self.formulas = {line.symbol: line.summands[0].expression for line in lines.forward.values()}
         self.definitions: dict[Expr, Expr] = {}
         for e, x in self.gradients.items():
+            self.values.pop(e, None)
             if x in homework.answers:
                 self.values[e] = homework.sent(x)
-            else:
-                self.values.pop(e, None)
+            elif x in lines.backward:
                 self.definitions[e] = self.body(x)
 
     def body(self, x: Tensor) -> Expr:
@@ -65,11 +70,23 @@ class RightLines:
             total = self.lines.rewriter.call(np.add, (total, e), {}, x.shape, x.dtype)
         return total
 
-    def closed(self, x: Tensor, expected: Array) -> Expr | None:
-        """Return the gradient of a cost by an output as ``k * (output - target)``, where it is one; None otherwise.
+    def closed(self, x: Tensor, output: Tensor, expected: Array) -> "RightLine | None":
+        """Return the line of a gradient with that of an output as ``k * (output - target)``; None where it is no such.
 
         ``target`` is a value that the graph has, or an array of zeros and ones.
         """
+        symbol = self.lines.gradients[output]
+        e = self._difference(output, expected)
+        if e is None or e is self.definitions.get(symbol):
+            return None
+        if output is x:
+            return RightLine(self, x, e)
+        lines = copy.copy(self)
+        lines.definitions = {**self.definitions, symbol: e}
+        return RightLine(lines, x)
+
+    def _difference(self, x: Tensor, expected: Array) -> Expr | None:
+        """Return an array as ``k * (output - target)``, for an output of the shape of x."""
         algebra, factors = self.lines.rewriter, (1.0, 2.0, *[k * n for n in self.homework.lengths for k in (1, 2)])
         outputs = [(e, e, a) for e, a in self.values.items() if np.shape(a) == x.shape and e not in self.gradients]
         outputs += [(algebra.call(np.exp, (e,), {}, x.shape, x.dtype), e, np.exp(a)) for e, _, a in outputs]
@@ -80,8 +97,8 @@ class RightLines:
                     error = algebra.call(np.subtract, (output, target), {}, x.shape, x.dtype)
                     if k == 1:
                         return error
-                    by, number = (np.divide, round(1 / k, 9)) if k < 1 else (np.multiply, k)
-                    return algebra.call(by, (error, algebra.literal(number)), {}, x.shape, x.dtype)
+                    by, number = (np.divide, 1 / k) if k < 1 else (np.multiply, k)
+                    return algebra.call(by, (error, algebra.literal(round(number))), {}, x.shape, x.dtype)
         return None
 
     def _target(self, a: Array, output: Expr) -> Expr | None:
@@ -89,7 +106,7 @@ class RightLines:
         if not np.any(np.abs(a) > _CLOSE) or a.ndim == 0:
             return None
         for e, value in self.values.items():
-            if e is not output and np.shape(value) == a.shape and np.allclose(value, a, rtol=0, atol=_CLOSE):
+            if e is not output and np.shape(value) == a.shape and np.max(np.abs(value - a)) <= _CLOSE:
                 return e
         if not np.allclose(a, np.round(a), rtol=0, atol=_CLOSE) or set(np.round(a).ravel()) != {0.0, 1.0}:
             return None
@@ -249,13 +266,14 @@ class RightLine:
 
     @cached_property
     def alike(self) -> list[list[Expr]]:
-        """The parts that differ only in the numbers of their names, as the steps of a recurrence do."""
+        """The parts that differ only in the numbers of their names and in indices, as the turns of a loop do."""
         patterns: dict[Expr, int] = {}
         known: dict[Any, int] = {}
         groups: dict[int, list[Expr]] = {}
         for e in self.order:
             name = str(e.value).rstrip("0123456789") if e.function is None else repr(e.value)
-            key = (e.function, name, str(e.options), e.shape, *[patterns[a] for a in e.args])
+            args = e.args[:1] if e.function in (getitem, scatter) else e.args
+            key = (e.function, name, str(e.options), e.shape, *[patterns[a] for a in args])
             patterns[e] = known.setdefault(key, len(known))
             groups.setdefault(patterns[e], []).append(e)
         return [group for group in groups.values() if len(group) > 1 and not group[0].is_atom]

@@ -221,19 +221,29 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
     Within what a float32 step explains, a step is wrong only where a kind of mistake explains it to the last digits.
     Of many wrong steps only those that are told are asked for their kind.
     """
-    found = Wrong()
+    found, unnamed = Wrong(), list[Step]()
     waiting = _off(homework)
     while waiting:
         step, rounding = waiting.pop(0)
         if diagnosis.follows(step):
             continue
         asked = len(found) < _MANY
-        findings, explained = diagnosis.of(step, [other for other, _ in waiting]) if asked else ([], set[Tensor]())
+        others = [*unnamed, *(other for other, _ in waiting)]
+        findings, explained = diagnosis.of(step, others) if asked else ([], set[Tensor]())
         if not findings and not rounding:
             findings = [unknown(step)]
+            unnamed.append(step)
         if findings and homework.blind.isdisjoint(step.sources):
+            for node in explained & found.keys():
+                del found[node]
             found[step.node] = findings, explained
             waiting = [(other, rounded) for other, rounded in waiting if other.node not in explained]
+    for step in unnamed:
+        findings, explained = diagnosis.of_two(step, unnamed) if step.node in found else ([], set[Tensor]())
+        if findings:
+            for node in explained & found.keys():
+                del found[node]
+            found[step.node] = findings, explained
     return found
 
 
@@ -307,8 +317,8 @@ def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], theirs: Mappin
             right.append(graph.names[node])
     after_blind = homework.computed_from(homework.blind)
     if unjudged := [name for name in inherited if graph.by_name[name] in after_blind]:
-        blind = _listed(map(homework.name, homework.blind))
-        notes.append(f"{_listed(unjudged)} can be judged once {blind} has its shape.")
+        first = sorted(homework.blind - after_blind, key=homework.backward_order)
+        notes.append(f"{_listed(unjudged)} can be judged once {_listed(map(homework.name, first))} has its shape.")
     return Check(mistakes, inherited, right, notes)
 
 

@@ -29,6 +29,7 @@ _FEW = 40  # edits of a row at parts that are alike
 LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
 _CLOSE = 0.1  # how much less likely two edits are of which one depends on the other
 _NEAR = 3  # parts that use what the other edit has changed
+_CROWD = 4  # parts that are alike
 _MANY = 12  # summands, more are not tried in all combinations
 
 T = TypeVar("T")
@@ -80,6 +81,9 @@ class Search:
         rng = np.random.default_rng(0)
         shape = step.answer.shape
         self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBES)]
+        self.off = np.abs(step.answer - step.expected) > step.slack if shape == step.expected.shape else None
+        if self.off is not None:
+            self.weights.append(self.weights[0] * self.off)
         self.target = self._sums(step.answer)
         self.right = np.asarray(line.values[line.root])
         self.base = self._sums(self.right) if shape == self.right.shape else None
@@ -90,7 +94,7 @@ class Search:
         self.candidates: list[Candidate] = []
         self.misfits: list[Candidate] = []  # edits that give their place a shape with which the rest cannot go on
         self.sums: list[Array] = []
-        self._rows = np.empty((0, _PROBES))
+        self._rows = np.empty((0, len(self.weights)))
 
     def _sums(self, a: Value) -> Array:
         return np.array([np.vdot(w, a) for w in self.weights])
@@ -160,8 +164,13 @@ class Search:
         return found
 
     def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Formula]]:
-        """Yield each edit at each part, the whole line first; a part that is used twice also at one of its uses."""
-        for place in reversed(self.line.order):
+        """Yield each edit at each part, the whole line first; a part that is used twice also at one of its uses.
+
+        What many parts are like comes last: a slip in a loop is made in every turn.
+        """
+        crowded = {e for group in self.line.alike if len(group) > _CROWD for e in group}
+        whole_first = self.line.order[::-1]
+        for place in sorted(whole_first, key=lambda e: e in crowded):
             for edit in edits:
                 for new in edit.make(place, self.line):
                     yield edit, place, new
@@ -389,14 +398,13 @@ class Search:
 
     def on_some_entries(self) -> list[Fit]:
         """Return the edits that were made at some entries of the answer alone."""
-        if self.base is None:
+        off = self.off
+        if self.base is None or off is None or np.all(off) or np.sum(off) < 2:
             return []
-        off = np.abs(self.step.answer - self.right) > self.step.slack
-        if np.all(off) or np.sum(off) < 2:
-            return []
-        found = []
-        for edit, changes in self.candidates:
-            root = self._rewritten(changes) if edit.weight <= LIKELY else None
+        found, tolerance = [], self.tolerance[-1]
+        for (edit, changes), sums in zip(self.candidates, self.sums, strict=True):
+            near = edit.weight <= LIKELY and abs(sums[-1] - self.target[-1]) <= tolerance + _ROUNDING * abs(sums[-1])
+            root = self._rewritten(changes) if near else None
             if root is not None and root.shape == off.shape:
                 there = np.abs(root - self.step.answer) <= self.step.slack
                 changed = np.abs(root - self.right) > self.step.slack

@@ -93,8 +93,8 @@ class Homework:
     """The gradients that a learner gave, and what each should be given the others.
 
     ``answers`` are ``as_given``, in double precision; ``expected`` is what each step gives from the answers downstream
-    of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have a shape that
-    nothing can be computed from, so that ``expected`` stands in for them; ``doubtful`` those whose answers differ from
+    of it, ``truth`` what it gives from the root alone; ``blind`` holds the nodes whose answers have another number
+    of entries, so that what follows from them cannot be told; ``doubtful`` those whose answers differ from
     what is expected by more than the rounding of one operation. All that takes more than one walk is computed for
     those alone. Gradients of constants can be given too.
     """
@@ -107,7 +107,7 @@ class Homework:
         self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
         self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
-        self.blind = {node for node, answer in usable.items() if answer is None}
+        self.blind = {node for node, answer in self.answers.items() if answer.size != node.size}
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
         self.cotangents = self.walk(self.given)
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
@@ -149,6 +149,12 @@ class Homework:
 
         found = reachable(ends, senders)
         return found, [x for x in found if x in self.given and x not in ends]
+
+    @cached_property
+    def inside(self) -> set[Tensor]:
+        """The nodes of the doubtful steps, without the answers that they start from."""
+        nodes, sources = self._between_doubtful
+        return {*nodes}.difference(sources)
 
     def senders(self, x: Tensor) -> list[Tensor]:
         """Return the nodes that a gradient passes from to a node, oldest first."""
@@ -222,6 +228,13 @@ class Homework:
         """The nodes whose answers neither follow from the others nor are the true gradients."""
         return {x for x in self.off if not agrees(self.answers[x], self.truth[x], self.loose[x])}
 
+    def nearly_right(self) -> bool:
+        """Whether no answer is further from what is expected, or from the truth, than any rounding explains."""
+        return all(
+            any(agrees(self.answers[x], a[x], _CAP * largest(self.answers[x])) for a in (self.expected, self.truth))
+            for x in self.doubtful
+        )
+
     def rest(self, senders: frozenset[Tensor]) -> dict[Tensor, Array]:
         """Return what each step gets where the answers of some nodes are zero."""
         if senders not in self._rests:
@@ -234,6 +247,11 @@ class Homework:
         """The lengths of axes, which are the numbers that means divide by, and one by them."""
         found = sorted({n for node in self.graph.nodes for n in node.shape if n > 1}, reverse=True)
         return [float(n) for n in found] + [1 / n for n in found]
+
+    @cached_property
+    def counts(self) -> set[int]:
+        """The numbers of entries that are summed, over all axes or all but one."""
+        return {node.size // n for node in self.graph.nodes for n in (1, *node.shape) if n} - {0, 1}
 
     @cached_property
     def truth(self) -> dict[Tensor, Array]:
@@ -370,7 +388,12 @@ class Step:
 
     def known_factor(self, k: float) -> str | None:
         """Return what is said of a factor that is known: 2, the length of an axis or a number of the computation."""
-        return next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
+        found = next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
+        n = 1 / abs(k) if k else 0.0
+        if found is None and abs(n - round(n)) < 1e-6 * n and round(n) in self.homework.counts:
+            sign = "of the wrong sign, and " if k < 0 else ""
+            return f"{sign}{round(n)} times too small (an average of {round(n)} entries for their sum?)"
+        return found
 
     def matches(self, candidate: Value) -> bool:
         """Whether the answer is the candidate, to rounding."""

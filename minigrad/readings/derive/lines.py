@@ -71,13 +71,16 @@ class Lines:
 
     ``forward`` and ``backward`` map the cut nodes to their lines, in the order of the derivation; ``symbols`` and
     ``gradients`` to their symbols. ``titles`` maps every identifier to the user's name and whether it is the gradient
-    of it. ``recorded`` maps symbols to what they stood for when the graph was recorded.
+    of it. ``recorded`` maps symbols to what they stood for when the graph was recorded. Where ``wanted`` is given, only
+    the gradients of these nodes, of the root and of the terms get lines.
 
     Every backward line is proved: each summand, computed from what was recorded, is what the engine sends. One that is
     not is written without being simplified, and its node is in ``unproved``.
     """
 
-    def __init__(self, graph: Graph, kept: Collection[Tensor] | None = None) -> None:
+    def __init__(
+        self, graph: Graph, kept: Collection[Tensor] | None = None, wanted: Collection[Tensor] | None = None
+    ) -> None:
         self.graph = graph
         self.rewriter = Rewriter(rewrites.REWRITES, Aim.READING)
         self.names = Names()
@@ -96,7 +99,7 @@ class Lines:
         self.normal: dict[Tensor, Expr] = {}
         for node in graph.nodes:
             self._translate(node)
-        self.backward = self._reverse()
+        self.backward = self._reverse(self._wanted(wanted))
         self.recorded |= self.rewriter.constants
 
     def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
@@ -172,7 +175,17 @@ class Lines:
 
     # --- backward -----------------------------------------------------------------------------------------------------
 
-    def _reverse(self) -> dict[Tensor, Line]:
+    def _wanted(self, wanted: Collection[Tensor] | None) -> Collection[Tensor]:
+        """Return the nodes whose gradients get lines; what the others are, a walk tells."""
+        if wanted is None:
+            return self.gradients
+        root = self.graph.root
+        lined = {root, *self._rank, *wanted}
+        known = walk({root: root.seed()}, {x for x in self.gradients if x not in lined})
+        self.recorded |= {self.gradients[x]: g for x, g in known.items()}
+        return lined
+
+    def _reverse(self, wanted: Collection[Tensor]) -> dict[Tensor, Line]:
         """Return the lines of the gradients, from J upstream, the leaves of a layer right after the layer."""
         root, lines = self.graph.root, dict[Tensor, Line]()
         segments: dict[Tensor, list[Tensor]] = {}
@@ -181,12 +194,18 @@ class Lines:
         arrived: dict[Tensor, list[tuple[Tensor, Expr]]] = {x: [] for x in self.gradients}
         arrived[root] = [(root, self.rewriter.number(1, root.shape, root.dtype))]
         self.recorded[self.gradients[root]] = np.ones(root.shape, root.dtype)
-        waiting = {x: len(self.sinks[x]) for x in self.gradients}
-        ready = [(*self._turn(root), root)]
+        waiting = {x: len(self.sinks[x]) for x in self.gradients if x in wanted and x is not root}
+        ready = [(*self._turn(x), x) for x in self.gradients if x not in waiting]
+        heapq.heapify(ready)
+        senders = {sink for x in waiting for sink in self.sinks[x]}
         while ready:
             x = heapq.heappop(ready)[-1]
-            lines[x], known = self._line(x, arrived.pop(x))
-            for y, pulled, value in self._pulled(x, segments.get(x, []), known):
+            known = self.gradients[x]
+            if x in wanted:
+                lines[x], known = self._line(x, arrived.pop(x))
+            for y, pulled, value in self._pulled(x, segments.get(x, []), known) if x in senders else ():
+                if y not in waiting:
+                    continue
                 symbol = self.gradients[y]
                 arrived[y].append((x, pulled))
                 self.recorded[symbol] = self.recorded[symbol] + value if symbol in self.recorded else value
