@@ -415,10 +415,11 @@ class Search:
 
 def scaled(e: Expr, k: float) -> Call:
     """Return a part times a number, as a quotient where that is shorter."""
+    k = round_off(k)
     n = round(1 / k) if abs(k) > 1e-9 else 0
     if n > 1 and abs(n * k - 1) < _ROUNDING:
         return Call(np.divide, (e, n))
-    return Call(np.multiply, (int(k) if k == round(k) else round_off(k), e))
+    return Call(np.multiply, (int(k) if k == round(k) else k, e))
 
 
 def round_off(t: float) -> float:
