@@ -14,7 +14,7 @@ from .engine.tensor import Tensor
 from .transforms import grad, jacfwd, jacrev
 from .trees import Tree
 
-_ROUNDINGS = 10  # that a result may have gone through
+_MAX_ROUNDINGS = 10
 
 
 def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float = 1e-5, atol: float = 1e-7) -> None:
@@ -116,5 +116,7 @@ def _central_differences(f: Callable[..., list[Value]], xs: list[Value]) -> tupl
             ups, downs = values(*xs[:i], high, *xs[i + 1 :]), values(*xs[:i], low, *xs[i + 1 :])
             for k, (up, down) in enumerate(zip(ups, downs, strict=True)):
                 numeric[k][i][here] = (up - down) / step
-                noise[k][i][here] = _ROUNDINGS * epsilon * np.maximum(np.abs(up), np.abs(down)) / step * (up != down)
+                noise[k][i][here] = (
+                    _MAX_ROUNDINGS * epsilon * np.maximum(np.abs(up), np.abs(down)) / step * (up != down)
+                )
     return numeric, noise

@@ -25,12 +25,12 @@ from .engine.node import ancestors, passes_gradient, reachable
 from .engine.reverse import walk
 from .engine.tensor import Tensor
 
-MAX_TRAILS = 3  # paths that are listed; the others are counted
-MAX_COUNT = 10**100  # paths are counted up to here
-MAX_UNNAMED = 12  # summands without a name that are terms by themselves
-MAX_MEMBERS = 10_000  # of a list or dictionary that names are looked for in
+MAX_TRAILS = 3  # the others are counted
+MAX_PATH_COUNT = 10**100
+MAX_UNNAMED_TERMS = 12
+MAX_SEARCHED_MEMBERS = 10_000
 
-_ROUNDING = 1e-5  # of a sum of float32 numbers
+_FLOAT32_ROUNDING = 1e-5  # of a sum
 
 # What a notebook calls its history: the last results, inputs and outputs.
 _HISTORY = re.compile(r"_+|_\d+|_(oh|ih|dh)|_i+\d*|In|Out")
@@ -227,7 +227,7 @@ class Graph:
                 f"{' and '.join(map(repr, missing))} of terms= is no summand of "
                 f"{self.names.get(self.root, 'the root')}: it must be added to it, with a constant factor at most"
             )
-        crowds = self._crowds(sums, unnamed) if len(coefficients) > MAX_UNNAMED else {}
+        crowds = self._crowds(sums, unnamed) if len(coefficients) > MAX_UNNAMED_TERMS else {}
         if crowds and not crowds.items() <= given.items():
             return self._find_terms({**given, **crowds})
         others = sorted((n for n in coefficients if n not in called), key=lambda n: (not n.requires_grad, n.order))
@@ -239,10 +239,10 @@ class Graph:
         for node in reversed(sums):
             if sums[node]:
                 below = [unnamed[x] for x in sums[node]]
-                unnamed[node] = min(sum(below), MAX_COUNT) if all(below) else 0
+                unnamed[node] = min(sum(below), MAX_PATH_COUNT) if all(below) else 0
         crowds: dict[str, Tensor] = {}
-        for node in reachable([self.root], lambda x: [] if unnamed[x] > MAX_UNNAMED else sums[x]):
-            if unnamed[node] > MAX_UNNAMED:
+        for node in reachable([self.root], lambda x: [] if unnamed[x] > MAX_UNNAMED_TERMS else sums[x]):
+            if unnamed[node] > MAX_UNNAMED_TERMS:
                 name = f"{unnamed[node]:,} summands"
                 crowds[name if name not in crowds else next(_fresh(name, crowds))] = node
         return crowds
@@ -367,7 +367,7 @@ class Graph:
         """What the root is apart from its terms: the constants that are added to it."""
         parts = [term.coefficient * float(self.value(term.node).item()) for term in self.terms.values()]
         rest = float(self.value(self.root).item()) - math.fsum(parts)
-        return 0.0 if abs(rest) <= _ROUNDING * math.fsum(map(abs, parts)) or not math.isfinite(rest) else rest
+        return 0.0 if abs(rest) <= _FLOAT32_ROUNDING * math.fsum(map(abs, parts)) or not math.isfinite(rest) else rest
 
     def value(self, node: Tensor) -> Value:
         """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
@@ -397,7 +397,7 @@ class Graph:
                     routes[node] = number, trails
                 for x in sends_to(node):
                     more, others = pending.get(x, (0, trails))
-                    pending[x] = min(number + more, MAX_COUNT), _shortest(trails, others)
+                    pending[x] = min(number + more, MAX_PATH_COUNT), _shortest(trails, others)
             self._paths[term] = routes
         return self._paths[term]
 
@@ -453,7 +453,7 @@ def _entries(mapping: Mapping[str, object]) -> Iterator[tuple[str, Any, str | No
     for key in sorted(keys, key=lambda key: key.startswith("_")):
         yield key, mapping[key], None
         if type(mapping[key]) is not Tensor:
-            for place, member in islice(_members(mapping[key]), MAX_MEMBERS):
+            for place, member in islice(_members(mapping[key]), MAX_SEARCHED_MEMBERS):
                 yield f"{key}{place}", member, key
 
 

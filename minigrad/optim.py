@@ -14,7 +14,7 @@ from . import trees
 from .engine.arrays import Value
 from .trees import Tree
 
-_NAMES = ("params", "grads", "state")  # of what ``update`` pairs, for errors
+_TREE_NAMES = ("params", "grads", "state")  # for errors
 
 
 class Optimizer(NamedTuple):
@@ -60,7 +60,7 @@ def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimize
 
     def update(grads: Tree, velocities: Tree, params: Tree) -> tuple[Tree, Tree]:
         velocities = trees.map(
-            lambda p, g, v: momentum * v + g + weight_decay * p, params, grads, velocities, names=_NAMES
+            lambda p, g, v: momentum * v + g + weight_decay * p, params, grads, velocities, names=_TREE_NAMES
         )
         return trees.map(lambda p, v: p - lr * v, params, velocities), velocities
 
@@ -128,7 +128,7 @@ def adam(lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float 
 
 def _average(beta: float, params: Tree, grads: Tree, earlier: Tree) -> Tree:
     """Return the running means that were ``earlier`` after one more step."""
-    return trees.map(lambda p, g, mean: beta * mean + (1 - beta) * g, params, grads, earlier, names=_NAMES)
+    return trees.map(lambda p, g, mean: beta * mean + (1 - beta) * g, params, grads, earlier, names=_TREE_NAMES)
 
 
 def _zeros(params: Tree) -> Tree:

@@ -29,7 +29,7 @@ NO_OPTIONS: Options = {}  # shared by all nodes without options, and never writt
 
 _count = itertools.count()
 _new = object.__new__
-_SOLE_OWNER = 2  # references that getrefcount sees to an array held by one attribute: that one and its own argument
+_REFERENCES_TO_UNSHARED_ARRAY = 2  # an attribute, and getrefcount's argument
 
 _accumulating = RLock()  # held where the two parts of a gradient are read and written
 if hasattr(os, "register_at_fork"):  # a child process must not wait for a thread that it does not have
@@ -145,7 +145,7 @@ class Node:
         assert buffer is not None
         if buffer.ndim == 0:
             return buffer[()]
-        if getrefcount(self._buffer) - 1 > _SOLE_OWNER:  # one more reference is the variable above
+        if getrefcount(self._buffer) - 1 > _REFERENCES_TO_UNSHARED_ARRAY:  # one more reference is the variable above
             return buffer.copy("K")  # someone holds what .data gave out, and may write to it or to a view of it
         self.primal, self._buffer = buffer, None
         return buffer
@@ -227,7 +227,9 @@ class Node:
                     f"that is computed from it"
                 )
             if g is not None:
-                shared = getrefcount(self._cotangent) - 1 > _SOLE_OWNER  # one more reference is the variable above
+                shared = (
+                    getrefcount(self._cotangent) - 1 > _REFERENCES_TO_UNSHARED_ARRAY
+                )  # one more reference is the variable above
                 if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self._value.shape:
                     g = np.array(np.broadcast_to(g, self.shape))
                 total = g if self._grad is None else self._grad + g

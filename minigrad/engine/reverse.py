@@ -28,10 +28,10 @@ from .rules import Function, same
 
 Values = Callable[[Node], tuple[Any, tuple[Any, ...]]]
 
-_LARGE = 2**12  # entries from which on a sum in place saves more than it costs to see whose memory it is
+_MIN_IN_PLACE = 2**12  # to see whose memory a smaller array is costs more than its sum in place saves
 BLAS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-LONGEST_SUM = 2**14  # terms that BLAS may add up in float32: it does not add in pairs, as NumPy does
-_ONES = {dtype: np.ones((LONGEST_SUM, 1), dtype) for dtype in BLAS}
+MAX_BLAS_SUM = 2**14  # terms in float32: BLAS does not add in pairs, as NumPy does
+_ONES = {dtype: np.ones((MAX_BLAS_SUM, 1), dtype) for dtype in BLAS}
 _add_reduce: Function = np.add.reduce
 
 
@@ -135,7 +135,7 @@ def _walked(
             if c.dtype is not a.dtype:
                 c = cast(c, a.dtype)
             earlier = get(x)
-            found[x] = c if earlier is None else earlier + c if c.size < _LARGE else _sum(found, x, c)
+            found[x] = c if earlier is None else earlier + c if c.size < _MIN_IN_PLACE else _sum(found, x, c)
     return found
 
 
@@ -253,7 +253,7 @@ def _broadcast_axes(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: A
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, broadcast[lead:], strict=True)):
         raise ValueError(f"broadcasting does not make {broadcast} of {shape}")
     axes = (*range(lead), *(i for i, n in enumerate(shape, lead) if n != broadcast[i]))
-    by_product = len(broadcast) == 2 and axes == (1,) and dtype in BLAS and broadcast[1] <= LONGEST_SUM
+    by_product = len(broadcast) == 2 and axes == (1,) and dtype in BLAS and broadcast[1] <= MAX_BLAS_SUM
     return axes, _ONES[dtype][: broadcast[1]] if by_product else None
 
 

@@ -72,7 +72,7 @@ class scope(Region):
                 name.assigned[variable] = value
 
 
-_UNSHARED = 3  # references that getrefcount sees to a frame's own copy: the frame, a variable, its argument
+_REFERENCES_TO_UNSHARED_COPY = 3  # the frame, a variable, getrefcount's argument
 
 
 def variables(frame: FrameType) -> dict[str, Node]:
@@ -83,6 +83,10 @@ def variables(frame: FrameType) -> dict[str, Node]:
     """
     held = frame.f_locals
     nodes = {name: value for name, value in held.items() if isinstance(value, Node)}
-    if frame.f_code.co_flags & CO_OPTIMIZED and isinstance(held, dict) and getrefcount(held) <= _UNSHARED:
+    if (
+        frame.f_code.co_flags & CO_OPTIMIZED
+        and isinstance(held, dict)
+        and getrefcount(held) <= _REFERENCES_TO_UNSHARED_COPY
+    ):
         held.clear()
     return nodes

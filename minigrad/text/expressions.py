@@ -35,8 +35,8 @@ Coefficient = Fraction | float  # exact where it can be
 Term: TypeAlias = "tuple[Coefficient, tuple[tuple[Expr, int], ...]]"
 
 LITERAL, PRODUCT, SUM = "literal", "product", "sum"
-_LARGE = 10**6
-_LAST = 2**62  # order of an expression that is tried before it is made: after its parts
+_MAX_SIZE = 10**6
+_ORDER_BEFORE_MADE = 2**62  # greater than that of any part
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -55,11 +55,11 @@ class Expr:
     dtype: Any
     value: Any = None
     terms: "tuple[Term, ...]" = ()
-    order: int = _LAST
+    order: int = _ORDER_BEFORE_MADE
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = min(_LARGE, sum([a.size for a in self.args]) + (not self.is_atom))
+        self.size = min(_MAX_SIZE, sum([a.size for a in self.args]) + (not self.is_atom))
 
     def __repr__(self) -> str:
         inner = repr(self.value) if self.is_atom else ", ".join(repr(a.order) for a in self.args)

@@ -23,8 +23,8 @@ _WORDS = [
 ]
 _GREEK = dict(zip(_WORDS, "αβγδεζηθικλμνξοπρστυφχψω", strict=True)) | {"lam": "λ", "eps": "ε"}
 _COMMANDS = {letter: f"\\{word}" for word, letter in _GREEK.items() if word in _WORDS and word != "omicron"}
-_LONGEST = 60  # characters of a name
-_MANY = 1e6  # integers up to here are written with all their digits
+_MAX_NAME_LENGTH = 60
+_MAX_INTEGER_IN_DIGITS = 1e6
 
 
 def digits_that_tell_apart(numbers: Iterable[float], least: int = 3) -> int:
@@ -56,9 +56,9 @@ class Notation:
 
     def name(self, name: str) -> str:
         """Return a user's name, as text that can do no harm: ``W1`` is W₁, ``lam`` is λ."""
-        match = re.fullmatch(r"([^\W\d_]+)_?(\d*)", name) if len(name) <= _LONGEST else None
+        match = re.fullmatch(r"([^\W\d_]+)_?(\d*)", name) if len(name) <= _MAX_NAME_LENGTH else None
         if not match:
-            return printable(name, _LONGEST)
+            return printable(name, _MAX_NAME_LENGTH)
         word, index = match.groups()
         return _GREEK.get(word, word) + index.translate(_SUBSCRIPTS)
 
@@ -115,7 +115,7 @@ class Notation:
         """Return a number as Python code, with no more digits than it needs."""
         if isinstance(x, int):
             return repr(x)
-        if x.is_integer() and abs(x) <= _MANY:
+        if x.is_integer() and abs(x) <= _MAX_INTEGER_IN_DIGITS:
             return repr(int(x))
         return min(repr(x), f"{x:.{self.digits}g}", key=len)
 
@@ -142,7 +142,7 @@ class Latex(Notation):
 
     def name(self, name: str) -> str:
         r"""Return a name as it is typeset: W_1, \lambda, W_{hh}, W_\mu; a word is upright, anything else text."""
-        if len(name) > _LONGEST or not re.fullmatch(r"[^\W\d_]\w*'*", name):
+        if len(name) > _MAX_NAME_LENGTH or not re.fullmatch(r"[^\W\d_]\w*'*", name):
             return self.words(name)
         plain, primes = name.rstrip("'"), "'" * name.count("'")
         match = re.fullmatch(r"([^\W\d_]+?)_?(\d+)|([^\W\d_]+)_([^\W_]+)|([^\W\d_]+)", plain)
@@ -169,7 +169,7 @@ class Latex(Notation):
         """Return plain text inside mathematics, with LaTeX's special characters escaped."""
         signs = {"\\": r"\backslash", "~": r"\sim", "^": r"\wedge", "<": r"\langle", ">": r"\rangle", "→": r"\to"}
         escapes = {c: f"${command}$" for c, command in (signs | _COMMANDS).items()}  # known to MathJax and KaTeX too
-        plain = printable(text, _LONGEST)
+        plain = printable(text, _MAX_NAME_LENGTH)
         return r"\text{" + "".join(escapes.get(c, "\\" + c if c in "{}$&#_%" else c) for c in plain) + "}"
 
     def number(self, code: str) -> Text:

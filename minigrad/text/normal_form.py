@@ -36,7 +36,7 @@ Factors = dict[Expr, int]
 
 ONE = Fraction(1)  # most coefficients are this object: to see that costs less than to compute with it
 
-MAX_PARTS = 16  # a longer sum or product is not looked into, which bounds the work
+MAX_PARTS = 16  # longer sums and products are not looked into: it bounds the work
 
 
 class Aim(Flag):

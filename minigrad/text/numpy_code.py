@@ -60,7 +60,7 @@ _HELPERS = {
 ''',
 }
 
-_LONGEST = 60  # characters of an identifier
+_MAX_IDENTIFIER_LENGTH = 60
 _RESERVED = frozenset({"np", *keyword.kwlist, *dir(builtins), *_HELPERS})
 
 
@@ -73,9 +73,9 @@ def identifier(name: str) -> str:
     >>> identifier("W1"), identifier("layer 1"), identifier("lambda"), identifier("2x"), identifier("__import__('os')")
     ('W1', 'layer_1', 'lambda_', 'x2x', 'import_os')
     """
-    plain = unicodedata.normalize("NFKC", name[: 4 * _LONGEST])  # as Python itself normalizes identifiers
+    plain = unicodedata.normalize("NFKC", name[: 4 * _MAX_IDENTIFIER_LENGTH])  # as Python itself normalizes identifiers
     kept = "".join(c if ("x" + c).isidentifier() else " " for c in plain).replace("_", " ")
-    joined = unicodedata.normalize("NFKC", "_".join(kept.split())[:_LONGEST])
+    joined = unicodedata.normalize("NFKC", "_".join(kept.split())[:_MAX_IDENTIFIER_LENGTH])
     if not joined.isidentifier():
         joined = "x" + joined
     return joined + "_" if joined in _RESERVED else joined

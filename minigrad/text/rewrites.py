@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast, getitem
-from minigrad.engine.reverse import BLAS, LONGEST_SUM
+from minigrad.engine.reverse import BLAS, MAX_BLAS_SUM
 
 from .expressions import LITERAL, PRODUCT, Expr, broadcast_shapes, evaluate, known
 from .normal_form import (
@@ -400,7 +400,7 @@ def a_sum_of_products_is_an_inner_product(m: Rewriter, e: Expr) -> Expr | None:
     factors = (*a.args, *a.args) if a.function is np.square else a.args
     if any((x.shape, x.dtype) != (a.shape, a.dtype) or x.function is LITERAL for x in factors):
         return None
-    short = a.dtype == np.float64 or math.prod(a.shape) <= LONGEST_SUM
+    short = a.dtype == np.float64 or math.prod(a.shape) <= MAX_BLAS_SUM
     return m.call(np.vdot if short else inner, factors, {}, (), a.dtype)
 
 
@@ -412,7 +412,7 @@ def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | N
         return None
     (axis,) = axes
     n = a.shape[axis]
-    if not 0 < n <= LONGEST_SUM or unbroadcast(a) is not a:  # repeated entries it would have to copy
+    if not 0 < n <= MAX_BLAS_SUM or unbroadcast(a) is not a:  # repeated entries it would have to copy
         return None
     if axis:
         args = (a, m.constant(np.ones((n, 1) if keepdims else n, e.dtype)))
@@ -424,8 +424,8 @@ def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | N
 def inner(a: Value, b: Value) -> Value:
     """Σ a · b over all entries of two arrays of one shape and dtype, in pieces as long as float32 can add up well."""
     a, b = a.ravel(), b.ravel()
-    n = a.size - a.size % LONGEST_SUM
-    pieces = np.vecdot(a[:n].reshape(-1, LONGEST_SUM), b[:n].reshape(-1, LONGEST_SUM))
+    n = a.size - a.size % MAX_BLAS_SUM
+    pieces = np.vecdot(a[:n].reshape(-1, MAX_BLAS_SUM), b[:n].reshape(-1, MAX_BLAS_SUM))
     return np.add.reduce(pieces) + np.dot(a[n:], b[n:])
 
 

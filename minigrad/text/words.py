@@ -18,7 +18,7 @@ COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
 # The nearest that LaTeX's xcolor, MathJax and KaTeX all know by name.
 COLOUR_NAMES = ("blue", "red", "teal", "purple", "olive", "gray")
 
-MAX_LISTED = 8  # names that a sentence lists
+MAX_LISTED_NAMES = 8
 
 
 def printable(text: str, limit: int = 60) -> str:
@@ -45,7 +45,7 @@ def printable(text: str, limit: int = 60) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
 
 
-def listed(names: Sequence[str], limit: int = MAX_LISTED) -> str:
+def listed(names: Sequence[str], limit: int = MAX_LISTED_NAMES) -> str:
     """Return names as a sentence lists them; of more than ``limit`` the first, and how many more there are.
 
     >>> listed(["W1"]), listed(["W1", "W2", "b1"]), listed(["a", "b", "c"], limit=2)
@@ -166,10 +166,10 @@ def headline(graph: Graph, write: Callable[[str], str] = printable, times: str =
         (term.coefficient, write(name) + " (constant)" * (not term.node.requires_grad))
         for name, term in graph.terms.items()
     ]
-    more = f" + … ({len(parts) - MAX_LISTED:,} more)" if len(parts) > MAX_LISTED else ""
+    more = f" + … ({len(parts) - MAX_LISTED_NAMES:,} more)" if len(parts) > MAX_LISTED_NAMES else ""
     rest = graph.offset
     sign = f" {minus if rest < 0 else '+'} {number(abs(rest))}" if rest else ""
-    return f"{root} = {weighted_sum(parts[:MAX_LISTED], times, minus)}{more}{sign}"
+    return f"{root} = {weighted_sum(parts[:MAX_LISTED_NAMES], times, minus)}{more}{sign}"
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -27,7 +27,7 @@ from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import norm
 from minigrad.readings.derive.derivation import Step
-from minigrad.readings.explain.explanation import MAX_MEETING, Explanation
+from minigrad.readings.explain.explanation import MAX_TERMS_WITH_COSINES, Explanation
 from minigrad.text.expressions import Expr, evaluate
 from minigrad.text.words import headline, number, printable
 
@@ -283,7 +283,7 @@ class _Facts:
         terms = self.graph.terms_of(self.graph.reach[node])
         cosines = {
             pair: f"{self.graph.cosine(node, *pair):.2f}".replace("-", "−")
-            for pair in combinations(terms if self.computed and len(terms) <= MAX_MEETING else [], 2)
+            for pair in combinations(terms if self.computed and len(terms) <= MAX_TERMS_WITH_COSINES else [], 2)
         }
         return [f"cosine {c} between {printable(a, _NAME)} and {printable(b, _NAME)}" for (a, b), c in cosines.items()]
 

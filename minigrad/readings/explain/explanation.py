@@ -26,7 +26,7 @@ from .reasons import Reasons
 
 NO_PATH = "·"
 MAX_TABLE_ROWS = 60
-MAX_MEETING = 3  # terms that reach one node, whose cosines the table shows
+MAX_TERMS_WITH_COSINES = 3  # that reach one node
 
 
 def explain(
@@ -209,7 +209,7 @@ class Explanation(Shown):
             shown = [*shown[:half], *shown[-half:]]
         rows = [self._row(name) for name in shown]
         meetings = dict.fromkeys(tuple(t for t, n in row.norms.items() if n is not None) for row in rows)
-        few = max(map(len, meetings)) <= MAX_MEETING
+        few = max(map(len, meetings)) <= MAX_TERMS_WITH_COSINES
         pairs = list(dict.fromkeys(pair for terms in meetings for pair in combinations(terms, 2))) if few else []
         called = ["cosine"] if len(pairs) == 1 else [f"cos({printable(a)}, {printable(b)})" for a, b in pairs]
         cells = [["node", "", *map(printable, self.terms), "total", *called]]

@@ -17,14 +17,14 @@ from minigrad.engine.arrays import Value
 from minigrad.engine.node import ancestors, passes_gradient, reachable
 from minigrad.engine.reverse import pull
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import MAX_COUNT, MAX_TRAILS, Graph, norm
+from minigrad.graph import MAX_PATH_COUNT, MAX_TRAILS, Graph, norm
 from minigrad.readings.derive.derivation import Derivation, added, derivation_of
 from minigrad.text.expressions import Expr, parts_of
 from minigrad.text.words import counted, listed, number, printable
 
-MAX_STEPS = 8  # of a path that are shown, half from each end
-MAX_OPERATIONS = 40  # of a formula that is written
-MAX_FORMULA = 100  # characters of one
+MAX_PATH_STEPS = 8  # half from each end
+MAX_FORMULA_OPERATIONS = 40
+MAX_FORMULA_LENGTH = 100
 
 
 class Reasons:
@@ -61,10 +61,10 @@ class Reasons:
 
     def _written(self, summands: Sequence[Expr]) -> str:
         """Return a sum in NumPy; "" where it is long."""
-        if self.derivation is None or sum(e.size for e in summands) > MAX_OPERATIONS:
+        if self.derivation is None or sum(e.size for e in summands) > MAX_FORMULA_OPERATIONS:
             return ""
         code = added([self.derivation.written(e, "numpy") for e in summands])
-        return code if len(code) <= MAX_FORMULA else ""
+        return code if len(code) <= MAX_FORMULA_LENGTH else ""
 
     def _end(self, term: str) -> Tensor:
         return self.graph.terms[term].node
@@ -153,7 +153,7 @@ class Reasons:
             return _lines(f"{n} is the term itself.", amount)
         count, trails = self.graph.paths(term)[x]
         ways = [trail.nodes() for trail in trails]
-        how_many = "more than 10^100" if count >= MAX_COUNT else f"{count:,}"
+        how_many = "more than 10^100" if count >= MAX_PATH_COUNT else f"{count:,}"
         also = "" if count == 1 else f" ({how_many} paths, counted operation by operation)"
         several = len(ways) > 1
         lead = "Several ways lead" if several else "A path leads"
@@ -305,8 +305,8 @@ def _all_of(count: int, singular: str, plural: str = "") -> str:
 
 def _shown(items: Sequence[Any], say: Callable[[Any], str]) -> list[str]:
     """Return what is said of each item, of a long list with a gap in the middle."""
-    half = MAX_STEPS // 2
-    if len(items) <= MAX_STEPS + 1:
+    half = MAX_PATH_STEPS // 2
+    if len(items) <= MAX_PATH_STEPS + 1:
         return [say(item) for item in items]
     return [*map(say, items[:half]), "…", *map(say, items[-half:])]
 
