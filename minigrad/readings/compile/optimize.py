@@ -169,15 +169,16 @@ def _shrinking(calls: Sequence[Expr], outputs: Iterable[Expr]) -> list[Expr]:
     A call whose result takes less memory than the arguments that only it still needs is made as soon as it can be.
     """
     place = {e: i for i, e in enumerate(calls)}
+    made = [[a for a in dict.fromkeys(e.args) if a in place] for e in calls]  # the arguments that are calls
     last, before = dict[Expr, int](), dict[Expr, int]()  # where a result is needed for the last time, and before that
-    for i, e in enumerate(calls):
-        for a in {*e.args}.intersection(place):
+    for i, args in enumerate(made):
+        for a in args:
             last[a], before[a] = i, last.get(a, place[a])
     last |= dict.fromkeys(outputs, len(calls))
     ordered: list[list[Expr]] = [[] for _ in calls]
-    for i, e in enumerate(calls):
-        freed = [a for a in {*e.args}.intersection(place) if last[a] == i and not known(a.function).view]
+    for i, (e, args) in enumerate(zip(calls, made, strict=True)):
+        freed = [a for a in args if last[a] == i and not known(a.function).view]
         if known(e.function).pure and bytes_of(e) < sum(map(bytes_of, freed)):
-            place[e] = max([*(place[a] for a in e.args if a in place), *(before[a] for a in freed)])
+            place[e] = max([*(place[a] for a in args), *(before[a] for a in freed)])
         ordered[place[e]].append(e)
     return [e for group in ordered for e in group]
