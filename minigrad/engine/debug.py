@@ -14,7 +14,7 @@ from .arrays import Value
 from .context import Path, Region, watcher
 from .errors import called, described
 from .node import Node
-from .rules import Derivative
+from .rules import Derivative, Derivatives
 
 _LIBRARIES = tuple([os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__)])
 
@@ -63,21 +63,28 @@ class debug(Region):
         if fault:
             raise FloatingPointError(f"{_call(node)} gives {fault}, at {self._places[node.order]}; {_MEND}")
 
-    def cotangent(
-        self, node: Node, x: Node, derivative: Derivative, g: Value, y: Value, args: tuple[Value, ...]
-    ) -> Value:
-        """Return what a node sends to its argument ``x``, unless it becomes NaN or infinite there."""
-        try:
-            c = derivative(g, y, *args, **node.options)
-        except Exception as error:
-            error.add_note(self.recorded_at(node))
-            raise
-        fault = _first_fault(_value(c), (_value(g), node.primal, *node.primals))
-        if fault:
-            raise FloatingPointError(
-                f"the derivative of {_call(node)} sends {fault} to {x.describe()}; {self.recorded_at(node)}; {_MEND}"
-            )
-        return c
+    def see_cotangents(self, node: Node, derivatives: Derivatives) -> Derivatives:
+        """Return the derivatives of a node as functions that refuse a cotangent that becomes NaN or infinite."""
+
+        def seeing(x: Node, derivative: Derivative) -> Derivative:
+            def seen(g: Value, y: Value, *args: Value, **options: object) -> Value:
+                try:
+                    c = derivative(g, y, *args, **options)
+                except Exception as error:
+                    error.add_note(self.recorded_at(node))
+                    raise
+                fault = _first_fault(_value(c), (_value(g), node.primal, *node.primals))
+                if fault:
+                    raise FloatingPointError(
+                        f"the derivative of {_call(node)} sends {fault} to {x.describe()}; {self.recorded_at(node)}; "
+                        f"{_MEND}"
+                    )
+                return c
+
+            return seen
+
+        pairs = zip(node.operands, derivatives, strict=False)
+        return tuple([None if x is None or derivative is None else seeing(x, derivative) for x, derivative in pairs])
 
     def recorded_at(self, node: Node) -> str:
         """Return where the program recorded a node, as part of a sentence."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from operator import attrgetter
 from sys import getrefcount
 from threading import RLock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -29,6 +29,7 @@ NO_OPTIONS: Options = {}  # shared by all nodes without options, and never writt
 
 _count = itertools.count()
 _new = object.__new__
+_class_of_results: type[Any] = object  # see record_as; read as an attribute of a node it costs 2 % of a recording
 _REFERENCES_TO_UNSHARED_ARRAY = 2  # an attribute, and getrefcount's argument
 
 _accumulating = RLock()  # held where the two parts of a gradient are read and written
@@ -82,7 +83,6 @@ class Node:
         *("rule", "operands", "primals", "options", "scope", "order", "__weakref__"),
     )
 
-    recorded_as: ClassVar[Any]  # the class of what is computed from it
     primal: Any
     _buffer: Array | None
     _grad: Array | None
@@ -272,6 +272,12 @@ def leaf_holding(kind: type[N], primal: Value, name: str | None = None, requires
     return leaf
 
 
+def record_as(kind: type[Node]) -> None:
+    """Make the results of functions nodes of this class."""
+    global _class_of_results
+    _class_of_results = kind
+
+
 def result(
     rule: Rule,
     value: Value,
@@ -279,17 +285,15 @@ def result(
     primals: tuple[Value, ...],
     options: Options,
     requires_grad: bool,
-    like: N,
-) -> N:
-    """Return the node of a call that was just computed, of the class that goes with ``like``; in ``no_grad`` a leaf.
+) -> Value:
+    """Return the node of a call that was just computed; in ``no_grad`` a leaf.
 
     While a program is traced, ``no_grad`` keeps out gradients alone: the value differs from call to call.
     """
     path = scopes.get()
     if type(path) is not tuple:
-        special: N = _unrecorded_or_watched(path, rule, value, operands, primals, options, requires_grad, like)
-        return special
-    node: N = _new(like.recorded_as)
+        return _unrecorded_or_watched(path, rule, value, operands, primals, options, requires_grad)
+    node = _new(_class_of_results)
     node.primal = value
     node._buffer = node._grad = node._cotangent = node._source = node.name = None
     node.requires_grad = requires_grad
@@ -310,14 +314,13 @@ def _unrecorded_or_watched(
     primals: tuple[Value, ...],
     options: Options,
     requires_grad: bool,
-    like: Any,
 ) -> Value:
     """Return what ``result`` does in ``no_grad``, or where a watcher has to see the node."""
     if path is None and not traced.get():
-        return leaf_holding(like.recorded_as, value)
+        return leaf_holding(_class_of_results, value)
     token = scopes.set(() if path is None else tuple(path))
     try:
-        node = result(rule, value, operands, primals, options, requires_grad and path is not None, like)
+        node = result(rule, value, operands, primals, options, requires_grad and path is not None)
     finally:
         scopes.reset(token)
     if path is not None:

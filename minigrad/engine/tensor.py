@@ -20,20 +20,16 @@ from .arrays import Array, Value, frozen, leaf_array, like
 from .context import differentiated, scopes, traced
 from .errors import Absent, absent_attributes, described
 from .frames import asks_for_truth, calling_function, is_at
-from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding
+from .node import NO_OPTIONS, Node, accumulate, ancestors, leaf_holding, record_as
 from .primitives import cast, detach, getitem
-from .record import apply, call_function, call_ufunc, recorder
+from .record import apply, call_function, call_ufunc, operators, recorder
 from .reverse import walk
 from .rules import RULES, Function
 from .scope import variables
 
-_RECORDERS = {ufunc: recorder(ufunc) for ufunc in RULES if isinstance(ufunc, np.ufunc)}
-
-
-def _operator(ufunc: np.ufunc) -> tuple[Callable[[Tensor, Any], Any], Callable[[Tensor, Any], Any]]:
-    """Return the operator and its reflected twin."""
-    record = _RECORDERS[ufunc]
-    return record, lambda self, other: record(other, self)
+_RECORDERS: dict[Function, Function] = {
+    function: recorder(function) for function, rule in RULES.items() if rule.reduces or isinstance(function, np.ufunc)
+}
 
 
 def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
@@ -392,9 +388,10 @@ class Tensor(Node):
     def __array_function__(
         self, function: Function, types: Any, args: tuple[Value, ...], options: dict[str, Any]
     ) -> Value:
-        if not options and len(args) == 1:
-            return apply(function, args)
-        return call_function(function, args, options)
+        if options or len(args) != 1:
+            return call_function(function, args, options)
+        record = _RECORDERS.get(function) if isinstance(args[0], Node) else None
+        return apply(function, args) if record is None else record(*args)
 
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if isinstance(index, tuple) else (index,)
@@ -409,21 +406,21 @@ class Tensor(Node):
 
     __delitem__ = __setitem__
 
-    __add__, __radd__ = _operator(np.add)
-    __sub__, __rsub__ = _operator(np.subtract)
-    __mul__, __rmul__ = _operator(np.multiply)
-    __truediv__, __rtruediv__ = _operator(np.divide)
-    __floordiv__, __rfloordiv__ = _operator(np.floor_divide)
-    __matmul__, __rmatmul__ = _operator(np.matmul)
-    __mod__, __rmod__ = _operator(np.remainder)
-    _power, __rpow__ = _operator(np.power)
+    __add__, __radd__ = operators(np.add)
+    __sub__, __rsub__ = operators(np.subtract)
+    __mul__, __rmul__ = operators(np.multiply)
+    __truediv__, __rtruediv__ = operators(np.divide)
+    __floordiv__, __rfloordiv__ = operators(np.floor_divide)
+    __matmul__, __rmatmul__ = operators(np.matmul)
+    __mod__, __rmod__ = operators(np.remainder)
+    _power, __rpow__ = operators(np.power)
     __iadd__, __isub__ = _update(np.add, "+="), _update(np.subtract, "-=")
     __imul__, __itruediv__ = _update(np.multiply, "*="), _update(np.divide, "/=")
     __neg__, __pos__, __abs__ = _RECORDERS[np.negative], _RECORDERS[np.positive], _RECORDERS[np.absolute]
     __invert__ = _RECORDERS[np.invert]
-    __and__, __rand__ = _operator(np.bitwise_and)
-    __or__, __ror__ = _operator(np.bitwise_or)
-    __xor__, __rxor__ = _operator(np.bitwise_xor)
+    __and__, __rand__ = operators(np.bitwise_and)
+    __or__, __ror__ = operators(np.bitwise_or)
+    __xor__, __rxor__ = operators(np.bitwise_xor)
 
     def __pow__(self, exponent: Value) -> Tensor:
         if type(exponent) is int and exponent == 2:  # as NumPy itself computes it
@@ -438,7 +435,7 @@ class Tensor(Node):
     __gt__, __ge__ = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
     __eq__, __ne__ = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
 
-    __divmod__, __rdivmod__ = _operator(np.divmod)
+    __divmod__, __rdivmod__ = operators(np.divmod)
 
     def __round__(self, decimals: int = 0) -> Value:
         return np.round(self, decimals)
@@ -506,7 +503,7 @@ _TWINS = {f"scipy.special.{name}": f"mg.nn.{name}" for name in ("softmax", "log_
 _TWINS["np.as_strided"] = "np.lib.stride_tricks.sliding_window_view"
 
 
-Tensor.recorded_as = Tensor
+record_as(Tensor)
 
 
 def constant(data: Value, name: str | None = None) -> Tensor:
