@@ -92,6 +92,10 @@ class Notation:
             return Text(code + power.translate(_SUPERSCRIPTS), POWER)
         return Text(code + "^" + (power if re.fullmatch(r"[\w.]+", power) else self.brackets(power)), POWER)
 
+    def absolute(self, code: str) -> str:
+        """Return a text between bars."""
+        return f"|{code}|"
+
     def indicator(self, relation: str) -> str:
         """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
         return f"𝟙[{relation}]"
@@ -203,6 +207,10 @@ class Latex(Notation):
         """Return a text raised to a power, with a circle where it is elementwise."""
         return Text(f"{code}^{{{self.circle if elementwise else ''}{power}}}", POWER)
 
+    def absolute(self, code: str) -> str:
+        """Return a text between bars."""
+        return rf"\left|{code}\right|"
+
     def indicator(self, relation: str) -> str:
         """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
         return rf"\mathbf{{1}}[{relation}]"
@@ -281,6 +289,11 @@ def power(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     """Return a power, a square where no exponent is given."""
     power = args[1].code if len(args) > 1 else "2"
     return notation.raised(notation.enclosed(args[0], CALL), power, e.args[0].shape != ())
+
+
+def absolute(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
+    """Return an absolute value."""
+    return Text(notation.absolute(args[0].code), CALL)
 
 
 def exponential(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:

@@ -69,7 +69,7 @@ SPELLINGS: dict[Function, Spelling] = {
     np.greater_equal: Spelling(forms.relation, latex=r"\ge", unicode="≥"),
     np.equal: Spelling(forms.relation, latex="=", unicode="="),
     np.not_equal: Spelling(forms.relation, latex=r"\ne", unicode="≠"),
-    np.absolute: Spelling(numpy="np.abs", word="|·|"),
+    np.absolute: Spelling(forms.absolute, numpy="np.abs", word="|·|"),
     np.maximum: Spelling(latex=r"\max", unicode="max", word="max"),
     np.minimum: Spelling(latex=r"\min", unicode="min", word="min"),
     np.exp: Spelling(forms.exponential),

@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from minigrad.text.markup import Shown
 from minigrad.text.words import headline, listed, printable
 
 from .fold import Edge, Vertex
+from .measure import trouble
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
 
+_FINE = 0.5  # crossings for each edge, height included, that need no other layout
 _TREE = 60  # lines of a picture in text
 
 _RUN = rb'<text text-anchor="start" x="([^"]*)" y="%s"([^>]*)>([^<]*)</text>\n'
@@ -69,15 +71,17 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         graph: Graph,
         vertices: list[Vertex],
         edges: list[Edge],
-        layouts: Sequence[list[str]],
+        lines: list[str],
+        stages: Callable[[], Iterable[Iterable[list[str]]]],
         colours: Mapping[str, str],
         formulas: Mapping[Tensor, str],
         derivation: Derivation | None,
         marks: Mapping[Tensor, tuple[str, str]],
         page: "Callable[[Drawing], str]",
     ) -> None:
-        super().__init__(name="minigrad", body=_body(layouts[0]))
-        self._simpler = [_body(lines) for lines in layouts[1:]]
+        super().__init__(name="minigrad", body=_body(lines))
+        self._stages, self._own = stages, len(lines)
+        self._best = ("", "", b"")  # a source, the source of its best layout, and that as SVG
         self.graph = graph
         self.derivation, self._page = derivation, page
         self.colours, self.formulas, self.marks = colours, formulas, marks
@@ -148,23 +152,47 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     def pipe(self, format: str = "svg", encoding: str | None = None, dpi: float | None = None) -> Any:
         """Return the picture as bytes, or with ``encoding`` as text, with every edge in it.
 
-        Graphviz sometimes fails at a layout or leaves an edge out, which would say that there is no path; a simpler
-        layout is used then. Raises RenderError where no Graphviz renders, or none does it completely.
+        Of several layouts the best is taken: a picture may be too wide in one, or its edges cross a lot. Graphviz also
+        fails at some, or leaves an edge out, which would say that there is no path. Raises RenderError where no
+        Graphviz renders, or none does it completely.
         """
-        failure = None
-        for body in (self.body, *self._simpler):
-            source = graphviz.Digraph(name="minigrad", body=body).source
-            try:
-                content = svg = _rendered(source, "svg")
-                self._refuse_lost_edges(svg)
-                if format != "svg":
-                    content = _rendered(source.replace("{", f"{{\ngraph [dpi={dpi}]", 1) if dpi else source, format)
-                if format == "png" and not _has_fonts():
-                    warnings.warn(_NO_FONT, stacklevel=2)
-                return content if encoding is None else content.decode(encoding)
-            except _LayoutError as error:
-                failure = failure or error
-        raise RenderError(str(failure)) from None
+        source, content = self._laid_out()
+        if format != "svg":
+            content = _rendered(source.replace("{", f"{{\ngraph [dpi={dpi}]", 1) if dpi else source, format)
+        if format == "png" and not _has_fonts():
+            warnings.warn(_NO_FONT, stacklevel=2)
+        return content if encoding is None else content.decode(encoding)
+
+    def _laid_out(self) -> tuple[str, bytes]:
+        """Return the DOT text and the SVG of the best layout; that of ``source``, where it is good enough."""
+        if self._best[0] == self.source:
+            return self._best[1:]
+        added = self.body[self._own :]  # what a user has put in
+        found: list[tuple[float, float, int, str, bytes]] = []
+        tried = set[str]()
+        failure: _LayoutError | None = None
+        for stage in self._stages():
+            for lines in stage:
+                source = graphviz.Digraph(name="minigrad", body=[*_body(lines), *added]).source
+                if source in tried:
+                    continue
+                tried.add(source)
+                try:
+                    svg = _rendered(source, "svg")
+                    self._refuse_lost_edges(svg)
+                except _LayoutError as error:
+                    failure = failure or error
+                    continue
+                wide, hard = trouble(svg)
+                found.append((hard, wide, len(found), source, svg))
+                if not wide and hard <= _FINE * len(self.edges):
+                    break
+            if found and not min(found)[1]:
+                break
+        if not found:
+            raise RenderError(str(failure)) from None
+        self._best = (self.source, *min(found)[3:])
+        return self._best[1:]
 
     def _refuse_lost_edges(self, svg: bytes) -> None:
         groups = [part.partition(b'"') for part in svg.split(b'<g id="')]
@@ -250,7 +278,8 @@ def _rendered(source: str, kind: str) -> bytes:
         content = _bundled(source, kind)
     except graphviz.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip()
-        raise _LayoutError(f"dot failed: {said or error}") from None
+        unreadable = re.search("syntax error|in label of", said)  # so would be every other layout
+        raise (RenderError if unreadable else _LayoutError)(f"dot failed: {said or error}") from None
     if kind == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
         content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
         content = _LINE.sub(_in_one, content)
@@ -280,6 +309,8 @@ def _bundled(source: str, kind: str) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return bytes(pygraphviz.AGraph(string=source).draw(format=kind, prog="dot"))
+    except pygraphviz.DotError as error:
+        raise RenderError(f"Graphviz cannot read this DOT text: {error}") from None
     except (OSError, ValueError, AttributeError) as error:  # an old release, built without a layout engine
         raise _LayoutError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
 

@@ -79,7 +79,9 @@ def fold(graph: Graph, everything: bool) -> Fold:
     vertices = _vertices(graph, everything)
     edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
     terms = [term.node for term in graph.terms.values()]
-    return _thinned(Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MANY else [])})
+    picture = _thinned(Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MANY else [])})
+    _identify(picture.vertices)
+    return picture
 
 
 # --- vertices ---------------------------------------------------------------------------------------------------------
@@ -98,7 +100,6 @@ def _vertices(graph: Graph, everything: bool) -> dict[Tensor, Vertex]:
             vertices[node] = Vertex(
                 name or f"{node.op} {count}", node, graph.scope(node)[:_DEPTH], [node], named=name is not None
             )
-    _identify(vertices.values())
     return vertices
 
 
@@ -304,5 +305,4 @@ def _merged(picture: Fold, boxes: _Boxes, note: str) -> Fold:
             merged = edges.setdefault((tail, head), Edge(tail, head))
             merged.bits |= edge.bits
             merged.summands |= edge.summands
-    _identify(vertices)
     return Fold(vertices, list(edges.values()), [*picture.notes, note])

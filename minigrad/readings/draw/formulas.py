@@ -13,15 +13,24 @@ from minigrad.text.words import number
 
 from .fold import word
 
-MAX_LINE = 36  # characters of a line of a formula in the head of a box
-MAX_TERM = 28  # the same for the formula of a cost term
 MAX_LINES = 2  # lines of a formula; what is longer is cut in its middle
-MAX_SUMMAND = 34  # characters of a summand in its body
 MAX_TOOLTIP = 160  # characters of a formula in a tooltip
 MAX_OPERATIONS = 200  # of a formula that is written at all
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
+
+
+class Lengths(NamedTuple):
+    """Characters of a line in the head of a box, in a term's, of a summand in the body, and how many of those."""
+
+    line: int
+    term: int
+    summand: int
+    summands: int
+
+
+FULL, TERSE = Lengths(36, 28, 34, 4), Lengths(24, 24, 24, 2)
 
 
 class Summand(NamedTuple):
@@ -60,12 +69,14 @@ class Formulas:
             return []
         text = self._written(self._forward(x), "unicode", prefix) if self.derivation is not None else ""
         for limit in range(width * MAX_LINES, width, -4):
-            lines = textwrap.wrap(_cut(text, limit), width, break_long_words=False)
-            if 0 < len(lines) <= MAX_LINES and max(map(len, lines)) <= width:
-                return lines
+            cut = _cut(text, limit)
+            for unbroken in (*[_unbroken(cut, depth) for depth in range(3)], cut.replace("Σ ", "Σ\xa0")):
+                lines = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False)
+                if 0 < len(lines) <= MAX_LINES and max(map(len, lines)) <= width:
+                    return [line.replace("\xa0", " ") for line in lines]
         return [f"{word(x)}(…)"] if word(x).isidentifier() else []
 
-    def gradient(self, x: Tensor, prefix: str = "") -> list[Summand]:
+    def gradient(self, x: Tensor, longest: Lengths, prefix: str = "") -> list[Summand]:
         """Return the summands of a node's gradient, as mathematics; names go without ``prefix``."""
         if self.derivation is None or x not in self.derivation.lines.backward:
             return []
@@ -75,7 +86,14 @@ class Formulas:
         if shorter is not None:
             summands = (summands[0]._replace(expression=shorter),)
         found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
-        return found if all(0 < len(s.text) <= MAX_SUMMAND for s in found) and len(found) <= 4 else []
+        return (
+            found if all(0 < len(s.text) <= longest.summand for s in found) and len(found) <= longest.summands else []
+        )
+
+    def constants(self) -> dict[str, tuple[int, ...]]:
+        """Return {how it is written: its shape} of the arrays that are no nodes."""
+        symbols = self.derivation.lines.rewriter.constants if self.derivation is not None else {}
+        return {self._written(symbol, "unicode"): symbol.shape for symbol in symbols}
 
     def _forward(self, x: Tensor) -> Expr:
         assert self.derivation is not None
@@ -105,6 +123,16 @@ def _cut(text: str, limit: int) -> str:
     first = next(k for k in range(len(words)) if len(" ".join(words[: k + 1])) > room)
     summands = [k + 1 for k, word in enumerate(words[:first]) if word in "+-"]
     return " ".join([*words[: summands[-1] if summands else first], "…", *last])
+
+
+def _unbroken(text: str, depth: int) -> str:
+    """Return a formula that breaks only before + and -, and in no more than so many brackets."""
+    level, found = 0, []
+    for k, c in enumerate(text):
+        level += (c in "([") - (c in ")]")
+        breaks = level <= depth and text[k + 1 : k + 3] in ("+ ", "- ")
+        found.append("\xa0" if c == " " and not breaks else c)
+    return "".join(found)
 
 
 def as_given(text: str) -> str:

@@ -21,9 +21,9 @@ Group = tuple[str | int, ...]  # scopes by name, the innermost last, and a numbe
 class Layout:
     """The rows of vertices, those that stand beside each other in a rank, and edges that do not decide on rows.
 
-    ``row`` is empty where Graphviz decides. ``ranks`` go from left to right; ``free`` edges bend around the groups;
+    ``row`` is empty where Graphviz decides. ``ranks`` go from left to right; ``free`` edges are not to be straight;
     ``fan`` maps a penalty term to the vertex that it stands to the right of; ``near`` maps a vertex to the last row of
-    what it is computed from, from where its edge is to be straight.
+    what it is computed from, from where its edge is to be straight. In a ``loose`` layout free edges count for nothing.
     """
 
     groups: dict[Vertex, Group]
@@ -32,16 +32,17 @@ class Layout:
     free: set[Edge] = field(default_factory=set)
     fan: dict[Vertex, Vertex] = field(default_factory=dict)
     near: dict[Vertex, int] = field(default_factory=dict)
+    loose: bool = False
 
     def attributes(self, edge: Edge) -> dict[str, str]:
         """Return what Graphviz shall know of an edge: how many rows it spans, and how much to straighten it."""
-        if edge in self.free:
-            return {"constraint": "false"}
         if edge.tail not in self.row or edge.head not in self.row:
             return {}
         rows = self.row[edge.head] - self.row[edge.tail]
+        if self.loose and edge in self.free:
+            return {"constraint": "false"}
         straight = edge.summands or self.row[edge.tail] == self.near.get(edge.head)
-        weight = "0" if not rows else "20" if straight else "1"
+        weight = "0" if not rows or edge in self.free else "20" if straight else "1"
         return {"weight": weight, **({"minlen": str(rows)} if rows > 1 else {})}
 
 
@@ -97,10 +98,6 @@ class _Neighbours:
             sides.remove(max(sides, key=lambda v: len(self.tails[v])))
         self.sides = sides
         self.spine = [v for v in computed if v not in sides]
-        depth: dict[Vertex, int] = {}
-        for v in self.spine:
-            depth[v] = max([depth.get(tail, -1) for tail in self.tails[v]], default=-1) + 1
-        self.shared = {v for v in self.leaves if len({depth[u] for u in self.heads[v] if u in depth}) > 2}
 
     def _is_fed_by_leaves(self, term: Vertex) -> bool:
         return self.leaves.issuperset(self.tails[term]) and all(head is self.root for head in self.heads[term])
@@ -110,7 +107,7 @@ class _Neighbours:
         homes: dict[Vertex, tuple[list[Vertex], list[Vertex]]] = {v: ([], []) for v in self.spine}
         room = {v: page - width[v] for v in self.spine}
         for leaf, home in self._first_users().items():
-            if self._begins_the_spine(leaf, home) or leaf in self.shared:
+            if self._begins_the_spine(leaf, home):
                 continue
             left, right = homes[home]
             side = right if len(self.heads[leaf]) > 1 or left else left

@@ -11,28 +11,27 @@ import html
 import itertools
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm, places
 from minigrad.readings.check.report import Check
-from minigrad.text.words import colour_of, headline, number, printable, tinted
+from minigrad.text.words import colour_of, headline, listed, number, printable, tinted
 
+from .dot import NAME, SMALL, attributes, escaped, families, forms, quoted, shape_of, short, sized, tip, values
 from .drawing import Drawing
 from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
-from .formulas import MAX_LINE, MAX_SUMMAND, MAX_TERM, Formulas, Summand
+from .formulas import FULL, TERSE, Formulas, Lengths, Summand
 from .layout import Group, Layout, scopes, spine
+from .measure import PAGE, READABLE
 from .page import page
 
-PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
-READABLE = 1.3 * PAGE  # scaled to a page, what is no wider has text of 10 px
-
 _FONT = 12
-_SMALL = 10
 _CHARACTER = 0.6  # of its size that a character is wide, about
 _GAP = 30.0  # points around the text of a box, and between boxes
 _GREY = "#5f5f5f"
@@ -40,11 +39,9 @@ _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 # Heads of the edges of a term, and how the legend writes them: with the width of the strokes they survive grey print.
 _ARROWS = (("normal", "▶"), ("diamond", "◆"), ("dot", "●"), ("empty", "▷"), ("odiamond", "◇"), ("odot", "○"))
 _MANY = 8  # terms that a picture tells of one by one
-_NAME = 18  # characters of a name in a node
 _LEGEND = 100  # characters of a line of the legend
 _CLASSES = 100  # of an edge: more may be longer than Graphviz reads of a string
 _TOLD = 40  # terms that a tooltip tells of
-_TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
 
 
 def draw(
@@ -100,13 +97,22 @@ def draw(
 
 
 def _drawing(writer: "_Writer") -> Drawing:
-    """Return the drawing that a writer has the text of, in its layout and in a plainer one."""
-    layouts = [writer.lines(), writer.lines(plain=True)]
+    """Return the drawing that a writer has the text of, in its layout and in others."""
+    lines = next(iter(next(writer.stages())))
     colours = dict(zip(writer.terms, writer.colours, strict=True))
     formulas, derivation = writer.formulas, writer.written.derivation
     picture = writer.picture
     return Drawing(
-        writer.graph, picture.vertices, picture.edges, layouts, colours, formulas, derivation, writer.marks, page
+        writer.graph,
+        picture.vertices,
+        picture.edges,
+        lines,
+        writer.stages,
+        colours,
+        formulas,
+        derivation,
+        writer.marks,
+        page,
     )
 
 
@@ -142,121 +148,42 @@ def _marks(graph: Graph, report: Check) -> dict[Tensor, tuple[str, str]]:
     return {graph.by_name[name]: mark for name, mark in said.items()}
 
 
-# --- text -------------------------------------------------------------------------------------------------------------
-
-
-_ENTITIES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\"})
-
-
-def _escaped(text: str) -> str:
-    """Text for DOT and for its HTML-like labels: nothing in it is a tag, an entity, a quote or an escape."""
-    return text.translate(_ENTITIES)
-
-
-def _short(name: str, limit: int = _NAME) -> str:
-    return _escaped(printable(name, limit))
-
-
-def _forms(names: Iterable[str], limit: int = _NAME) -> dict[str, str]:
-    """Return {name: a form of it}: of a long name its beginning and, among others that begin so, where they differ."""
-    forms = {name: printable(name, limit) for name in names}
-    alike: dict[str, list[str]] = {}
-    for name, form in forms.items():
-        alike.setdefault(form, []).append(name)
-    taken = set(alike)
-    for group in alike.values():
-        first, last = min(group), max(group)
-        same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-        for k, name in enumerate(group if len(group) > 1 else ()):
-            differs = name[max(same - 2, limit // 3) :]
-            form = f"{printable(name[: limit // 3])}…{printable(differs, limit * 2 // 3)}"
-            forms[name] = form if form not in taken else f"{form}{k}"
-            taken.add(forms[name])
-    return forms
-
-
-def _tip(lines: Iterable[str]) -> str:
-    text = "\n".join(printable(line, _TIP) for line in lines)[:_TIP]
-    return _escaped(text).replace("\n", "&#10;")
-
-
-def _size(text: str, points: int = _SMALL, colour: str | None = None, bold: bool = False) -> str:
-    if not text:
-        return ""
-    ink = f' COLOR="{colour}"' if colour else ""
-    return f'<FONT POINT-SIZE="{points}"{ink}>{f"<B>{text}</B>" if bold else text}</FONT>'
-
-
-def _attributes(**attributes: str | None) -> str:
-    """Attributes in brackets; a value <...> is an HTML-like label, every other is quoted (and escaped already)."""
-    given = {key.strip("_"): value for key, value in attributes.items() if value is not None}
-    return "[" + " ".join(f"{key}={v if v[:1] == '<' else _quoted(v)}" for key, v in given.items()) + "]"
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
-
-
-def _shape(graph: Graph, node: Tensor) -> str:
-    if node.ndim == 0:
-        return f"= {number(graph.value(node), 3)}"
-    return f"({node.shape[0]},)" if node.ndim == 1 else "×".join(map(str, node.shape))
-
-
-def _families(names: list[str], limit: int = 6) -> str:
-    """Names in few characters: W1, W2, W3 as W1–W3."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        match = re.fullmatch(r"(.*?\D)(\d{1,6})", name)
-        groups.setdefault(match[1] if match else name, []).append(match[2] if match else "")
-    parts: list[str] = []
-    for stem, numbers in groups.items():
-        counted = list(map(int, filter(None, numbers)))
-        if len(numbers) > 2 and counted == list(range(counted[0], counted[0] + len(numbers))):
-            parts.append(f"{stem}{numbers[0]}–{stem}{numbers[-1]}")
-        else:
-            parts.extend(stem + number for number in numbers)
-    rest = f" and {len(parts) - limit} more" if len(parts) > limit else ""
-    return ", ".join(parts[:limit]) + rest
-
-
-def _values(a: Value) -> str:
-    a = np.asarray(a, float)
-    if a.size < 2:
-        return f"value {number(a.item(), 6)}" if a.size else "no values"
-    with np.errstate(all="ignore"):
-        told = {"mean": a.mean(), "std": a.std(), "min": a.min(), "max": a.max(), "norm": norm(a)}
-    return ", ".join(f"{what} {number(x, 3)}" for what, x in told.items())
-
-
 # --- the DOT text -----------------------------------------------------------------------------------------------------
 
 
 class _Writer:
     """Writes the DOT text of a picture."""
 
-    def __init__(self, graph: Graph, picture: Fold, direction: str, marks: Mapping[Tensor, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        picture: Fold,
+        direction: str,
+        marks: Mapping[Tensor, tuple[str, str]],
+        longest: Lengths = FULL,
+        written: Formulas | None = None,
+    ) -> None:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
         self.colours = [colour_of(k) for k in range(len(self.terms))]
         self.strokes = self._strokes()
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
-        self.called = _forms([*graph.names.values(), *(v.title for v in picture.vertices)])
-        self.written = Formulas(graph)
+        self.called = forms([*graph.names.values(), *(v.title for v in picture.vertices)])
+        self.written, self.longest = written or Formulas(graph), longest
         self.formulas = self.written.in_numpy(v.node for v in picture.vertices if v.node is not None)
         self.heads = {
-            v: self.written.head(v.node, MAX_TERM if v.node in self.of_term else MAX_LINE, v.prefix)
+            v: self.written.head(v.node, longest.term if v.node in self.of_term else longest.line, v.prefix)
             for v in picture.vertices
             if v.node is not None and v.named
         }
         shown = (v.node for v in picture.vertices if v.node is not None and v.node.requires_grad)
         self.computed = any(node.grad is not None for node in shown)
-        self.clusters = 0
-        self.width = {v: self._width(v) for v in picture.vertices}
+        self.looks = {v: self._look(v) for v in picture.vertices}
+        self.width = {v: _width(look["label"]) for v, look in self.looks.items()}
 
     def _name(self, name: str) -> str:
-        return _escaped(self.called[name])
+        return escaped(self.called[name])
 
     def _strokes(self) -> list[float]:
         """Return the width of each term's edges: a term that reaches fewer nodes has the thicker ones."""
@@ -265,18 +192,29 @@ class _Writer:
         most, fewest = max(reached, default=0), min(reached, default=0)
         return [2.6 - 1.2 * (n - fewest) / (most - fewest or 1) for n in reached]
 
-    def lines(self, plain: bool = False) -> list[str]:
-        """Return the lines of the DOT text; ``plain`` leaves out rows and scopes, at which Graphviz may fail."""
-        if plain:
-            nodes = [self._node(vertex) for vertex in self.picture.vertices]
-            edges = [self._edge(k, edge, scopes(self.picture)) for k, edge in enumerate(self.picture.edges, 1)]
-            return [*self._defaults("TB"), *nodes, *edges]
+    def stages(self) -> Iterator[Iterator[list[str]]]:
+        """Yield the DOT text in layouts of a stage, and those of the next stage, for where none of these will do.
+
+        The last leaves out rows and scopes, at which Graphviz may fail.
+        """
+        yield self._in_rows(1.0, 0.85, 0.7, 0.5)
+        terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
+        yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5)
+        yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5, loose=True)
+        yield iter([self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))])
+
+    def _in_rows(self, *parts: float, loose: bool = False) -> Iterator[list[str]]:
+        """Yield the lines for pages of parts of what can be read."""
         if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE:
-            layout = scopes(self.picture)
-        else:
-            layout = spine(self.picture, self.graph.root, self.of_term, self.width, READABLE)
+            yield self._lines(scopes(self.picture), self.direction)
+        for part in parts:
+            layout = spine(self.picture, self.graph.root, self.of_term, self.width, part * READABLE)
+            yield self._lines(replace(layout, loose=loose))
+
+    def _lines(self, layout: Layout, direction: str = "TB") -> list[str]:
+        self.clusters = 0
         return [
-            *self._defaults("TB" if layout.row else self.direction),
+            *self._defaults(direction),
             *self._boxes(layout),
             *[self._edge(k, edge, layout) for k, edge in enumerate(self.picture.edges, 1)],
             *_rank_lines(layout),
@@ -287,10 +225,10 @@ class _Writer:
         tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15", "pad": "0.1"}
         order = {"rankdir": direction, "newrank": "true", "mclimit": "4"}
         return [
-            "graph " + _attributes(bgcolor="white", tooltip="minigrad", **order, **tight, **font),
-            "graph " + _attributes(label=self._legend(), labelloc="t", labeljust="l", fontsize=str(_FONT)),
-            "node " + _attributes(shape="plain", fontsize=str(_FONT), **font),
-            "edge " + _attributes(fontsize=str(_SMALL), fontcolor="#333333", arrowsize="0.6", **font),
+            "graph " + attributes(bgcolor="white", tooltip="minigrad", **order, **tight, **font),
+            "graph " + attributes(label=self._legend, labelloc="t", labeljust="l", fontsize=str(_FONT)),
+            "node " + attributes(shape="plain", fontsize=str(_FONT), **font),
+            "edge " + attributes(fontsize=str(SMALL), fontcolor="#333333", arrowsize="0.6", **font),
         ]
 
     # nodes and clusters
@@ -310,7 +248,7 @@ class _Writer:
         while stack:
             item = stack.pop()
             if isinstance(item, Vertex):
-                lines.append(self._node(item))
+                lines.append(self._nodes[item])
             elif isinstance(item, tuple):
                 self.clusters += 1
                 lines += [f"subgraph cluster_{self.clusters} {{", "graph " + _cluster(item[-1])]
@@ -319,40 +257,44 @@ class _Writer:
                 lines.append(item)
         return lines
 
+    @cached_property
+    def _nodes(self) -> dict[Vertex, str]:
+        return {vertex: self._node(vertex) for vertex in self.picture.vertices}
+
     def _node(self, vertex: Vertex) -> str:
-        return f"{_quoted(vertex.dot)} " + _attributes(
-            id=vertex.id, tooltip=_tip(self._told(vertex)), **self._look(vertex)
+        return f"{quoted(vertex.dot)} " + attributes(
+            id=vertex.id, tooltip=tip(self._told(vertex)), **self.looks[vertex]
         )
 
     def _look(self, vertex: Vertex) -> dict[str, str]:
         node = vertex.node
-        name = _size(self._name(vertex.title), _FONT, bold=True)
+        name = sized(self._name(vertex.title), _FONT, bold=True)
         if node is None:
-            text = _size(f"… {_short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", _SMALL)
+            text = sized(f"… {short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", SMALL)
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
         box = {"shape": "box", "margin": "0.08,0.05", "height": "0", "width": "0"}
-        title = f"<{name} {_size(_escaped(_shape(self.graph, node)), _FONT)}{self._mark(node)}>"
+        title = f"<{name} {sized(escaped(shape_of(self.graph, node)), _FONT)}{self._mark(node)}>"
         if node is self.graph.root:
             return {**box, "peripheries": "2", "label": title}
         if node in self.of_term:
             ink = self.colours[self.of_term[node]]
             look = {"style": "rounded,filled", "color": ink, "fillcolor": tinted(ink, 0.86), "penwidth": "1.5"}
-            below = "".join(f"<BR/>{_size(_escaped(line))}" for line in self.heads.get(vertex, []))
+            below = "".join(f"<BR/>{sized(escaped(line))}" for line in self.heads.get(vertex, []))
             return {**box, **look, "label": f"{title[:-1]}{below}>"}
         if not vertex.named:
-            return {**box, "style": "rounded", "color": "#888888", "label": f"<{_size(_escaped(word(node)))}>"}
+            return {**box, "style": "rounded", "color": "#888888", "label": f"<{sized(escaped(word(node)))}>"}
         if not node.requires_grad:
-            text = f"{_size(self._name(vertex.title), colour=_GREY)} {_size(_shape(self.graph, node), colour=_GREY)}"
+            text = f"{sized(self._name(vertex.title), colour=_GREY)} {sized(shape_of(self.graph, node), colour=_GREY)}"
             what = "data" if node.function is None else "no gradient"
-            return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{_size(what, colour=_GREY)}>"}
+            return {**box, "style": "dashed", "color": "#888888", "label": f"<{text}<BR/>{sized(what, colour=_GREY)}>"}
         return {"label": self._table(vertex, node)}
 
     def _table(self, vertex: Vertex, node: Tensor) -> str:
         fill = _LEARNED if node.function is None else _COMPUTED
-        is_ = _escaped(" = " + "\n".join(self.heads[vertex])) if self.heads.get(vertex) else ""
-        formula = "<BR/>".join(_size(line, 11) for line in is_.split("\n"))
-        shape = _size(f" {_shape(self.graph, node)}", colour=_GREY)
-        head = f"{_size(self._name(vertex.title), _FONT, bold=True)}{formula}{shape}"
+        is_ = escaped(" = " + "\n".join(self.heads[vertex])) if self.heads.get(vertex) else ""
+        formula = "<BR/>".join(sized(line, 11) for line in is_.split("\n"))
+        shape = sized(f" {shape_of(self.graph, node)}", colour=_GREY)
+        head = f"{sized(self._name(vertex.title), _FONT, bold=True)}{formula}{shape}"
         return (
             '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#777777">'
             f'<TR><TD BGCOLOR="{fill}">{head}</TD></TR>'
@@ -361,7 +303,7 @@ class _Writer:
 
     def _gradient(self, vertex: Vertex, node: Tensor) -> str:
         """Return the gradient of a node, its summands in the colours of their terms; where that is long, the terms."""
-        bits, summands = self.graph.reach[node], self.written.gradient(node, vertex.prefix)
+        bits, summands = self.graph.reach[node], self.written.gradient(node, self.longest, vertex.prefix)
         if not summands:
             reaching = places(bits)
             summands = [Summand(self.called[self.terms[k]], 1 << k) for k in reaching[:_MANY]]
@@ -370,10 +312,11 @@ class _Writer:
         lines = self._sum(f"d{self._name(vertex.title)} = ", summands) if bits else []
         zero = [self.called[name] for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
         if zero:
-            lines.append(_size(f"{_escaped(_families(zero, 3))}: 0 here", colour=_GREY))
+            lines.append(sized(f"{escaped(families(zero, 3))}: 0 here", colour=_GREY))
         missing = [self.called[name] for k, name in enumerate(self.terms) if not bits >> k & 1]
         if missing:
-            lines.append(_size(f"no path to {_escaped(_families(missing, 3))}", colour=_GREY))
+            said = textwrap.wrap(f"no path to {families(missing, 3)}", self.longest.summand)
+            lines += [sized(escaped(line), colour=_GREY) for line in said]
         return "<BR/>".join(lines) + self._mark(node)
 
     def _sum(self, symbol: str, summands: list[Summand]) -> list[str]:
@@ -384,10 +327,10 @@ class _Writer:
             colour = self.colours[served[0]] if len(served) == 1 else None
             sign = "− " if text.startswith("-") and k else "+ " if k else ""
             unsigned = text.removeprefix("-") if sign else text
-            parts.append(_size(sign) + _size(_escaped(unsigned), colour=colour))
-        short = sum(len(text) + 3 for text, _ in summands) <= MAX_SUMMAND
-        joined = [_size(" ").join(parts)] if short else parts
-        return [_size(symbol) + joined[0], *joined[1:]]
+            parts.append(sized(sign) + sized(escaped(unsigned), colour=colour))
+        fits = sum(len(text) + 3 for text, _ in summands) <= self.longest.summand
+        joined = [sized(" ").join(parts)] if fits else parts
+        return [sized(symbol) + joined[0], *joined[1:]]
 
     def _is_zero(self, node: Tensor, term: str) -> bool:
         return self.computed and not np.any(self.graph.cotangents(term)[node])
@@ -397,7 +340,7 @@ class _Writer:
         if node not in self.marks:
             return ""
         mark, _ = self.marks[node]
-        return f"<BR/>{_size(mark, colour=_MARKS[mark], bold=True)}"
+        return f"<BR/>{sized(mark, colour=_MARKS[mark], bold=True)}"
 
     def _told(self, vertex: Vertex) -> list[str]:
         """Return the lines of a tooltip."""
@@ -406,8 +349,8 @@ class _Writer:
             return [f"{len(vertex.members)} nodes, drawn as one"]
         lines = [f"{vertex.name}: shape {node.shape}, {node.dtype}"]
         if node in self.formulas:
-            lines.append(f"{printable(vertex.name, _NAME)} = {self.formulas[node]}")
-        lines.append(_values(self.graph.value(node)))
+            lines.append(f"{printable(vertex.name, NAME)} = {self.formulas[node]}")
+        lines.append(values(self.graph.value(node)))
         if node.requires_grad and node is not self.graph.root:
             lines += [
                 self._share(k, name, node)
@@ -442,7 +385,7 @@ class _Writer:
         if edge.summands:
             told = f"{', '.join(names)}: summand{'s' * (len(names) > 1)} of {edge.head.name}"
         dashed = None if served else "dashed"
-        return f"{_quoted(edge.tail.dot)} -> {_quoted(edge.head.dot)} " + _attributes(
+        return f"{quoted(edge.tail.dot)} -> {quoted(edge.head.dot)} " + attributes(
             id=f"edge-{k}",
             class_=" ".join(classes) or None,
             color=":white:".join(colours),
@@ -450,30 +393,43 @@ class _Writer:
             arrowhead=_ARROWS[served[0] % len(_ARROWS)][0] if len(served) == 1 else None,
             style=dashed,
             **layout.attributes(edge),
-            tooltip=_tip([told]),
+            tooltip=tip([told]),
         )
 
     # the legend
 
+    @cached_property
     def _legend(self) -> str:
         """Return what the root is, what each colour is, and in words what each term reaches."""
-        title = headline(self.graph, self._name, times=" · ", minus="−")
-        rows = [f"<B>{title}</B>"]
+        title = headline(self.graph, self.called.__getitem__, times=" · ", minus="−")
+        note = " ".join(self._notes())
+        rows = [f"<B>{escaped(line)}</B>" for line in textwrap.wrap(title, _LEGEND)]
+        below = [sized(escaped(line), colour=_GREY) for line in textwrap.wrap(note, _LEGEND)]
+        if note and len(title) + len(note) < _LEGEND:
+            rows = [f"{rows[0]} &#160; {below.pop()}"]
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms[:_MANY]):
             line = ("──" if self.strokes[k] < 2 else "━━") + _ARROWS[k % len(_ARROWS)][1]
-            ink = _size(f"{line} <B>{self._name(name)}</B>", _FONT, self.colours[k])
+            ink = sized(f"{line} <B>{self._name(name)}</B>", _FONT, self.colours[k])
             first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _LEGEND)
-            rows += [f"{ink} {_escaped(first)}", *map(_escaped, more)]
+            rows += [f"{ink} {escaped(first)}", *map(escaped, more)]
         if len(self.terms) > _MANY:
             rows.append(f"and {len(self.terms) - _MANY:,} more terms")
-        rows += [_size(note, colour=_GREY) for note in self._notes()]
+        rows += below
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
 
     def _notes(self) -> list[str]:
-        return [*self.picture.notes, *([] if self.computed or not self.terms else ["Gradients are not computed yet."])]
+        shown = " ".join(html.unescape(re.sub("<[^>]*>", " ", look["label"])) for look in self.looks.values())
+        constants = [
+            f"{title} {'×'.join(map(str, shape))}"
+            for title, shape in self.written.constants().items()
+            if re.search(rf"(?<!\w){re.escape(title)}(?!\w)", shown)
+        ]
+        known = [f"Constant: {listed(constants)}."] if constants else []
+        waiting = ["Gradients are not computed yet."] if self.terms and not self.computed else []
+        return [*known, *self.picture.notes, *waiting]
 
     def _reach_in_words(self, k: int, nodes: list[Tensor]) -> str:
         reached = [self.called[self.graph.names[x]] for x in nodes if self.graph.reach[x] >> k & 1]
@@ -483,24 +439,22 @@ class _Writer:
         if not reached:
             return "reaches no node"
         if len(reached) <= len(missed):
-            return f"reaches only {_families(reached)}: no path from {_families(missed)}"
-        return f"reaches every node but {_families(missed)}: no path"
+            return f"reaches only {families(reached)}: no path from {families(missed)}"
+        return f"reaches every node but {families(missed)}: no path"
 
-    # the layout
 
-    def _width(self, vertex: Vertex) -> float:
-        """About how many points a vertex takes, with the gap after it."""
-        lines = re.split("<BR/>|</TR>", self._look(vertex)["label"])
-        runs = [re.findall(r'POINT-SIZE="(\d+)"[^>]*>(?:<B>)?([^<]*)', line) for line in lines]
-        return _GAP + _CHARACTER * max(sum(int(size) * len(html.unescape(run)) for size, run in line) for line in runs)
+def _width(label: str) -> float:
+    """About how many points a vertex takes, with the gap after it."""
+    lines = [re.findall(r'POINT-SIZE="(\d+)"[^>]*>(?:<B>)?([^<]*)', line) for line in re.split("<BR/>|</TR>", label)]
+    return _GAP + _CHARACTER * max(sum(int(size) * len(html.unescape(run)) for size, run in line) for line in lines)
 
 
 def _cluster(name: str | int) -> str:
     if isinstance(name, int):  # a layer that is no scope: it is kept together, and not seen
-        return _attributes(label="", peripheries="0", margin="0")
+        return attributes(label="", peripheries="0", margin="0")
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
-    label = _short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
-    return _attributes(label=label, labeljust="l", tooltip=_tip([name]), **look)
+    label = short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
+    return attributes(label=label, labeljust="l", tooltip=tip([name]), **look)
 
 
 def _widest_path(picture: Fold, width: dict[Vertex, float]) -> float:
@@ -519,8 +473,8 @@ def _rank_lines(layout: Layout) -> list[str]:
     lines = []
     for rank in layout.ranks:
         if len(rank) > 1:
-            lines.append(f"{{rank=same; {' '.join(_quoted(v.dot) + ';' for v in rank)}}}")
+            lines.append(f"{{rank=same; {' '.join(quoted(v.dot) + ';' for v in rank)}}}")
             for left, right in itertools.pairwise(rank):
                 far = " minlen=2" if layout.fan.get(right) is left else ""
-                lines.append(f"{_quoted(left.dot)} -> {_quoted(right.dot)} [style=invis{far}]")
+                lines.append(f"{quoted(left.dot)} -> {quoted(right.dot)} [style=invis{far}]")
     return lines
