@@ -7,6 +7,7 @@ is called by its name. Names come from users: here they become harmless text.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -25,6 +26,9 @@ _GREEK = dict(zip(_WORDS, "αβγδεζηθικλμνξοπρστυφχψω", st
 _COMMANDS = {letter: f"\\{word}" for word, letter in _GREEK.items() if word in _WORDS and word != "omicron"}
 _MAX_NAME_LENGTH = 60
 _MAX_INTEGER_IN_DIGITS = 1e6
+_CAPITALS = ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
+_COMMANDS |= {letter: f"\\{word}" for letter, word in zip("ΓΔΘΛΞΠΣΥΦΨΩ", _CAPITALS, strict=True)}
+_ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0307": "dot", "\u0308": "ddot", "\u20d7": "vec"}
 
 
 def digits_that_tell_apart(numbers: Iterable[float], least: int = 3) -> int:
@@ -171,10 +175,23 @@ class Latex(Notation):
 
     def words(self, text: str) -> str:
         """Return plain text inside mathematics, with LaTeX's special characters escaped."""
+        parts: list[str] = []
+        for c in printable(text, _MAX_NAME_LENGTH):
+            if c in _ACCENTS and parts:
+                parts[-1] = rf"$\{_ACCENTS[c]}{{{parts[-1].strip('$')}}}$"
+            else:
+                parts.append(self._character(c))
+        return r"\text{" + "".join(parts) + "}"
+
+    def _character(self, c: str) -> str:
+        """Return a character of a text: a command that MathJax and KaTeX know too, or of 𝐗 and 𝓛 the plain letter."""
         signs = {"\\": r"\backslash", "~": r"\sim", "^": r"\wedge", "<": r"\langle", ">": r"\rangle", "→": r"\to"}
-        escapes = {c: f"${command}$" for c, command in (signs | _COMMANDS).items()}  # known to MathJax and KaTeX too
-        plain = printable(text, _MAX_NAME_LENGTH)
-        return r"\text{" + "".join(escapes.get(c, "\\" + c if c in "{}$&#_%" else c) for c in plain) + "}"
+        signs |= {"|": "|", "−": "-", "‖": r"\|", "∂": r"\partial", "∇": r"\nabla", "∞": r"\infty", "∑": r"\sum"}
+        command = (signs | _COMMANDS).get(c)
+        if command:
+            return f"${command}$"
+        plain = unicodedata.normalize("NFKC", c)
+        return "\\" + c if c in "{}$&#_%" else plain if ord(c) > 0x2000 and plain.isalpha() and plain.isascii() else c
 
     def number(self, code: str) -> Text:
         """Return a number in LaTeX, an exponent as a power of 10."""

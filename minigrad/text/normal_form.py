@@ -320,11 +320,11 @@ class Rewriter(Expressions):
 
     def _numbers(self, coefficient: Coefficient, factors: Factors) -> tuple[list[Expr], list[Expr]]:
         """Return the numbers above and below the line. A product of booleans is no float, so it gets a factor 1.0."""
+        booleans = factors and all(is_bool(base) for base in factors)
         if not isinstance(coefficient, Fraction):
-            return [self.literal(coefficient)], []
-        flat = coefficient.denominator == 1 and factors and all(is_bool(base) for base in factors)
+            return [] if coefficient == 1 and factors and not booleans else [self.literal(coefficient)], []
         above: list[Expr] = []
-        if flat:
+        if coefficient.denominator == 1 and booleans:
             above = [self.literal(float(coefficient.numerator))]
         elif coefficient.numerator != 1:
             above = [self.literal(coefficient.numerator)]

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,25 @@ def test_nothing_is_put_in_where_that_makes_it_longer():
     J = (np.sum(np.square(np.tanh(Z).named("H"))) + np.sum(np.exp(np.exp(Z).named("E")))).named("J")
     derivation = assert_runs(J)
     assert not any(map(derivation.lines.shorter, derivation.lines.backward.values()))
+
+
+def test_a_factor_of_one_is_not_written():
+    x = leaf("x", 3)
+    text = mg.derive(np.mean(-0.5 * (1 + x - np.exp(x))).named("J")).numpy()
+    assert "1.0 *" not in text and "(t1 - 1.0)" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex on PATH")
+@pytest.mark.parametrize(
+    "name", ["W_mu", "Ω", "μ̂", "𝐗", "−log 𝓛", "a|b", "x' ‖·‖²", "\\input{x} %$#&_^~", "\ud800"], ids=ascii
+)
+def test_pdflatex_typesets_names(name, tmp_path):
+    w = leaf(name, 2)
+    J = (np.sum(np.abs(w)).named(f"term {name}") + np.sum(np.exp(w))).named("J")
+    body = "\\documentclass{article}\\usepackage{amsmath,xcolor}\\begin{document}\\[%s\\]\\end{document}"
+    (tmp_path / "d.tex").write_text(body % mg.derive(J).latex(), encoding="utf-8")
+    run = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
+    assert subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def test_latex_has_a_heading_per_pass_and_nothing_that_pdflatex_does_not_know():
