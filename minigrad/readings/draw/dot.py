@@ -72,9 +72,12 @@ def quoted(text: str) -> str:
 
 def shape_of(graph: Graph, node: Tensor) -> str:
     """Return the shape of a node; of a scalar its value."""
-    if node.ndim == 0:
-        return f"= {number(graph.value(node), 3)}"
-    return f"({node.shape[0]},)" if node.ndim == 1 else "×".join(map(str, node.shape))
+    return size_of(node.shape) if node.ndim else f"= {number(graph.value(node), 3)}"
+
+
+def size_of(shape: tuple[int, ...]) -> str:
+    """Return a shape as 3×4 or (3,)."""
+    return f"({shape[0]},)" if len(shape) == 1 else "×".join(map(str, shape))
 
 
 def families(names: list[str], limit: int = 6) -> str:

@@ -28,7 +28,7 @@ from .measure import trouble
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
 
-_FINE = 0.5  # crossings for each edge, height included, that need no other layout
+_FINE = 0.75  # crossings for each edge, height included, that need no other layout
 _TREE = 60  # lines of a picture in text
 
 _RUN = rb'<text text-anchor="start" x="([^"]*)" y="%s"([^>]*)>([^<]*)</text>\n'

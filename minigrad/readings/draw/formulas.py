@@ -5,12 +5,15 @@ import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation, derivation_of
 from minigrad.text.expressions import Expr
 from minigrad.text.words import number
 
+from .dot import size_of
 from .fold import word
 
 MAX_LINES = 2  # lines of a formula; what is longer is cut in its middle
@@ -90,10 +93,15 @@ class Formulas:
             found if all(0 < len(s.text) <= longest.summand for s in found) and len(found) <= longest.summands else []
         )
 
-    def constants(self) -> dict[str, tuple[int, ...]]:
-        """Return {how it is written: its shape} of the arrays that are no nodes."""
-        symbols = self.derivation.lines.rewriter.constants if self.derivation is not None else {}
-        return {self._written(symbol, "unicode"): symbol.shape for symbol in symbols}
+    def constants(self) -> dict[str, str]:
+        """Return {how it is written: what it is} of the arrays that are no nodes: a shape, or 1 - another."""
+        arrays = self.derivation.lines.rewriter.constants if self.derivation is not None else {}
+        told: dict[str, str] = {}
+        for symbol, a in arrays.items():
+            rest = next((y for y, b in arrays.items() if y.order < symbol.order and np.array_equal(a, 1 - b)), None)
+            what = size_of(symbol.shape) if rest is None else f"= 1 - {self._written(rest, 'unicode')}"
+            told[self._written(symbol, "unicode")] = what
+        return told
 
     def _forward(self, x: Tensor) -> Expr:
         assert self.derivation is not None

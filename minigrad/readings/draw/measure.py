@@ -11,7 +11,7 @@ _PART = re.compile(rb'<g id="(node|edge)-.*?</g>', re.DOTALL)
 _SHAPE = re.compile(rb'<(?:path|polygon) [^>]*?(?: d|points)="([^"]*)"')
 _SIZE = re.compile(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"')
 _CORNERS = 8  # of each Bézier curve, as a polyline
-_TALL, _WIDE = 75.0, 0.5  # points of height, and of width beyond a page, that trouble the eye as much as a crossing
+_TALL, _WIDE = 50.0, 0.5  # points of height, and of width beyond a page, that trouble the eye as much as a crossing
 _HIDDEN = 100  # crossings that an edge over a box is as bad as
 
 _Points = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

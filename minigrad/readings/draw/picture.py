@@ -197,7 +197,7 @@ class _Writer:
 
         The last leaves out rows and scopes, at which Graphviz may fail.
         """
-        yield self._in_rows(1.0, 0.85, 0.7, 0.5)
+        yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.85, 0.7, 0.5))
         terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
         yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5)
         yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5, loose=True)
@@ -423,8 +423,8 @@ class _Writer:
     def _notes(self) -> list[str]:
         shown = " ".join(html.unescape(re.sub("<[^>]*>", " ", look["label"])) for look in self.looks.values())
         constants = [
-            f"{title} {'×'.join(map(str, shape))}"
-            for title, shape in self.written.constants().items()
+            f"{title} {what}"
+            for title, what in self.written.constants().items()
             if re.search(rf"(?<!\w){re.escape(title)}(?!\w)", shown)
         ]
         known = [f"Constant: {listed(constants)}."] if constants else []

@@ -333,9 +333,9 @@ def test_shared_weights_and_skips_can_be_read_at_850_pixels(root):
 
 def test_arrays_without_a_name_are_explained():
     x, target = mg.Tensor([1.0, 2.0], name="x"), np.array([0.5, 0.25])
-    J = np.sum(target * np.square(x)).named("J")
-    assert "Constant: c1 2." in mg.draw(J).source
-    assert "Constant: target 2." in mg.draw(J, names={"target": target}).source
+    J = np.sum(target * np.square(x) + (1 - target) * x).named("J")
+    assert "Constant: c1 (2,) and c2 = 1 - c1." in mg.draw(J).source
+    assert "Constant: target (2,) and c1 = 1 - target." in mg.draw(J, names={"target": target}).source
 
 
 # --- machines ---------------------------------------------------------------------------------------------------------
