@@ -30,6 +30,7 @@ _MOST_CUT = 20  # steps of a larger graph that are cut out of it
 _MOST_LINES = 10  # of a correction, temporaries included; a longer one is not shown
 _FEW = 4  # lines of a correction
 _MOST_SENDERS = 100  # of a step that is asked what each contributes
+_MOST_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
 _TOLD = 8  # fits, the likeliest, that are put into words
 _MOST_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
@@ -114,7 +115,7 @@ class Diagnosis:
                     waiting += _identifiers(lines[0])
             elif name in _HELPERS:
                 comments.append(f"# {_HELPERS[name]}")
-            elif re.fullmatch(r"c\d+", name):
+            elif re.fullmatch(r"c\d+", name) and name not in self.homework.graph.by_name:
                 comments += [f"# {name} as in {line}" for line in self._uses(name)]
         return (*lines, *dict.fromkeys(comments))
 
@@ -129,8 +130,10 @@ class Diagnosis:
         """Whether the answer is what a right line gives, though another form of it would round less."""
         return any(step.matches(line.values[line.root]) for line in self._lines_of(step))
 
-    def of(self, step: Step, others: Sequence[Step] = ()) -> tuple[list[Finding], set[Tensor]]:
+    def of(self, step: Step, others: Sequence[Step] = (), thorough: bool = True) -> tuple[list[Finding], set[Tensor]]:
         """Return all that gives the learner's numbers, the likeliest first, one finding per kind; may be empty.
+
+        Where the search is not ``thorough`` only likely edits are tried.
 
         The second result are those of other wrong steps that the first finding explains too.
         """
@@ -140,9 +143,10 @@ class Diagnosis:
             whole = [*_shape(step), *_exchanged(step), *_factor(step), *_terms(step)]
             certain = any(finding.kind is not Kind.FACTOR for finding in whole)
             near, own = self._near(step)
-            fits = [] if certain and not (step.between and others) else near._fits(own, bool(whole))
+            fits = [] if certain and not (step.between and others) else near._fits(own, bool(whole) or not thorough)
             edited, shared = self._told(fits, near, own, others)
-            findings = [*whole, *edited] if certain and not shared else [*edited, *whole]
+            first = certain and not (shared and np.any(step.answer))
+            findings = [*whole, *edited] if first else [*edited, *whole]
             found: dict[Kind, Finding] = {}
             for finding in findings:
                 if finding.text not in [other.text for other in found.values()]:
@@ -153,7 +157,8 @@ class Diagnosis:
         """Return what two edits explain, where one alone explains nothing; the second result as of ``of``."""
         near, own = self._near(step)
         with np.errstate(all="ignore"):
-            fits = [fit for search in near._searches.get(own.node, ()) for fit in (*search.pairs(), *search.nested())]
+            searches = near._searches.get(own.node, [])
+            fits = [fit for s in searches for fit in (*s.pairs(), *s.nested(_MOST_WORK_OF_TWO // len(searches)))]
             return self._told(fits, near, own, others)
 
     def _told(
@@ -169,10 +174,10 @@ class Diagnosis:
         """Return the other steps whose answers an edit gives too, because their lines share what is edited."""
         found = []
         for step in others:
-            line = self._line(fit.line.lines, step)
-            if line is not None and all(place in line.values for place in fit.everything):
+            line, changes = self._line(fit.line.lines, step), fit.everything if fit.factor is None else fit.changes
+            if line is not None and all(place in line.values for place in changes):
                 with suppress(Exception):  # a part of another shape does not fit there
-                    if step.matches(line.rewritten(fit.everything)):
+                    if step.matches((fit.factor or 1.0) * np.asarray(line.rewritten(changes))):
                         found.append(step.node)
         return found
 
@@ -310,6 +315,7 @@ def _terms(step: Step) -> Iterator[Finding]:
             continue
         is_term = name in map(printable, step.graph.terms)
         what = f"the {name} term" if is_term else f"what comes through {name}"
+        what = f"{name} of the cost" if is_term and (" " in name or name == "term") else what  # it has no name
         if _is(t, 0, step, part):
             yield Finding(Kind.MISSING_TERM if is_term else Kind.MISSING_PATH, f"{what} is missing")
         elif _is(t, 2, step, part):

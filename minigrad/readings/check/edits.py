@@ -50,7 +50,9 @@ def part_of_it(e: Expr, line: RightLine) -> Edits:
 
 
 def negated(e: Expr, line: RightLine) -> Edits:
-    """Yield the part with the other sign."""
+    """Yield the part with the other sign, or - for + and + for -."""
+    if e.function in SUMS:
+        yield Call(np.subtract if e.function is np.add else np.add, e.args)
     even = {*COMPARISONS, np.negative}
     if e.function is not np.negative and not all(user.function in even for user in line.users[e] or [e]):
         yield Call(np.negative, (e,))
@@ -108,7 +110,7 @@ def other_operation(e: Expr, line: RightLine) -> Edits:
         yield Call(np.multiply, e.args)
     if e.function in (np.add, np.subtract, np.multiply, np.divide):
         for function in (np.add, np.subtract, np.multiply, np.divide):
-            if function is not e.function:
+            if function is not e.function and not {function, e.function} <= SUMS:
                 yield Call(function, e.args)
 
 

@@ -56,6 +56,8 @@ class RightLines:
         self.gradients: dict[Expr, Tensor] = {e: x for x, e in lines.gradients.items()}
         self.formulas = {line.symbol: line.summands[0].expression for line in lines.forward.values()}
         self.definitions: dict[Expr, Expr] = {}
+        self._shapes: dict[tuple[int, ...], tuple[list[Expr], Array]] = {}
+        self._differences: dict[Tensor, Expr | None] = {}
         for e, x in self.gradients.items():
             self.values.pop(e, None)
             if x in homework.answers:
@@ -76,7 +78,9 @@ class RightLines:
         ``target`` is a value that the graph has, or an array of zeros and ones.
         """
         symbol = self.lines.gradients[output]
-        e = self._difference(output, expected)
+        if output not in self._differences:
+            self._differences[output] = self._difference(output, expected)
+        e = self._differences[output]
         if e is None or e is self.definitions.get(symbol):
             return None
         if output is x:
@@ -105,14 +109,23 @@ class RightLines:
         """Return the value that an array is equal to, other than the output; a symbol for zeros and ones."""
         if not np.any(np.abs(a) > _CLOSE) or a.ndim == 0:
             return None
-        for e, value in self.values.items():
-            if e is not output and np.shape(value) == a.shape and np.max(np.abs(value - a)) <= _CLOSE:
-                return e
-        if not np.allclose(a, np.round(a), rtol=0, atol=_CLOSE) or set(np.round(a).ravel()) != {0.0, 1.0}:
+        symbols, values = self._of_shape(a.shape)
+        near = np.flatnonzero(np.max(np.abs(values - a).reshape(len(symbols), -1), axis=1, initial=0.0) <= _CLOSE)
+        for e in (symbols[i] for i in near if symbols[i] is not output):
+            return e
+        ones = np.where(a > 0.5, 1.0, 0.0)
+        if np.max(np.abs(a - ones)) > _CLOSE or np.all(ones):
             return None
         symbol = self.lines.rewriter.symbol("one_hot", a.shape, a.dtype)
-        self.values[symbol] = np.round(a)
+        self.values[symbol] = ones
         return symbol
+
+    def _of_shape(self, shape: tuple[int, ...]) -> tuple[list[Expr], Array]:
+        """Return the symbols whose values have a shape, and these."""
+        if shape not in self._shapes:
+            found = [(e, a) for e, a in self.values.items() if np.shape(a) == shape]
+            self._shapes[shape] = [e for e, _ in found], np.array([a for _, a in found])
+        return self._shapes[shape]
 
     def applied_again(self, symbol: Expr) -> list[Formula]:
         """Return a named value computed as it is, but of itself in place of a part of its shape."""
@@ -140,6 +153,7 @@ class RightLine:
         self.root = lines.body(x) if root is None else root
         self.order = list(self._parts(self.root))
         self._dependents: dict[Expr, list[Expr]] = {}
+        self._called: dict[Call, Value] = {}
         self.values: dict[Expr, Value] = {}
         for e in self.order:
             self.values[e] = self._computed(e, self.values)
@@ -325,11 +339,22 @@ class RightLine:
     def evaluate(self, e: Formula, values: Mapping[Expr, Value] | None = None) -> Value:
         """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
-            return applied(e.function, [self.evaluate(a, values) for a in e.args], e.options)
+            return applied(e.function, [self._argument(a, values) for a in e.args], e.options)
         if not isinstance(e, Expr) or e.function is LITERAL:
             return e.value if isinstance(e, Expr) else e
         known = self.values if values is None else values
         return known[e] if e in known else self.lines.values[e]
+
+    def _argument(self, e: Formula, values: Mapping[Expr, Value] | None) -> Value:
+        """Return the value of what a call is made of, computed once for many calls."""
+        if values is not None or not isinstance(e, Call):
+            return self.evaluate(e, values)
+        try:
+            if e not in self._called:
+                self._called[e] = self.evaluate(e)
+            return self._called[e]
+        except TypeError:  # an array in it has no hash
+            return self.evaluate(e)
 
     def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Value]]:
         """Return, for each array of weights of the line's entries, how fast their weighted sum grows with each part."""

@@ -42,7 +42,9 @@ from .wording import Finding
 
 _WIDE = 160  # characters of a statement
 _MANY = 30  # names in a list, and mistakes that are told
+_FEW = 2  # mistakes of no likely kind that are looked into at length
 _BETWEEN = 6  # names of what lies between two gradients
+_SHORT = 100  # characters of another mistake that gives the same numbers
 _OTHERS = 2  # other mistakes that give the same numbers, in words
 
 
@@ -229,7 +231,8 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
             continue
         asked = len(found) < _MANY
         others = [*unnamed, *(other for other, _ in waiting)]
-        findings, explained = diagnosis.of(step, others) if asked else ([], set[Tensor]())
+        thorough = len(unnamed) < _FEW
+        findings, explained = diagnosis.of(step, others, thorough) if asked else ([], set[Tensor]())
         if not findings and not rounding:
             findings = [unknown(step)]
             unnamed.append(step)
@@ -238,7 +241,7 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
                 del found[node]
             found[step.node] = findings, explained
             waiting = [(other, rounded) for other, rounded in waiting if other.node not in explained]
-    for step in unnamed:
+    for step in unnamed[:_FEW]:
         findings, explained = diagnosis.of_two(step, unnamed) if step.node in found else ([], set[Tensor]())
         if findings:
             for node in explained & found.keys():
@@ -343,8 +346,8 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
-    if others:
-        message += f" (The same numbers come about if {'; or if '.join(f.text for f in others[:_OTHERS])}.)"
+    if short := [other.text for other in others if len(other.text) <= _SHORT]:
+        message += f" (The same numbers come about if {'; or if '.join(short[:_OTHERS])}.)"
     if step.between:
         missing, verb = _listed(map(homework.name, step.between), _BETWEEN), "is" if len(step.between) == 1 else "are"
         ends = _listed(map(homework.name, step.sources or [step.graph.root]), _BETWEEN)

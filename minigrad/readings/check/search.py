@@ -22,8 +22,7 @@ from .steps import Step, broadcasts
 
 _PROBES = 3  # weighted sums by which lines are told apart
 _ROUNDING = 1e-9  # of a weighted sum
-_MOST_WORK = 12_000  # parts that are computed for one line, candidates included
-_MOST_WORK_OF_TWO = 50_000  # the same, for edits that depend on one another
+_MOST_WORK = 8_000  # parts that are computed for one line, candidates included
 _ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
 _FEW = 40  # edits of a row at parts that are alike
 LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
@@ -59,6 +58,12 @@ class Fit(NamedTuple):
     def new(self) -> Formula:
         """What stands for the first part that is changed."""
         return self.changes[self.place]
+
+    @property
+    def factor(self) -> float | None:
+        """The factor of the whole that is needed too, where the second edit is one."""
+        second = self.second
+        return None if second is None or second.edit is not _SCALED or second.amount is None else 1 + second.amount
 
     @property
     def everything(self) -> dict[Expr, Formula]:
@@ -166,11 +171,13 @@ class Search:
     def _every_edit(self, edits: list[Edit]) -> Iterator[tuple[Edit, Expr, Formula]]:
         """Yield each edit at each part, the whole line first; a part that is used twice also at one of its uses.
 
-        What many parts are like comes last: a slip in a loop is made in every turn.
+        Gradients and their lines come first, and what many parts are like last: a slip in a loop is made in every turn.
         """
+        lines = self.line.lines.definitions
+        named = {self.line.root, *lines.keys(), *lines.values()}
         crowded = {e for group in self.line.alike if len(group) > _CROWD for e in group}
         whole_first = self.line.order[::-1]
-        for place in sorted(whole_first, key=lambda e: e in crowded):
+        for place in sorted(whole_first, key=lambda e: (e in crowded, e not in named)):
             for edit in edits:
                 for new in edit.make(place, self.line):
                     yield edit, place, new
@@ -181,12 +188,18 @@ class Search:
                             yield edit, place, with_argument(place, i, new)
 
     def _everywhere(self, edits: list[Edit]) -> Iterator[tuple[Edit, dict[Expr, Formula]]]:
-        """Yield each likely edit at all parts that are alike, as a slip in a loop is made in every turn."""
+        """Yield each edit at all parts that are alike, as a slip in a loop is made in every turn.
+
+        A likely edit is also made at one of the uses of what each turn uses twice.
+        """
         for group in self.line.alike:
             for edit in edits:
-                made = [list(islice(edit.make(e, self.line), _FEW)) for e in group]
-                if len({len(news) for news in made}) == 1:
-                    yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*made, strict=True))
+                yield from _alike(edit, group, [edit.make(e, self.line) for e in group])
+            for i in range(len(group[0].args)):
+                if all(e.args[i].function is not LITERAL and self.line.is_shared(e.args[i]) for e in group):
+                    for edit in (edit for edit in edits if edit.weight <= LIKELY):
+                        uses = [[with_argument(e, i, new) for new in edit.make(e.args[i], self.line)] for e in group]
+                        yield from _alike(edit, group, uses)
 
     def _try(self, edit: Edit, place: Expr, new: Formula) -> None:
         self.work += 1
@@ -220,7 +233,7 @@ class Search:
         return self._spread(lambda: self.line.replaced(place, value))
 
     def _rewritten(self, changes: dict[Expr, Formula]) -> Array | None:
-        self.work += len(self.line.order)
+        self.work += len(changes) + max(len(self.line.dependents(place)) for place in changes)
         return self._spread(lambda: self.line.rewritten(changes))
 
     def _spread(self, root: Callable[[], Value]) -> Array | None:
@@ -243,7 +256,7 @@ class Search:
         if self.base is None:
             return list(self._added_to_all())
         found = list(self._numbers())
-        for e, rate in self.rates.items():
+        for e, rate in reversed(self.rates.items()):  # the whole first
             for edit in DIRECTIONS:
                 for direction, about in edit.make(e, self.line):
                     t = self._amount(rate, direction, e)
@@ -350,7 +363,7 @@ class Search:
         second = Fit(other.edit.weight, other.edit, self.line, other.changes)
         return [Fit(one.edit.weight + other.edit.weight, one.edit, self.line, one.changes, second=second)]
 
-    def nested(self) -> list[Fit]:
+    def nested(self, most: int) -> list[Fit]:
         """Return pairs of likely edits of which one is of something that the other has changed."""
         edits = [edit for edit in self.table if edit.weight <= LIKELY]
         inner = [*self.misfits, *(c for c in self.candidates if c.edit.weight <= LIKELY and len(c.changes) == 1)]
@@ -362,7 +375,7 @@ class Search:
             for new in edit.make(place, self.line)
         )
         found = []
-        for one, other in self._while_short(tries, _MOST_WORK_OF_TWO):
+        for one, other in self._while_short(tries, most):
             if self._gives(one.changes | other.changes):
                 second = Fit(other.edit.weight, other.edit, self.line, other.changes)
                 weight = one.edit.weight + other.edit.weight + _CLOSE
@@ -411,6 +424,15 @@ class Search:
                 if np.all(there[off]) and np.sum(changed) > np.sum(off):
                     found.append(Fit(edit.weight + 1, edit, self.line, changes, None, off))
         return found
+
+
+def _alike(
+    edit: Edit, group: list[Expr], made: Sequence[Iterable[Formula]]
+) -> Iterator[tuple[Edit, dict[Expr, Formula]]]:
+    """Yield what an edit makes of each part, the first of all together, then the second, ..."""
+    found = [list(islice(news, _FEW)) for news in made]
+    if len({len(news) for news in found}) == 1:
+        yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*found, strict=True))
 
 
 def scaled(e: Expr, k: float) -> Call:

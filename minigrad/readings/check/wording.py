@@ -102,8 +102,7 @@ class Words:
             text += f", and so at {len(fit.changes) - 1} more places"
         if isinstance(fit.about, np.ndarray):
             text += f", at some entries: {entries(fit.about)}"
-        if fit.second is not None and fit.second.edit.kind is Kind.FACTOR and fit.second.amount is not None:
-            k = 1 + fit.second.amount
+        if (k := fit.factor) is not None:
             text += "; and all of it has the wrong sign" if k == -1 else f"; and all of it is {self.factor(k)}"
         elif fit.second is not None:
             text += f"; and {Words(self.step, fit.second).finding().text}"
@@ -156,9 +155,12 @@ class Words:
     def _kind_left_out(self, path: list[tuple[Expr, list[Expr]]], carries: bool) -> Kind:
         """Return the kind of what is left out, by the functions on the way from the whole to what is left."""
         functions = {e.function for e, _ in path}
+        (whole, _), (last, rest) = path[0], path[-1]
+        left = next(a for a in self.line.parts(last) if a not in rest)
         others = [o for _, rest in path for o in rest]
         if carries and functions & SUMS and any(map(self.carries, others)):
-            return Kind.MISSING_PATH
+            larger = np.size(self.line.values[left]) > np.size(self.line.values[whole])
+            return Kind.NOT_SUMMED if functions & {np.sum, np.mean} and larger else Kind.MISSING_PATH
         if functions & PRODUCTS:
             if not carries and any(map(self.carries, others)):
                 return Kind.UPSTREAM
@@ -215,7 +217,7 @@ class Words:
         """Return the sentence that says what is wrong where an edit changed one part."""
         whole = place is self.line.root
         old, now = self.code(place), self.code(new)
-        if self.fit.edit.kind is Kind.SIGN:
+        if self.fit.edit.kind is Kind.SIGN and new.function is np.negative:
             return "the sign is wrong: multiply by -1" if whole else f"the sign of {old} is wrong"
         if kind is Kind.TRANSPOSED:
             if whole and isinstance(new, Call):
@@ -230,7 +232,8 @@ class Words:
                 return f"{'the mask ' if kind is Kind.MISSING_MASK else ''}{old} is left out"
             return f"{old} is left out" if not whole else "it is zero, but a gradient does arrive here"
         if isinstance(new, Expr) and _path(place, new, self.line) and kind not in (Kind.WRONG_MASK, Kind.WRONG_FACTOR):
-            return f"{self.left_out(kind, place, new)} is left out"
+            left_out = self.left_out(kind, place, new)
+            return f"{now} stands where {old} belongs" if left_out.count("…") > 1 else f"{left_out} is left out"
         if kind is Kind.EXTRA_FACTOR:
             return f"the factor {self.code(new.args[1])} has no place here"
         if self.fit.edit.make is off_diagonal and isinstance(new, Call):
@@ -258,7 +261,8 @@ class Words:
         if code.count("…") == 1 and code.startswith("… / "):
             return f"the division by {code.removeprefix('… / ')}"
         if code.count("…") == 1:
-            code = code.removeprefix("… * ").removesuffix(" * …").removeprefix("… + ").removesuffix(" + …")
+            for operator in ("*", "@", "+"):
+                code = code.removeprefix(f"… {operator} ").removesuffix(f" {operator} …")
         words = {Kind.MISSING_MASK: "" if code.isidentifier() else "the mask ", Kind.DIAGONAL: _DIAGONAL}
         return words.get(kind, "the factor " if kind in (Kind.MISSING_FACTOR, Kind.FACTOR) else "") + code
 

@@ -132,6 +132,42 @@ dE = np.array([dh[0], dh[3], 0 * dh[0], dh[1] + dh[2], 0 * dh[0]])
 """,
 )
 
+LOOPED = corpus.Network(
+    "a convolution by a loop over positions",
+    {"K": (3,), "b": (2,)},
+    {"X": RNG.normal(size=(5, 6)), "Y": RNG.normal(size=(5, 4, 2))},
+    """
+columns = []
+for i in range(4):
+    columns.append(np.sum(X[:, i : i + 3] * K, axis=1, keepdims=True) + b)
+C = np.stack(columns, axis=1)
+A = np.tanh(C)
+J = 0.5 * np.sum((A - Y) ** 2)
+""",
+    """
+dA = A - Y
+dC = dA * (1 - A**2)
+dK = np.array([np.sum(dC.T * X[:, :4].T), np.sum(dC.T * X[:, 1:5].T), np.sum(dC.T * X[:, 2:].T)])
+db = np.sum(dC, axis=(0, 1))
+""",
+)
+
+LABELS = corpus.Network(
+    "classes by number",
+    {"W": (3, 4), "b": (4,)},
+    {"X": X, "Y": np.eye(4)[[2, 0, 1, 2, 3, 0]]},
+    """
+S = X @ W + b
+P = np.exp(S) / np.sum(np.exp(S), axis=1, keepdims=True)
+J = -np.mean(np.log(P[np.arange(6), [2, 0, 1, 2, 3, 0]]))
+""",
+    """
+dS = (P - Y) / 6
+dW = X.T @ dS
+db = np.sum(dS, axis=0)
+""",
+)
+
 SLIPS = [
     (TWO_LAYERS, "dU", "H.T @ dO", Kind.MISSING_FACTOR),
     (TWO_LAYERS, "dH", "dO @ U.T", Kind.MISSING_FACTOR),
@@ -159,6 +195,11 @@ SLIPS = [
     (NORM, "dx", "dxhat * ivar", Kind.MISSING_PATH),
     (NORM, "dgamma", "np.mean(dout * xhat, axis=0)", Kind.AVERAGED),
     (LOOKUP, "dE", "np.array([dh[0], dh[3], 0 * dh[0], dh[2], 0 * dh[0]])", Kind.INDEX),
+    (LOOPED, "dK", "np.sum(dC) + 0 * K", Kind.MISSING_FACTOR),
+    (LOOPED, "db", "np.mean(dC, axis=(0, 1))", Kind.FACTOR),
+    (LABELS, "dS", "(P - 0.5 * Y) / 6", Kind.FACTOR),
+    (LABELS, "dS", "(P - 1) / 6", Kind.MISSING_MASK),
+    (LABELS, "dS", "P - Y", Kind.FACTOR),
 ]
 
 
@@ -188,6 +229,19 @@ def test_a_number_that_is_off_in_every_turn_of_a_loop_is_named():
     dh0 = (dh1 * (0.5 - r.values["h1"] ** 2)) @ r.values["W"].T
     (mistake,) = corpus.check(r.J, {"dh2": dh2, "dh0": dh0}, names=r.tensors).mistakes
     assert mistake.kind == Kind.NUMBER and "more places" in mistake.message
+
+
+def test_what_follows_from_a_gradient_of_another_size_is_no_mistake_of_its_own():
+    r = corpus.record(TWO_LAYERS, corpus.weights(TWO_LAYERS))
+    report = r.check({"dO": "np.sum(O - Y, axis=1, keepdims=True)"})
+    assert [m.node for m in report.mistakes] == ["O"] and "once dO has its shape" in report.notes[-1], report
+
+
+def test_a_slip_and_a_factor_of_all_are_one_mistake_of_all_leaves():
+    r = corpus.record(DROPOUT, corpus.weights(DROPOUT))
+    found = r.derive({"dA": "1.5 * dD / keep"})
+    report = corpus.check(r.J, {"dW": found["dW"], "dU": found["dU"]}, names=r.tensors)
+    assert [m.node for m in report.mistakes] == ["W"] and "mask is left out; and all of it" in str(report), report
 
 
 def test_a_factor_on_a_gradient_that_is_not_given_is_one_mistake_of_all_that_follow():
