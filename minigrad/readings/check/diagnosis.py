@@ -315,7 +315,7 @@ def _terms(step: Step) -> Iterator[Finding]:
             continue
         is_term = name in map(printable, step.graph.terms)
         what = f"the {name} term" if is_term else f"what comes through {name}"
-        what = f"{name} of the cost" if is_term and (" " in name or name == "term") else what  # it has no name
+        what = f"{name} of the cost" if is_term and re.fullmatch(r"term( \d+)?", name) else what
         if _is(t, 0, step, part):
             yield Finding(Kind.MISSING_TERM if is_term else Kind.MISSING_PATH, f"{what} is missing")
         elif _is(t, 2, step, part):
