@@ -157,7 +157,7 @@ def _giving(c: Value) -> Function:
     return lambda g, y, a: c
 
 
-def pull(node: Node, i: int, g: Value, y: Value = None, args: tuple[Value, ...] | None = None) -> Value:
+def pull(node: Node, i: int, g: Value) -> Value:
     """Return the vector-Jacobian product of one node: what it sends to its ``i``-th argument.
 
     Parameters
@@ -168,8 +168,6 @@ def pull(node: Node, i: int, g: Value, y: Value = None, args: tuple[Value, ...] 
         An argument through which a gradient passes (see ``passes_gradient``).
     g : array
         The cotangent of the node, of its shape.
-    y, args : optional
-        The result and the arguments that the rule sees; the recorded ones if left out.
 
     Returns
     -------
@@ -179,12 +177,9 @@ def pull(node: Node, i: int, g: Value, y: Value = None, args: tuple[Value, ...] 
     assert node.rule is not None
     derivative = node.rule.vjps(node.operands)[i]
     assert derivative is not None
-    result = node.primal if y is None else y
-    arguments = node.primals if args is None else args
-    a = arguments[i]
-    c = derivative(g, result, *arguments, **node.options)
-    c = c if c.shape == a.shape else _summed(c, a.shape, node)
-    return c if c.dtype is a.dtype else cast(c, a.dtype)
+    a = node.primals[i]
+    c = derivative(g, node.primal, *node.primals, **node.options)
+    return cast(c if c.shape == a.shape else _summed(c, a.shape, node), a.dtype)
 
 
 def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: bool = False) -> list[N]:
@@ -193,7 +188,7 @@ def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: boo
     With ``wrt`` only those with a path to one of ``wrt``. Nodes that are older than all of ``wrt`` are not looked at.
     With ``constants`` also nodes that require no gradient.
     """
-    oldest = -1 if wrt is None else min([x.order for x in wrt], default=0)
+    oldest = min([x.order for x in wrt or ()], default=0)
     seen = {root for root in roots if root.requires_grad or constants}
     nodes = list(seen)
     for node in nodes:  # which grows as it is read
@@ -224,7 +219,7 @@ def unbroadcast(g: Value, shape: tuple[int, ...]) -> Value:
         total = np.sum(g, axis=axes, keepdims=True)
     else:
         total = g.dot(ones) if ones is not None else _add_reduce(g, axes, None, None, True)
-    return total.reshape(shape) if g.ndim > len(shape) else total
+    return total.reshape(shape) if g.ndim > len(shape) else total  # of that shape already
 
 
 def _summed(c: Value, shape: tuple[int, ...], node: Node) -> Value:

@@ -256,15 +256,12 @@ def test_what_joins_many_tensors_takes_time_in_proportion(join):
     assert work(400) < 2.2 * work(200)
 
 
-def test_one_vjp_is_that_of_the_values_it_is_given_of_the_argument_s_shape_and_dtype(rng):
+def test_one_vjp_has_the_argument_s_shape_and_dtype(rng):
     a, b = mg.Tensor(rng.normal(size=(3, 1)).astype(np.float32), "a"), mg.Tensor(rng.normal(size=(1, 2)), "b")
-    y, g, others = a / b, rng.normal(size=(3, 2)), (np.full((3, 1), 2.0, np.float32), np.full((1, 2), 4.0))
-    found = pull(y, 0, g), pull(y, 0, g, args=others)
-    assert [(x.shape, x.dtype) for x in found] == [((3, 1), np.float32)] * 2
-    np.testing.assert_allclose(found[0], np.sum(g / b.data, axis=1, keepdims=True), rtol=1e-6)
-    np.testing.assert_allclose(found[1], np.sum(g / 4, axis=1, keepdims=True), rtol=1e-6)
-    root = np.sqrt(mg.Tensor([4.0], "x"))
-    assert pull(root, 0, np.ones(1)) == 0.25 and pull(root, 0, np.ones(1), y=np.array([5.0])) == 0.1
+    g = rng.normal(size=(3, 2))
+    found = pull(a / b, 0, g)
+    assert (found.shape, found.dtype) == ((3, 1), np.float32)
+    np.testing.assert_allclose(found, np.sum(g / b.data, axis=1, keepdims=True), rtol=1e-6)
 
 
 def test_a_given_cotangent_is_sent_on_in_a_recorded_walk_too():
