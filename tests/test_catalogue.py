@@ -1,10 +1,13 @@
 """The table of all functions of NumPy and SciPy: what it says of each is what happens when that is tried on Tensors."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import catalogue, trees
+from minigrad.engine.rules import RULES
 
 RNG = np.random.default_rng(4)
 M, V, U = RNG.uniform(0.2, 0.9, (2, 2)), RNG.uniform(0.2, 0.9, 4), np.array([0.15, 0.35, 0.55, 0.85])
@@ -147,6 +150,37 @@ def test_a_function_with_a_derivative_has_it_to_second_order(row):
         for i in kept:
             np.testing.assert_allclose(got[i].data, np.asarray(expected[i]), rtol=1e-9, atol=1e-12)
         mg.check_grads(lambda *args: [numbers_of(f(*args))[i] for i in kept], arrays)
+
+
+RULES_OF_NUMPY = {name: RULES.get(f) for name, f in FUNCTIONS.items() if name.startswith("np.")}
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES_OF_NUMPY.items() if rule and rule.differentiable])
+@pytest.mark.filterwarnings("ignore")
+def test_the_facts_of_a_row_are_those_of_its_function(name, rng):
+    rule, (f, arrays) = RULES_OF_NUMPY[name], called(name, FUNCTIONS[name])
+    first = arrays[0]
+
+    def values(i, x):
+        with np.errstate(all="ignore"):
+            return numbers_of(f(*arrays[:i], x, *arrays[i + 1 :]))
+
+    def is_linear(i):
+        b = 3 * rng.normal(size=arrays[i].shape)
+        try:
+            alike = zip(values(i, 2.5 * arrays[i] - 3 * b), values(i, arrays[i]), values(i, b), strict=True)
+            return all(np.allclose(z, 2.5 * x - 3 * y) for z, x, y in alike)
+        except ValueError:  # of knots that are not sorted
+            return False
+
+    together = {np.add, np.subtract, np.where}  # linear in their arguments taken together
+    linear = [*itertools.takewhile(is_linear, range(len(arrays)))]
+    assert rule.linear == len(linear) or (rule.linear == 0 and (rule.jumps or rule.function in together))
+    if isinstance(rule.function, np.ufunc) and len(arrays) == 2:
+        assert rule.symmetric == all(map(np.allclose, numbers_of(f(*arrays)), numbers_of(f(*arrays[::-1]))))
+    kept = [all(np.array_equal(y, c * first) for y in values(0, c * first)) for c in (1, -1, 7)]
+    assert rule.identity == (all(kept) and not rule.view) or rule.jumps
+    assert rule.view == np.shares_memory(values(0, first)[0], first)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "missing"], ids=lambda row: row.function)
