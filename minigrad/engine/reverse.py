@@ -79,9 +79,9 @@ def walk(
     found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
     if create_graph:
         with recording():
-            _walked(nodes, found, wanted, wrt, given or {}, _recorded)
+            _walked(nodes, found, wanted, wrt, given, _recorded)
         return found
-    narrowed = _walked(nodes, found, wanted, wrt, given or {}, values)
+    narrowed = _walked(nodes, found, wanted, wrt, given, values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
 
 
@@ -90,7 +90,7 @@ def _walked(
     found: dict[N, Value],
     wanted: set[N] | None,
     wrt: Collection[N] | None,
-    given: Mapping[N, Value],
+    given: Mapping[N, Value] | None,
     values: Values | None,
 ) -> set[N]:
     """Complete ``found``, and return the nodes whose cotangent may be narrower than their shape."""

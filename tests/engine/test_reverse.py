@@ -242,6 +242,24 @@ def test_nodes_older_than_what_is_wanted_are_not_looked_at():
         y = x = x * 1.5
     z = y * 2.0
     assert on_path([z], [y]) == [z, y]
+    assert calls(lambda: on_path([z], [y])) < 50
+
+
+def test_constants_get_cotangents_where_they_are_asked_for():
+    w, c = mg.Tensor([2.0, 3.0]), mg.constant([5.0, 7.0])
+    unused = np.exp(mg.constant([1.0]))
+    J = np.sum(w * c)
+    found = walk({J: np.float64(1)}, constants=True)
+    assert np.array_equal(found[c], w.data) and np.array_equal(found[w], c.data) and unused not in found
+    assert c not in walk({J: np.float64(1)}) and set(on_path([J], [c], constants=True)) == {c, J, *J.inputs}
+    assert walk({c: np.ones(2)}, constants=True).keys() == {c} and walk({c: np.ones(2)}) == {}
+
+
+def test_a_leaf_with_nan_that_was_not_updated_can_be_differentiated_again():
+    x = mg.Tensor([1.0, np.nan])
+    J = np.sum(x * x)
+    x.data = x.data.copy()
+    assert mg.gradients(J, [x], create_graph=True)[0].data[0] == 2.0
 
 
 @pytest.mark.parametrize("join", [np.concatenate, np.stack, np.vstack, np.block])
