@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Axis, Value
 from .axes import axes_of, slab
-from .primitives import array, cast, concatenate, einsum, stack
+from .primitives import array, concatenate, einsum, stack
 from .rules import Function, Rule, define
 
 
@@ -29,18 +29,17 @@ def _dot(a: Value, b: Value) -> Value:
 def _inner(a: Value, b: Value) -> Value:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
-    return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))
+    return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))  # which gives the same, longer
 
 
 def concatenated(arrays: Value, axis: int | None = 0, dtype: object = None) -> Value:
     """``np.concatenate``, of arrays, Tensors and sequences of them."""
-    parts = [array(a) if axis is not None else np.ravel(array(a)) for a in arrays]
-    return concatenate(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis or 0)
+    parts = [array(a, dtype) if axis is not None else np.ravel(array(a, dtype)) for a in arrays]
+    return concatenate(*parts, axis=axis or 0)
 
 
 def _stack(arrays: Value, axis: int = 0, dtype: object = None) -> Value:
-    parts = map(array, arrays)
-    return stack(*(parts if dtype is None else [cast(a, dtype) for a in parts]), axis=axis)
+    return stack(*[array(a, dtype) for a in arrays], axis=axis)
 
 
 def split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
@@ -69,7 +68,7 @@ def _flip(a: Value, axis: Axis = None) -> Value:
 
 
 def _vecdot(a: Value, b: Value, axis: int = -1) -> Value:
-    a, b = (x if axis == -1 else np.moveaxis(x, axis, -1) for x in (a, b))
+    a, b = (x if axis == -1 else np.moveaxis(x, axis, -1) for x in (a, b))  # no node that changes nothing
     return np.sum(a * b, axis=-1)
 
 
@@ -91,13 +90,10 @@ def _einsum(subscripts: Value, *arrays: Value, optimize: object = False) -> Valu
         raise ValueError(
             f"np.einsum: {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays; give one per array"
         )
-    if "..." in subscripts:
-        dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
-        spare = "".join([c for c in ascii_letters if c not in subscripts][: max(dots)])
-        terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
-        output = output.replace("...", spare)
-    else:
-        spare = ""
+    dots = [np.ndim(a) - len(t.replace("...", "")) if "..." in t else 0 for t, a in zip(terms, arrays, strict=True)]
+    spare = "".join([c for c in ascii_letters if c not in subscripts][: max(dots)])
+    terms = [t.replace("...", spare[len(spare) - n :]) for t, n in zip(terms, dots, strict=True)]
+    output = output.replace("...", spare)
     if not arrow:
         used = "".join(terms)
         output = spare + "".join(sorted(c for c in set(used) if used.count(c) == 1 and c not in spare))

@@ -97,6 +97,8 @@ JOINING = {
     "np.append(x, y)": [(2, 3), (2,)],
     "np.append(x, y, axis=-1)": [(2, 3), (2, 1)],
     "np.append(x, 5.0)": [()],
+    "np.stack([x, y], dtype=np.float64)": [(2,), (2,)],
+    "np.concatenate([x, y], dtype=np.float64)": [(2,), (3,)],
     "np.block([[x, y], [y.T, 2 * np.eye(1)]])": [(2, 2), (2, 1)],
     "np.block([1.0, x, y])": [(), (3,)],
     "np.block([[x], [x]])": [(2, 3)],
@@ -182,6 +184,9 @@ ALONG_AN_AXIS = {
         for subscripts in ("ij,ij->", "ij,ij->j", "ij,ij->ij", "ij,ij", "ij,kj->ik")
     },
     "np.einsum(x, [0, 1], y, [2, 1], [0, 2])": [(2, 3), (1, 3)],
+    "np.einsum(x, [0, 1], y, [2, 1], [2, 0])": [(2, 3), (1, 3)],
+    "np.einsum('...i,i->...', x, y)": [(3,), (3,)],
+    "np.einsum('...a,ab->...b', x, y)": [(2, 3), (3, 2)],
     "np.einsum(x, [0, 0])": [(3, 3)],
     "np.einsum(x, [..., 0, 1], y, [..., 1, 30], [..., 0, 30])": [(2, 2, 3), (3, 2)],
     "np.cumsum(x, dtype=np.float64)": [(2, 3)],
@@ -252,6 +257,12 @@ METHODS_OF_UFUNCS = {
     "np.add.reduceat(x, [0, 2], axis=-1)": [(2, 4)],
     "np.add(x, 1, dtype=np.float64)": [(2,)],
     "np.vecdot(x, y, axis=0) + np.vdot(x, y)": [(2, 3), (2, 3)],
+    "np.vecdot(x, y, axis=1)": [(2, 3, 4), (2, 3, 4)],
+    "np.vecdot(x, y)": [(2, 3, 4), (4,)],
+    "np.dot(x, y)": [(2,), ()],
+    "np.inner(x, y)": [(2,), ()],
+    "np.divmod(9 * x, 0.7)": [(4,)],
+    "np.modf(9 * x)": [(4,)],
 }
 CALLS = SELECTION | JOINING | ORDER | STATISTICS | ALONG_AN_AXIS | POLYNOMIALS | METHODS_OF_UFUNCS
 if hasattr(np, "unstack"):  # NumPy 2.1
@@ -260,7 +271,11 @@ if hasattr(np, "unstack"):  # NumPy 2.1
         "np.cumulative_sum(x, axis=1, include_initial=True)": [(2, 3)],
         "np.cumulative_sum(x, axis=0, include_initial=True)": [(0, 2)],
         "np.cumulative_prod(x)": [()],
+        "np.clip(x, min=-0.3, max=0.4)": [(2, 4)],
+        "np.clip(x, max=0.4)": [(2, 4)],
     }
+if hasattr(np, "matvec"):  # NumPy 2.2
+    CALLS |= {"np.matvec(x, y)": [(2, 4, 3), (3,)], "np.vecmat(x, y)": [(3,), (2, 3, 4)]}
 UNCOMPILED = {  # a shape that depends on values; a constant
     "np.unique(x)": [(3, 2)],
     "np.unique(x, return_index=True)[0]": [(3, 2)],
