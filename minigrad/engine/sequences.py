@@ -1,7 +1,5 @@
 """Ranges between two numbers, sets of values, and what else makes a sequence of another length."""
 
-from typing import Any
-
 import numpy as np
 from numpy.lib import _arraysetops_impl as _sets
 
@@ -24,20 +22,28 @@ def _linspace(
     steps = num - 1 if endpoint else num
     parts = (np.arange(num) / max(steps, 1)).reshape((num,) + (1,) * length.ndim).astype(length.dtype)
     y = np.moveaxis(start * (1 - parts) + stop * parts, 0, axis)
-    y = y if dtype is None else y.astype(dtype)
+    y = array(y, dtype)
     return (y, length / steps) if retstep else y
 
 
 def _logspace(
-    start: Value, stop: Value, num: int = 50, endpoint: bool = True, base: Value = 10.0, **options: Any
+    start: Value,
+    stop: Value,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Value = 10.0,
+    dtype: object = None,
+    axis: int = 0,
 ) -> Value:
-    return np.power(base, _linspace(start, stop, num, endpoint, **options))
+    return array(np.power(base, _linspace(start, stop, num, endpoint, axis=axis)), dtype)
 
 
-def _geomspace(start: Value, stop: Value, num: int = 50, endpoint: bool = True, **options: Any) -> Value:
-    """Return numbers of one sign, whose logarithms are in equal steps."""
-    logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint, **options)
-    return np.sign(start) * np.exp(logarithms)
+def _geomspace(
+    start: Value, stop: Value, num: int = 50, endpoint: bool = True, dtype: object = float, axis: int = 0
+) -> Value:
+    """Return numbers of one sign, whose logarithms are in equal steps; float64 unless another dtype is asked for."""
+    logarithms = _linspace(np.log(np.abs(start)), np.log(np.abs(stop)), num, endpoint)
+    return np.moveaxis(np.sign(start) * np.exp(logarithms), 0, axis).astype(dtype)
 
 
 def _setdiff1d(ar1: Value, ar2: Value) -> Value:

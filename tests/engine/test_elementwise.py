@@ -24,6 +24,8 @@ CASES = [
     ("conj", np.conj, X),
     ("real_if_close", lambda x: np.real_if_close(x) * x, X),
     ("piecewise", lambda x: np.piecewise(x, [x < 0, x > 2], [np.exp, 3.0, lambda x: x * x]), X),
+    ("piecewise of nothing", lambda x: np.piecewise(x, [x < 0], [np.exp, 3.0]), np.zeros(0)),
+    ("piecewise by a list", lambda x: np.piecewise(x, [True, False, True], [np.exp, 3.0]), X[0]),
     ("piecewise of one", lambda x: np.piecewise(x, x < 0, [np.exp, np.sin]), X[0]),
 ]
 
@@ -47,7 +49,9 @@ def test_what_is_not_finite_is_replaced_by_constants():
         assert np.array_equal(mg.grad(lambda x, f=f: np.sum(f(x)))(x), [0, 0, 0, 1])
 
 
-@pytest.mark.parametrize("f", [np.angle, np.imag, np.isreal, np.iscomplexobj, lambda x: np.where(x), np.isposinf])
+@pytest.mark.parametrize(
+    "f", [np.angle, np.imag, np.isreal, np.iscomplexobj, np.isrealobj, lambda x: np.where(x), np.isposinf]
+)
 def test_flat_function_gives_what_numpy_gives(f):
     np.testing.assert_equal(f(mg.Tensor(X)), f(X))
 

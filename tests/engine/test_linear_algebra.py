@@ -131,6 +131,7 @@ def test_what_numpy_refuses_is_refused_with_its_error(f):
         (lambda A: L.eig(A.T @ A), r"np\.linalg\.eig .*np\.linalg\.eigh"),
         (lambda A: L.norm(A, 3), r"np\.linalg\.norm of A .*ord=3 is no norm of matrices"),
         (lambda A: L.norm(A[None], 2), r"np\.linalg\.norm .*one axis or two"),
+        (np.poly, r"np\.poly of A .*np\.linalg\.eigvalsh"),
         (lambda A: np.cross(A, A), r"np\.cross of A .*three entries"),
     ],
 )

@@ -86,13 +86,13 @@ SELECTION = {
 }
 JOINING = {
     **{
-        f"np.{function}([x, y])": shapes
+        f"np.{function}([x, y])  # {shapes[0]}": shapes
         for function in ("vstack", "hstack", "dstack", "column_stack")
         for shapes in ([(3,), (3,)], [(2, 3), (2, 3)], [(), ()])
     },
     **{f"np.{function}([[1.0, 2.0], x])": [(2,)] for function in ("vstack", "hstack", "dstack", "column_stack")},
     **{f"np.{function}(x)": [(2, 3)] for function in ("vstack", "hstack", "concatenate", "stack")},
-    **{f"np.atleast_{n}d(x)": [shape] for n in (1, 2, 3) for shape in ((), (3,), (2, 3), (1, 2, 3))},
+    **{f"np.atleast_{n}d(x)  # {shape}": [shape] for n in (1, 2, 3) for shape in ((), (3,), (2, 3), (1, 2, 3))},
     "np.atleast_2d(x, y)": [(), (2,)],
     "np.append(x, y)": [(2, 3), (2,)],
     "np.append(x, y, axis=-1)": [(2, 3), (2, 1)],
@@ -215,13 +215,20 @@ ALONG_AN_AXIS = {
     "np.interp(0.7, KNOTS, x)": [(4,)],
     "np.interp([0.0, 1.0, 2.0], [1.0], x)": [(1,)],
     "np.linspace(x, y, 5)": [(2,), ()],
+    "np.linspace(x, y) + np.logspace(x, y)": [(), ()],
+    "np.geomspace(np.exp(x), np.exp(y))": [(2,), (2,)],
+    "np.geomspace(-np.exp(x), [-1.0, -5.0], 3, axis=1) * np.logspace(x, 1, 3, axis=1, dtype=np.float64)": [(2,)],
+    "np.linspace(x, y, 3, dtype=np.float64)": [(2,), (2,)],
+    "np.linspace(x, y, 2) * np.linspace(x, y, 1)": [(), ()],
+    "np.apply_over_axes(np.sum, x, [0, 2])": [(2, 3, 2)],
+    "np.apply_over_axes(lambda a, axis: np.sum(a, axis, keepdims=True), x, 0)": [(2, 3)],
     "np.linspace(x, 3, 4, endpoint=False, axis=-1, retstep=True)": [(2,)],
     "np.logspace(x, 2.0, 3, base=2.0)": [()],
     "np.geomspace(np.exp(x), 8.0, 4)": [(2,)],
 }
 POLYNOMIALS = {
     **{
-        f"np.{function}(x, y, {mode!r})": [(n,), (m,)]
+        f"np.{function}(x, y, {mode!r})  # {n}, {m}": [(n,), (m,)]
         for function in ("convolve", "correlate")
         for mode in ("full", "same", "valid")
         for n, m in ((5, 3), (3, 5), (5, 2), (2, 5), (4, 4))
@@ -234,6 +241,9 @@ POLYNOMIALS = {
     "np.polymul(x, y)": [(2,), (3,)],
     "np.poly(x)": [(3,)],
     "np.polyder(x, 2)": [(4,)],
+    "np.polyder(x)": [(4,)],
+    "np.polyint(x)": [(3,)],
+    "np.polyint(x, 2, 3.0) * np.polyint(x, 2, None)": [(3,)],
     "np.polyint(x, 2, [1.0, 2.0])": [(3,)],
     "np.polyfit(np.arange(5.0), x, 2)": [(5,)],
     "np.polyfit(np.arange(5.0), x, 2, w=[1, 2, 3, 2, 1.0])": [(5, 2)],
@@ -281,7 +291,8 @@ UNCOMPILED = {  # a shape that depends on values; a constant
     "np.unique(x, return_index=True)[0]": [(3, 2)],
     "np.unique(x, axis=0)": [(3, 2)],
     "np.extract(x > 0, x)": [(2, 3)],
-    "np.trim_zeros(np.concatenate([[0.0], x, [0.0, 0.0]]))": [(3,)],
+    **{f"np.trim_zeros(np.concatenate([[0.0], x, [0.0, 0.0]]), {trim!r})": [(3,)] for trim in ("fb", "F", "b")},
+    "np.trim_zeros(0 * x)": [(3,)],
     "np.union1d(x, [0.0, 1.0])": [(3,)],
     "np.intersect1d(np.append(x, 1.0), [0.0, 1.0])": [(2,)],
     "np.setdiff1d(x, [1.0, 2.0])": [(3,)],
@@ -356,3 +367,10 @@ KINKS = {
 def test_conventions(call, x, expected):
     f = function_of(call)
     np.testing.assert_allclose(mg.grad(lambda x: np.sum(f(x)))(np.array(x)), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("f", [np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values])
+def test_values_of_a_set_are_those_of_numpy_nan_by_nan(f):
+    x = np.array([[2.0, np.nan], [1.0, 2.0], [np.nan, 1.0]])
+    for got, expected in zip(arrays_of(f(mg.Tensor(x))), arrays_of(f(x)), strict=True):
+        np.testing.assert_array_equal(mg.stop_gradient(got), expected)
