@@ -233,7 +233,7 @@ def _cov(
             raise ValueError(f"weights of shape {np.shape(given)} for {x.shape[1]} observations; give one for each")
     weights = f * w * np.ones(x.shape[1], x.dtype)
     total = np.sum(weights)
-    lost = ddof if aweights is None else ddof * np.sum(weights * w) / total
+    lost = ddof * np.sum(weights * w) / total
     deviation = x - (np.sum(x * weights, axis=1) / total)[:, None]
     return np.squeeze((deviation * weights) @ deviation.T / np.maximum(total - lost, 0))
 
@@ -323,7 +323,7 @@ def _cumulative(function: Function, first: float) -> Function:
         x = np.atleast_1d(array(x, dtype))
         if axis is None and x.ndim > 1:
             raise ValueError(f"axis is needed for an array of {x.ndim} axes")
-        y = function(x, axis=axis or 0)
+        y = function(x, axis=axis)
         start = np.full(kept_shape(y, axis), first, y.dtype)
         return np.concatenate([start, y], axis or 0) if include_initial else y
 

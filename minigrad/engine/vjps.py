@@ -433,14 +433,14 @@ def _tensordot_left(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> 
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
-    return np.transpose(product, inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], max(a.ndim, 1)))
+    return np.transpose(product, inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], a.ndim))
 
 
 def _tensordot_right(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> Value:
     of_a, of_b = _contracted(a, b, axes)
     free_a, free_b = _free(a, of_a), _free(b, of_b)
     product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
-    return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, max(b.ndim, 1)))
+    return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, b.ndim))
 
 
 def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, optimize: object = False) -> Value:

@@ -228,6 +228,8 @@ CASES = [
             ("ii->i", [(3, 3)]),
             ("ii", [(3, 3)]),
             ("iij->j", [(2, 2, 3)]),
+            ("iia->a", [(2, 2, 3)]),
+            ("ij->j", [(1, 3)]),
             ("ij->", [(2, 3)]),
             ("ij->j", [(2, 3)]),
             ("ba", [(2, 3)]),
@@ -314,6 +316,7 @@ NAN_FREE_KINKS = [
     ("relu", lambda x: np.maximum(x, 0), [[-1.0, 0.0, 2.0]], [[0, 0, 1]]),
     ("relu, 0 on the left", lambda x: np.maximum(0, x), [[-1.0, 0.0, 2.0]], [[0, 0, 1]]),
     ("against a constant", lambda x: np.minimum(x, mg.constant([1.0, 1.0])), [[1.0, 0.0]], [[0, 1]]),
+    ("a constant against x", lambda x: np.maximum(mg.constant([1.0, 1.0]), x), [[1.0, 2.0]], [[0, 1]]),
     ("maximum of x and x", lambda x: np.maximum(x, x), [[1.0, 2.0]], [[1, 1]]),
     ("clip at its bounds", lambda x: np.clip(x, 0.0, 1.0), [[-1.0, 0.0, 0.5, 1.0, 2.0]], [[0, 0, 1, 0, 0]]),
     ("max, tied", np.max, [[[3.0, 1.0], [3.0, 3.0]]], [[[1 / 3, 0], [1 / 3, 1 / 3]]]),
@@ -330,6 +333,7 @@ NAN_FREE_KINKS = [
     ("std at 0", np.std, [[2.0, 2.0]], [[0, 0]]),
     ("std of one number", np.std, [2.0], [0]),
     ("power at 0", lambda x: x**2.0, [[0.0, -3.0]], [[0, -6]]),
+    ("power n at 0", lambda x, n: x**n, [[0.0], [0.0]], [[0], [0]]),
     ("power 0 at 0", lambda x: x**0.0, [[0.0]], [[0]]),
     ("power 1 at 0", lambda x, n: x**n, [[0.0], [1.0]], [[1], [0]]),
     ("square at 0", np.square, [[0.0]], [[0]]),
@@ -347,6 +351,12 @@ def test_an_extremum_of_nan_passes_nan_on(f):
         assert np.array_equal(
             np.isnan(gradient(lambda x: f(x, axis=1), [[1.0, math.nan], [2.0, 3.0]])[0])[:, 0], [1, 0]
         )
+
+
+@pytest.mark.parametrize("f", [np.var, np.std])
+def test_a_spread_with_no_degree_of_freedom_has_no_gradient(f):
+    with np.errstate(all="ignore"):
+        assert np.all(np.isnan(gradient(lambda x: f(x, ddof=2), [1.0, 2.0])))
 
 
 def test_the_second_derivative_of_prod_is_exact_at_zeros():
