@@ -29,6 +29,7 @@ SELECTION = {
     "np.tril(x)": [(3,)],
     "np.trace(x)": [(3, 3)],
     "np.trace(x, -1, axis1=-1, axis2=0)": [(3, 2, 4)],
+    "np.trace(x, 1, 1, 0) * np.trace(x, 1, -2, -1)": [(3, 4)],
     "np.diag(x)": [(3,)],
     "np.diag(x, 1)": [(3, 3)],
     "np.diagonal(x, 1, -1, 0)": [(3, 2, 4)],
@@ -56,6 +57,7 @@ SELECTION = {
     "np.insert(x, [1, 1], y, axis=1)": [(2, 3), (2, 2)],
     "np.insert(x, [0, 3], [7.0, 8.0])": [(2, 3)],
     "np.select([x > 0, x > -0.5], [x * y, y], x)": [(2, 3), (3,)],
+    "np.select([x > 0], [x * y])": [(2, 3), (3,)],
     "np.choose(np.array([0, 1, 0]), [x, y])": [(2, 3), (3,)],
     "np.choose([4, -1, 2], (x, y), mode='wrap')": [(3,), ()],
     "np.choose([4, -1, 0], (x, y), mode='clip')": [(3,), (3,)],
@@ -170,6 +172,7 @@ STATISTICS = {
     "np.cov(x, y, rowvar=False)": [(4, 2), (4,)],
     "np.cov(x, ddof=0, fweights=[1, 2, 1, 3], aweights=[0.5, 1, 1, 2])": [(2, 4)],
     "np.cov(x, aweights=[0.5, 1, 1, 2])": [(2, 4)],
+    "np.cov(x, aweights=[0.1, 0.2, 0.1, 0.2])": [(2, 4)],
     "np.corrcoef(x)": [(3, 5)],
     "np.corrcoef(x, y)": [(5,), (5,)],
     **{
@@ -372,7 +375,7 @@ KINKS = {
     "np.std(x, where=[True, True, False])": ([3.0, 3.0, 1.0], [0, 0, 0]),
     "np.cumprod(x)": ([2.0, 0.0, 3.0, 0.0], [1, 8, 0, 0]),
     "np.multiply.accumulate(x)": ([2.0, 0.0, 3.0, 0.0], [1, 8, 0, 0]),
-    "np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 3.0])": ([1.0, -1.0, 5.0], [2, 0, 0]),
+    "np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 3.0])": ([1.0, -1.0, 5.0, 0.0, 2.0], [2, 0, 0, 1, 2]),
     "np.unique(x)": ([2.0, 1.0, 2.0], [1, 1, 0]),  # the first of equal entries
     "np.logaddexp.reduce(x)": ([-np.inf, -np.inf, 0.0], [0, 0, 1]),
     "np.ptp(x)": ([1.0, 1.0], [0, 0]),
@@ -385,7 +388,13 @@ def test_conventions(call, x, expected):
     np.testing.assert_allclose(mg.grad(lambda x: np.sum(f(x)))(np.array(x)), expected, atol=1e-15)
 
 
-@pytest.mark.parametrize("f", [np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values])
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values),
+        *(lambda x, i=i: np.unique(x, *[i == k for k in range(3)]) for i in range(3)),
+    ],
+)
 def test_values_of_a_set_are_those_of_numpy_nan_by_nan(f):
     x = np.array([[2.0, np.nan], [1.0, 2.0], [np.nan, 1.0]])
     for got, expected in zip(arrays_of(f(mg.Tensor(x))), arrays_of(f(x)), strict=True):

@@ -26,6 +26,8 @@ from minigrad.engine.rules import RULES, define
         *(lambda x: np.argmax(x, axis=1), lambda x: x.argmax(0), lambda x: np.round(x, 1), lambda x: x.any(axis=0)),
         *(lambda x: np.greater(x, 0), lambda x: np.isclose(x, 1.0), lambda x: np.searchsorted([1.0, 2.0], x)),
         *(np.zeros_like, np.ones_like, np.shape, np.ndim, np.size, lambda x: np.full_like(x, 3.0)),
+        *(np.tril_indices_from, np.triu_indices_from, lambda x: np.diag_indices_from(x[:, :2])),
+        *(lambda x: np.tril_indices_from(x, -1), lambda x: np.triu_indices_from(x, 1)),
         *(lambda x: np.full_like(x, 3, dtype=int, shape=(2,)), lambda x: np.zeros_like(x, np.float32)),
         *(lambda x: np.any(x > 0, axis=0, keepdims=True), lambda x: np.logical_and(x, x > 1)),
     ],
