@@ -45,7 +45,7 @@ SELECTION = {
     "np.take(x, [0, 0, -1])": [(2, 3)],
     "np.take(x, 1, axis=-1)": [(2, 3)],
     "np.take(x, [[5, -7]], axis=1, mode='wrap')": [(2, 3)],
-    "np.take(x, [[5, -7]], mode='clip')": [(2, 3)],
+    "np.take(x, [[9, -7]], mode='clip')": [(2, 3)],
     "np.take_along_axis(x, np.argsort(x, 1), 1)": [(2, 3)],
     "np.take_along_axis(x, np.array([0, 0]), None)": [(2, 3)],
     "np.take_along_axis(x, np.array([[[0], [1]]]), axis=-2)": [(3, 2, 2)],
