@@ -30,7 +30,7 @@ def _convolve(a: Value, v: Value, mode: Any = "full") -> Value:
 
 
 def _correlate(a: Value, v: Value, mode: Any = "valid") -> Value:
-    if mode == "same" and np.size(v) > np.size(a):  # NumPy exchanges them, and the middle is that of the other end
+    if np.size(v) > np.size(a):  # NumPy exchanges them: for mode="same" the middle is that of the other end
         return _correlate(v, a, mode)[::-1]
     return np.convolve(a, np.atleast_1d(array(v))[::-1], mode)
 

@@ -241,6 +241,7 @@ ALONG_AN_AXIS = {
     "np.linspace(x, y, 3, dtype=np.float64)": [(2,), (2,)],
     "np.linspace(x, y, 2) * np.linspace(x, y, 1)": [(), ()],
     "np.apply_over_axes(np.sum, x, [0, 2])": [(2, 3, 2)],
+    "np.apply_over_axes(np.cumsum, x, [0, 1])": [(2, 3)],
     "np.apply_over_axes(lambda a, axis: np.sum(a, axis, keepdims=True), x, 0)": [(2, 3)],
     "np.linspace(x, 3, 4, endpoint=False, axis=-1, retstep=True)": [(2,)],
     "np.logspace(x, 2.0, 3, base=2.0)": [()],

@@ -37,6 +37,7 @@ def test_flat_function_gives_what_numpy_gives(f):
     got, expected = f(mg.Tensor(x)), f(x)
     assert type(got) is type(expected)
     np.testing.assert_equal(got, expected)
+    assert getattr(got, "dtype", None) == getattr(expected, "dtype", None)
 
 
 def test_function_without_a_rule_says_how_to_add_one():
