@@ -43,7 +43,7 @@ def _nan_to_num(x: Value, copy: bool = True, nan: Value = 0.0, posinf: Value = N
 
 
 def _piecewise(x: Value, condlist: Value, funclist: Value, *args: Value, **options: object) -> Value:
-    conditions = condlist if isinstance(condlist, list | tuple) and np.ndim(condlist[0]) == x.ndim else [condlist]
+    conditions = condlist if np.ndim(condlist[0]) == x.ndim else [condlist]
     otherwise = [~np.any(np.stack(conditions), axis=0)] if len(funclist) == len(conditions) + 1 else []
     y = np.zeros(x.shape, x.dtype)
     for condition, function in zip([*conditions, *otherwise], funclist, strict=True):

@@ -25,6 +25,8 @@ CASES = [
     ("real_if_close", lambda x: np.real_if_close(x) * x, X),
     ("piecewise", lambda x: np.piecewise(x, [x < 0, x > 2], [np.exp, 3.0, lambda x: x * x]), X),
     ("piecewise of nothing", lambda x: np.piecewise(x, [x < 0], [np.exp, 3.0]), np.zeros(0)),
+    ("piecewise, 0 elsewhere", lambda x: np.piecewise(x, [x < 0], [np.exp]), X),
+    ("piecewise by rows", lambda x: np.piecewise(x, np.eye(3, dtype=bool)[:2], [np.exp, np.sin]), X[0]),
     ("piecewise by a list", lambda x: np.piecewise(x, [True, False, True], [np.exp, 3.0]), X[0]),
     ("piecewise of one", lambda x: np.piecewise(x, x < 0, [np.exp, np.sin]), X[0]),
 ]
@@ -33,6 +35,11 @@ CASES = [
 @pytest.mark.parametrize(("f", "x"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_function(f, x):
     assert_row(f, [x], rtol=1e-8)
+
+
+@pytest.mark.parametrize("x", [0.3, 0.4999, 0.5001, 1.4])
+def test_the_slope_of_sinc_is_exact_on_both_sides_of_its_series(x):
+    np.testing.assert_allclose(mg.grad(np.sinc)(x), (math.cos(math.pi * x) - np.sinc(x)) / x, rtol=1e-13)
 
 
 def test_i0_of_large_numbers():
