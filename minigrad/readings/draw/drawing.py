@@ -23,7 +23,7 @@ from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.markup import Shown
 from minigrad.text.words import headline, listed, printable
 
-from .fold import Edge, Vertex
+from .fold import MANY, Edge, Vertex
 from .measure import trouble
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
@@ -187,7 +187,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
                 found.append((hard, wide, len(found), source, svg))
                 if not wide and hard <= _FINE * len(self.edges):
                     break
-            if found and not min(found)[1]:
+            if found and (not min(found)[1] or len(self.vertices) > MANY):
                 break
         if not found:
             raise RenderError(str(failure)) from None

@@ -25,7 +25,7 @@ from minigrad.text.words import colour_of, headline, listed, number, printable, 
 
 from .dot import NAME, SMALL, attributes, escaped, families, forms, quoted, shape_of, short, sized, tip, values
 from .drawing import Drawing
-from .fold import Edge, Fold, Vertex, fold, unique_slugs, word
+from .fold import MANY, Edge, Fold, Vertex, fold, unique_slugs, word
 from .formulas import FULL, TERSE, Formulas, Lengths, Summand
 from .layout import Group, Layout, scopes, spine
 from .measure import PAGE, READABLE
@@ -197,10 +197,13 @@ class _Writer:
 
         The last leaves out rows and scopes, at which Graphviz may fail.
         """
-        yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.85, 0.7, 0.5))
-        terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
-        yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5)
-        yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5, loose=True)
+        if len(self.picture.vertices) > MANY:  # each layout of a crowd takes long
+            yield self._in_rows(1.0, loose=True)
+        else:
+            yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.85, 0.7, 0.5))
+            terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
+            yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5)
+            yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5, loose=True)
         yield iter([self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))])
 
     def _in_rows(self, *parts: float, loose: bool = False) -> Iterator[list[str]]:
