@@ -51,7 +51,7 @@ def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
         return None
     best, fewest = None, len(homework.wrong)
     leaves = {x for x in homework.off if x.function is None}
-    for k in homework.lengths if inner and leaves else ():
+    for k in homework.numbers.lengths if inner and leaves else ():
         wrong = _wrong(homework, inner, k, fewest)
         if len(wrong) < fewest and leaves - wrong:
             best, fewest = Convention(k, inner), len(wrong)

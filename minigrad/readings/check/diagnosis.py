@@ -183,20 +183,16 @@ class Diagnosis:
 
     def _fits(self, step: Step, likely: bool) -> list[Fit]:
         """Return the edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
-        searches = [Search(step, line) for line in self._lines_of(step)]
+        searches = [Search(step, line) for line in (*self._closed(step), *self._lines_of(step))]
         found = [fit for search in searches for fit in search.likely()]
         k = step.multiple(step.expected) if likely and step.between else None
         if k is not None and (step.known_factor(k) or abs(k + 1) < _ROUNDED):
             found += [fit for search in searches for fit in search.upstream(k)]
         if likely or found:
             return sorted(found, key=lambda fit: fit.weight)
-        searches += [Search(step, line) for line in self._closed(step)]
-        found = [fit for search in searches if search.candidates == [] for fit in search.likely()]
-        if found:
-            return sorted(found, key=lambda fit: fit.weight)
         found = [fit for search in searches for fit in (*search.unlikely(), *search.by_amount())]
         if not found:
-            factors = (-1.0, *self.homework.factors)
+            factors = (-1.0, *self.homework.numbers.factors)
             for s in searches:
                 found += [*s.summands(), *s.with_a_factor(factors), *s.on_some_entries()]
         self._searches[step.node] = searches

@@ -91,7 +91,10 @@ class RightLines:
 
     def _difference(self, x: Tensor, expected: Array) -> Expr | None:
         """Return an array as ``k * (output - target)``, for an output of the shape of x."""
-        algebra, factors = self.lines.rewriter, (1.0, 2.0, *[k * n for n in self.homework.lengths for k in (1, 2)])
+        algebra, factors = (
+            self.lines.rewriter,
+            (1.0, 2.0, *[k * n for n in self.homework.numbers.lengths for k in (1, 2)]),
+        )
         outputs = [(e, e, a) for e, a in self.values.items() if np.shape(a) == x.shape and e not in self.gradients]
         outputs += [(algebra.call(np.exp, (e,), {}, x.shape, x.dtype), e, np.exp(a)) for e, _, a in outputs]
         for output, e, a in outputs:

@@ -237,16 +237,13 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
             findings = [unknown(step)]
             unnamed.append(step)
         if findings and homework.blind.isdisjoint(step.sources):
-            for node in explained & found.keys():
-                del found[node]
-            found[step.node] = findings, explained
+            found = {x: said for x, said in found.items() if x not in explained} | {step.node: (findings, explained)}
             waiting = [(other, rounded) for other, rounded in waiting if other.node not in explained]
     for step in unnamed[:_FEW]:
-        findings, explained = diagnosis.of_two(step, unnamed) if step.node in found else ([], set[Tensor]())
+        others = [other for other in unnamed if other is not step]
+        findings, explained = diagnosis.of_two(step, others) if step.node in found else ([], set[Tensor]())
         if findings:
-            for node in explained & found.keys():
-                del found[node]
-            found[step.node] = findings, explained
+            found = {x: said for x, said in found.items() if x not in explained} | {step.node: (findings, explained)}
     return found
 
 
@@ -274,7 +271,7 @@ def _note(homework: Homework, convention: Convention) -> str:
     factor = f"{k:.6g}" if k >= 1 else f"1/{1 / k:.6g}"
     return (
         f"{names} carry the factor {factor} against the true gradients, and the gradients of the leaves make it good: "
-        f"a convention that many courses follow, not a mistake."
+        f"a convention that many courses follow, not a mistake. The lines shown are those of the true gradients."
     )
 
 

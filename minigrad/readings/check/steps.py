@@ -24,6 +24,7 @@ from minigrad.text.expressions import applied
 from minigrad.text.words import printable
 
 from .kinks import has_kink, moved
+from .numbers import Numbers
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
@@ -100,7 +101,7 @@ class Homework:
     """
 
     def __init__(self, graph: Graph, answers: Mapping[Tensor, Array]) -> None:
-        self.graph = graph
+        self.graph, self.numbers = graph, Numbers(graph)
         self.as_given = answers
         self.answers = {node: answer.astype(np.float64) for node, answer in answers.items()}
         self.values = Values()
@@ -243,29 +244,17 @@ class Homework:
         return self._rests[senders]
 
     @cached_property
-    def lengths(self) -> list[float]:
-        """The lengths of axes, which are the numbers that means divide by, and one by them."""
-        found = sorted({n for node in self.graph.nodes for n in node.shape if n > 1}, reverse=True)
-        return [float(n) for n in found] + [1 / n for n in found]
-
-    @cached_property
-    def counts(self) -> set[int]:
-        """The numbers of entries that are summed, over all axes or all but one."""
-        return {node.size // n for node in self.graph.nodes for n in (1, *node.shape) if n} - {0, 1}
-
-    @cached_property
     def truth(self) -> dict[Tensor, Array]:
         """The true gradient of each node that has an answer."""
-        found = self.walk({})
-        return {node: self._at(found, node) for node in self.answers}
+        return {node: self.truth_of(node) for node in self.answers}
 
     def truth_of(self, node: Tensor) -> Array:
-        """Return the true gradient at any node that the answers' nodes lead through, or at a leaf that is learned."""
-        return self._true[node] if node in self._true else np.zeros(node.shape)
+        """Return the true gradient at any node."""
+        return self._at(self._true, node)
 
     @cached_property
     def _true(self) -> dict[Tensor, Value]:
-        return walk({self.graph.root: self.graph.root.seed()})
+        return self.walk({})
 
     @cached_property
     def term_gradients(self) -> dict[str, dict[Tensor, Array]]:
@@ -276,29 +265,6 @@ class Homework:
             leaves = (x for x in self.graph.names if x.function is None and x in arrived)
             found[term] = {x: double(arrived[x]) for x in sorted(leaves, key=lambda x: x.order)}
         return found
-
-    @cached_property
-    def factors(self) -> dict[float, str]:
-        """The constant factors by which derivations go wrong, with what to say of each."""
-        lengths = sorted({n for node in self.graph.nodes for n in node.shape if n > 2}, reverse=True)
-        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
-        numbers = {abs(float(a)) for a in primals if isinstance(a, int | float | np.number) and np.isfinite(a)}
-        found = {2.0: "2 times too large", 0.5: "half of what it should be"}
-        for n in lengths:
-            found = {
-                float(n): f"{n} times too large (is a factor 1/{n} missing?)",
-                1 / n: f"{n} times too small (is a factor 1/{n} applied twice?)",
-                1 / n**2: f"{n**2} times too small (is a factor 1/{n} applied three times?)",
-                float(n) ** 2: f"{n**2} times too large (are two factors 1/{n} missing?)",
-                2.0 * n: f"{2 * n} times too large (2 times {n})",
-                0.5 / n: f"{2 * n} times too small (2 times {n})",
-                n / (n - 1): f"{n}/{n - 1} times what it should be ({n - 1} stands for {n})",
-                (n - 1) / n: f"{n - 1}/{n} times what it should be ({n} stands for {n - 1})",
-            } | found
-        for k in sorted(numbers - {0.0, 1.0}):
-            found.setdefault(k, f"{k:.6g} times what it should be")
-            found.setdefault(1 / k, f"too small by the factor {k:.6g}")
-        return found | {-k: f"of the wrong sign, and {words}" for k, words in found.items()}
 
     @cached_property
     def loose(self) -> dict[Tensor, float]:
@@ -387,13 +353,8 @@ class Step:
         return parts
 
     def known_factor(self, k: float) -> str | None:
-        """Return what is said of a factor that is known: 2, the length of an axis or a number of the computation."""
-        found = next((words for f, words in self.homework.factors.items() if abs(k - f) <= 1e-6 * abs(f)), None)
-        n = 1 / abs(k) if k else 0.0
-        if found is None and abs(n - round(n)) < 1e-6 * n and round(n) in self.homework.counts:
-            sign = "of the wrong sign, and " if k < 0 else ""
-            return f"{sign}{round(n)} times too small (an average of {round(n)} entries for their sum?)"
-        return found
+        """Return what is said of a factor that is known, None of any other."""
+        return self.homework.numbers.factor(k)
 
     def matches(self, candidate: Value) -> bool:
         """Whether the answer is the candidate, to rounding."""
