@@ -132,6 +132,7 @@ def test_the_picture_in_the_readme_is_the_one_that_the_example_draws(l2_regulari
     assert svg_parts(EXAMPLES / "l2_regularization.svg") == svg_parts(l2_regularization[1])
 
 
+@pytest.mark.slow
 def test_the_network_s_gradients_are_those_of_the_course():
     module = example("l2_regularization")
     rng, lam, m = np.random.default_rng(0), 0.7, 5
@@ -214,6 +215,7 @@ def test_the_gaussian_process_is_that_of_scikit_learn():
 # --- penalties --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_penalty_is_weight_decay_for_sgd_and_not_for_adam(tmp_path):
     pytest.importorskip("matplotlib")
     differences = example("l2_versus_weight_decay").main(tmp_path)

@@ -20,6 +20,7 @@ def network():
     return names, mg.derive(J, names=names | {"A": A, "J": J}).numpy()
 
 
+@pytest.mark.slow
 def test_what_is_derived_runs_unchanged_on_dask_arrays():
     da = pytest.importorskip("dask.array")
     names, program = network()
@@ -30,6 +31,7 @@ def test_what_is_derived_runs_unchanged_on_dask_arrays():
         np.testing.assert_allclose(given[f"d{name}"].compute(), names[name].grad, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_is_derived_runs_on_jax_arrays_and_in_jax_with_another_import():
     jnp = pytest.importorskip("jax.numpy")
     names, program = network()
@@ -82,6 +84,7 @@ def test_matplotlib_shows_tensors():
     plt.close(figure)
 
 
+@pytest.mark.slow
 def test_torch_makes_tensors_of_constants_and_not_of_what_has_a_gradient():
     torch = pytest.importorskip("torch")
     assert torch.tensor(mg.constant([1.0, 2.0])).tolist() == [1.0, 2.0]
@@ -89,6 +92,7 @@ def test_torch_makes_tensors_of_constants_and_not_of_what_has_a_gradient():
         torch.tensor(mg.Tensor([1.0, 2.0], name="W"))
 
 
+@pytest.mark.slow
 def test_a_function_of_pytorch_is_taught_in_three_lines():
     torch = pytest.importorskip("torch")
 

@@ -12,6 +12,7 @@ def assert_no_divergence(tried, found):
     assert min(tried[reading.__name__] for reading in READINGS) > 0.5 * sum(tried.values()) / len(READINGS)
 
 
+@pytest.mark.slow
 def test_some_random_programs_hold_in_every_reading():
     assert_no_divergence(*fuzz(programs=20, seed=0))
 

@@ -189,6 +189,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("shape", [(5, 5), (300, 300)])
 def test_arrays_however_they_lie_in_memory(lie, shape):

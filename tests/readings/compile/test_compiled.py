@@ -515,6 +515,7 @@ def run(steps, returned, arguments):
     return [values[-1 - k % len(values)] for k in returned]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(programs(), st.integers(0, 2**32 - 1))
 def test_compiled_never_differs_from_eager(program, seed):

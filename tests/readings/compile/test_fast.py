@@ -20,6 +20,7 @@ def test_without_numba_the_error_names_the_extra(monkeypatch):
 
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.slow  # the compiler takes seconds for each program
 
 
 def agree(f, *args, **tolerance):

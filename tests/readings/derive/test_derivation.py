@@ -362,6 +362,7 @@ OTHER = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_random_graphs_run(data):

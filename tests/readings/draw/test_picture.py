@@ -512,6 +512,7 @@ def test_a_long_chain_takes_linear_time(detail):
     assert calls(lambda: mg.draw(long, detail=detail)) < 11 * calls(lambda: mg.draw(short, detail=detail))
 
 
+@pytest.mark.slow
 def test_a_long_expression_that_many_use_is_walked_once():
     both, length, users = chain(500, shared=25), chain(500, shared=2), chain(50, shared=25)
     assert calls(lambda: mg.draw(both)) < calls(lambda: mg.draw(length)) + calls(lambda: mg.draw(users))
