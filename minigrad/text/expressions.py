@@ -206,11 +206,11 @@ def evaluate(e: Expr, bindings: Mapping[Expr, Value]) -> Value:
     """
     values: dict[Expr, Value] = {}
     for part in parts_of([e], bindings.__contains__):
-        values[part] = bindings[part] if part in bindings else _computed(part, values)
+        values[part] = bindings[part] if part in bindings else computed(part, values)
     return values[e]
 
 
-def _computed(e: Expr, values: Mapping[Expr, Value]) -> Value:
+def computed(e: Expr, values: Mapping[Expr, Value]) -> Value:
     """Return the value of an expression, of the values of its parts."""
     if e.function is LITERAL:
         return np.array(e.value) if isinstance(e.value, list) else e.value  # an index, as short as it is written

@@ -78,7 +78,8 @@ class Rewriter(Expressions):
         self._concerning: dict[Any, list[Rewrite]] = {}  # the rules that concern a function
         self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
         self.definitions: dict[Expr, Expr] = {}  # and back
-        self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it
+        self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it; complete when any is spelled
+        self._spelled: dict[Expr, Expr] = {}
         self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products that have a name
 
     def simplified(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
@@ -254,11 +255,12 @@ class Rewriter(Expressions):
 
     def spelled(self, e: Expr) -> Expr:
         """``e`` as calls: as the user wrote it where that is no longer, otherwise as one writes it by hand."""
-        done: dict[Expr, Expr] = {}
-        for part in parts_of([e]):
-            written = self._written(part, done)
-            source = self.sources.get(part)
-            done[part] = source if source is not None and source.size <= written.size else written
+        done = self._spelled
+        for part in parts_of([e], done.__contains__) if e not in done else ():
+            if part not in done:
+                written = self._written(part, done)
+                source = self.sources.get(part)
+                done[part] = source if source is not None and source.size <= written.size else written
         return done[e]
 
     def _written(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:

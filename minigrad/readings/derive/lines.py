@@ -24,6 +24,7 @@ What the other readings ask, of ``lines = Lines(graph)``:
 import heapq
 from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import rewrites
-from minigrad.text.expressions import Expr, arguments_of, evaluate, parts_of
+from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, parts_of
 from minigrad.text.normal_form import Aim, Rewriter, monomial
 from minigrad.text.numpy_code import Names
 
@@ -100,7 +101,6 @@ class Lines:
         for node in graph.nodes:
             self._translate(node)
         self.backward = self._reverse(self._wanted(wanted))
-        self.recorded |= self.rewriter.constants
 
     def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
         """Symbols of the cut nodes and of their gradients; names that users gave come first."""
@@ -160,7 +160,9 @@ class Lines:
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
                 return self.rewriter.literal(a.tolist())
-            return self.rewriter.constant(a, lambda: self._constant(a))
+            constant = self.rewriter.constant(a, lambda: self._constant(a))
+            self.recorded[constant] = a
+            return constant
         if isinstance(a, np.ndarray):
             a = a[()]
         if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
@@ -251,8 +253,9 @@ class Lines:
         written, used = self.rewriter.spelled(found), set(parts_of([total, definition]))
         if any(e not in used for e in parts_of([written]) if e.function is None):  # a gradient further upstream
             return None
-        value = evaluate(summand.expression, ChainMap(self.recorded, self.rewriter.constants))
-        return written if self._agrees(found, np.asarray(value), self.recorded[sent]) else None
+        value = evaluate(summand.expression, self.recorded)
+        agrees = _agrees(self._values([found])[found], np.asarray(value), self.recorded[sent])
+        return written if agrees else None
 
     def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr, Any]]:
         """Return dx pulled back to the next cut nodes, with its values, by a reverse walk on a recorded copy."""
@@ -268,29 +271,26 @@ class Lines:
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
         nodes = ancestors(pulled.values(), known)
         self._record(nodes, known, plain, self.rewriter.simplified)
-        wrong = [y for y, g in pulled.items() if not self._agrees(known[g], g._value, sent)]
+        worth = self._values([known[g] for g in pulled.values()])
+        wrong = [y for y, g in pulled.items() if not _agrees(worth[known[g]], g._value, sent)]
         if wrong:
             self.unproved += wrong
             known |= plain | {node: known[node] for node in nodes if node.function is None}
             self._record(nodes, known, plain, self._plainly)
         return [(y, known[g], g._value) for y, g in pulled.items()]
 
-    def _agrees(self, e: Expr, value: Value, sent: Value) -> bool:
-        """Return whether an expression, as it is written, has a value to rounding; ``sent`` is what it is made of."""
-        known = ChainMap(self.recorded, self.rewriter.constants)
-        try:
-            with np.errstate(all="ignore"):
-                found = np.broadcast_to(evaluate(self.rewriter.spelled(e), known), value.shape)
-        except (TypeError, ValueError, AttributeError, IndexError):
-            return False
-        if np.array_equal(found, value):
-            return True
-        difference = np.abs(found - value)
-        if not np.isfinite(np.max(difference, initial=0.0)):
-            difference[~np.isfinite(value)] = 0.0  # where the engine has no number, any will do
-        epsilon = np.finfo(value.dtype).eps
-        slack = epsilon**0.4 * largest(value) + 1e3 * epsilon * largest(sent)
-        return bool(np.max(difference, initial=0.0) <= slack)
+    def _values(self, expressions: Iterable[Expr]) -> dict[Expr, Value]:
+        """Return what expressions, as they are written, are worth, parts that they share computed once.
+
+        None of one that does not run.
+        """
+        known, written = self.recorded, {e: self.rewriter.spelled(e) for e in expressions}
+        values: dict[Expr, Value] = {}
+        with np.errstate(all="ignore"):
+            for part in parts_of(written.values(), known.__contains__):
+                with suppress(TypeError, ValueError, AttributeError, IndexError, KeyError):
+                    values[part] = known[part] if part in known else computed(part, values)
+        return {e: values.get(w) for e, w in written.items()}
 
     def _copied(self, nodes: Sequence[Tensor]) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Expr]]:
         """Return a traced copy of the nodes, the leaves in it that take a gradient, and the expressions of all.
@@ -341,6 +341,24 @@ class Lines:
             number = self._value(a.flat[0])
             return self.rewriter.simplified(np.broadcast_to, (number,), {"shape": a.shape}, a.shape, a.dtype)
         return self._value(a)
+
+
+def _agrees(found: Value, value: Value, sent: Value) -> bool:
+    """Whether what was found is a value to rounding; ``sent`` is what it is made of."""
+    if found is None:
+        return False
+    try:
+        found = np.broadcast_to(found, value.shape)
+    except ValueError:
+        return False
+    if np.array_equal(found, value):
+        return True
+    difference = np.abs(found - value)
+    if not np.isfinite(np.max(difference, initial=0.0)):
+        difference[~np.isfinite(value)] = 0.0  # where the engine has no number, any will do
+    epsilon = np.finfo(value.dtype).eps
+    slack = epsilon**0.4 * largest(value) + 1e3 * epsilon * largest(sent)
+    return bool(np.max(difference, initial=0.0) <= slack)
 
 
 def largest(a: Value) -> float:

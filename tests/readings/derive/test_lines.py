@@ -9,7 +9,7 @@ from minigrad.engine.reverse import walk
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation
 from minigrad.readings.derive.lines import Lines
-from minigrad.text.expressions import evaluate, parts_of
+from minigrad.text.expressions import computed, evaluate, parts_of
 
 RNG = np.random.default_rng(0)
 
@@ -54,3 +54,23 @@ def test_a_part_of_a_line_can_be_given_another_value(lines):
     transposed = next(e for e in parts_of([summand.expression]) if e.function is np.transpose)
     other = evaluate(summand.expression, {**lines.recorded, transposed: np.ones((3, 1))})
     np.testing.assert_allclose(other, np.ones((3, 1)) * lines.recorded[lines.gradients[lines.graph.by_name["Z3"]]])
+
+
+def computed_for(n, monkeypatch):
+    """Return how many parts are computed to prove the lines of a join of n named nodes."""
+    xs = [mg.Tensor(np.array([0.1 * i, 1.0]), name=f"x{i}") for i in range(n)]
+    count = 0
+
+    def counted(e, values):
+        nonlocal count
+        count += 1
+        return computed(e, values)
+
+    monkeypatch.setattr("minigrad.readings.derive.lines.computed", counted)
+    Lines(Graph(np.sum(np.tanh(np.concatenate([np.sin(x) for x in xs]))).named("J")))
+    return count
+
+
+def test_what_a_join_is_made_of_is_computed_once_for_all_that_it_joins(monkeypatch):
+    few, many = computed_for(10, monkeypatch), computed_for(40, monkeypatch)
+    assert few < many < 5 * few
