@@ -7,7 +7,7 @@ and what arrives at the next given node is what the learner should have found th
 The walk computes in double precision, whatever the data are, so that what it finds is exact to the learner's rounding.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache, reduce
 from typing import Any
 
@@ -105,7 +105,8 @@ class Homework:
         self.as_given = answers
         self.answers = {node: answer.astype(np.float64) for node, answer in answers.items()}
         self.values = Values()
-        self.epsilon = max(_epsilon(node.dtype) for node in graph.nodes)
+        self.dtypes = {node.dtype for node in graph.nodes}
+        self.epsilon = max(map(_epsilon, self.dtypes))
         self.coarse = {node for node, answer in answers.items() if _epsilon(answer.dtype) > self.epsilon}
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
         self.blind = {node for node, answer in self.answers.items() if answer.size != node.size}
@@ -118,8 +119,7 @@ class Homework:
     def walk(self, given: Mapping[Tensor, Value]) -> dict[Tensor, Value]:
         """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
         root = self.graph.root
-        exact = all(node.dtype == np.float64 for node in self.graph.nodes)
-        values = None if exact else self.values.of
+        values = None if self.dtypes == {np.dtype(np.float64)} else self.values.of
         return walk({root: np.ones(root.shape)}, given=given, values=values, constants=True)
 
     def _compared(self) -> tuple[dict[Tensor, float], list[Tensor], list[Tensor]]:
@@ -159,7 +159,10 @@ class Homework:
 
     def senders(self, x: Tensor) -> list[Tensor]:
         """Return the nodes that a gradient passes from to a node, oldest first."""
-        return [y for y in self.graph.consumers[x] if any(receiver is x for receiver in _receivers(y))]
+        return [*self._senders(x)]
+
+    def _senders(self, x: Tensor) -> Iterator[Tensor]:
+        return (y for y in self.graph.consumers[x] if any(receiver is x for receiver in _receivers(y)))
 
     def computing(self, nodes: Iterable[Tensor]) -> list[Tensor]:
         """Return nodes, and those without a name that they are computed from, oldest first."""
@@ -311,7 +314,7 @@ class Homework:
 
     def backward_order(self, node: Tensor) -> tuple[int, bool, int]:
         """Return a sort key for the order of a derivation by hand: when the last share of a gradient arrives."""
-        oldest, *_ = [*self.senders(node), node]
+        oldest = next(self._senders(node), node)
         return -oldest.order, node.function is not None, -node.order
 
 
@@ -404,6 +407,7 @@ def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)
 def _epsilon(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
 
