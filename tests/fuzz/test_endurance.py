@@ -46,3 +46,14 @@ def test_graphs_of_ten_thousand_operations_in_a_row_are_read(named):
     np.testing.assert_allclose(space["dx"], x.grad, rtol=1e-9)
     gradients = {"x": x.grad} | ({"h4999": np.ones(2)} if named else {})
     assert mg.check(J, gradients).ok
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_named_nodes_are_explained_and_checked():
+    y = mg.Tensor(np.array([0.5, -0.2]), name="x")
+    nodes = [y] + [y := np.tanh(y).named(f"h{i}") for i in range(100_000)]
+    J = np.sum(y)
+    J.backward()
+    explanation, report = mg.explain(J), mg.check(J, {node.name: node.grad for node in nodes})
+    assert report.ok and not report.notes
+    np.testing.assert_allclose(explanation.gradient("x"), nodes[0].grad)
