@@ -22,6 +22,7 @@ from minigrad.text.expressions import LITERAL, Expr, applied, parts_of
 
 from .steps import Homework, broadcasts, double
 
+_HUGE = 1e8  # from where on series may take for ever
 _LONG = 40  # operations of a formula; longer ones are not applied again
 _CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
@@ -196,7 +197,8 @@ class RightLine:
         if e.function is LITERAL:
             return e.value
         if e.function is not None:
-            return applied(e.function, [values[a] for a in e.args], e.options)
+            compute = applied if values is self.values else _tried
+            return compute(e.function, [values[a] for a in e.args], e.options)
         definition = self.lines.definitions.get(e)
         return self.lines.values[e] if definition is None else values[definition]
 
@@ -342,7 +344,7 @@ class RightLine:
     def evaluate(self, e: Formula, values: Mapping[Expr, Value] | None = None) -> Value:
         """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
-            return applied(e.function, [self._argument(a, values) for a in e.args], e.options)
+            return _tried(e.function, [self._argument(a, values) for a in e.args], e.options)
         if not isinstance(e, Expr) or e.function is LITERAL:
             return e.value if isinstance(e, Expr) else e
         known = self.values if values is None else values
@@ -375,6 +377,14 @@ class RightLine:
         root = tensors[self.root]
         found = [walk({root: w}) for w in weights]
         return [{e: f[t] for e, t in tensors.items() if isinstance(t, Tensor) and t in f} for f in found]
+
+
+def _tried(function: Any, args: list[Value], options: Mapping[str, Any]) -> Value:
+    """Return the result of a function in an edited line; NaN where a series of SciPy's might never end."""
+    series = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
+    if series and not all(np.all(np.abs(a) < _HUGE) for a in args):
+        args = [np.where(np.abs(a) < _HUGE, a, np.nan) for a in args]
+    return applied(function, args, options)
 
 
 def with_argument(e: Expr, i: int, new: Formula) -> Call:

@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad.graph import Graph
 from minigrad.readings.check.kinds import Kind
 from minigrad.readings.check.report import check
+from minigrad.text import expressions
 
 NETWORKS = pytest.mark.parametrize("network", corpus.NETWORKS, ids=lambda network: network.name)
 SMALLEST_FIRST = pytest.mark.parametrize(
@@ -67,6 +68,24 @@ def test_what_rounding_leaves_of_a_gradient_that_cancels_is_right(dtype):
     J.backward()
     assert check(J, {"z": z.grad, "b": b.grad}).ok
     assert not check(J, {"z": z.grad, "b": b.grad + dtype(1e-3)}).ok
+
+
+def test_no_edit_asks_a_series_for_a_value_at_infinity(monkeypatch):
+    special = pytest.importorskip("scipy.special")
+    asked = []
+
+    def applied(function, args, options):
+        if function is special.hyp1f1:
+            asked.append(args[2])
+            return np.ones(np.shape(args[2]))  # SciPy's does not end at infinity
+        return expressions.applied(function, args, options)
+
+    monkeypatch.setattr("minigrad.readings.check.lines.applied", applied)
+    x = mg.Tensor([[1.0, -1.0, -1.0], [-0.0, 0.0, -1.0], [3.0, -0.0, 1.0]], name="x")
+    J = (0.5 * np.sum(np.square(special.exprel(x)))).named("J")
+    J.backward()
+    report = check(J, {"x": x.grad * np.linspace(1.5, 2.0, 9).reshape(3, 3)})
+    assert report.mistakes[0].node == "x" and asked and not any(np.any(np.isinf(a)) for a in asked)
 
 
 @NETWORKS
