@@ -11,8 +11,9 @@ from types import FrameType
 # Functions of Python that compare what they are given, and ask each answer for its truth.
 _COMPARING = ("max", "min", "sorted", "sort", "index", "count", "remove")
 _CONDITIONS = ("POP_JUMP", "JUMP_IF", "TO_BOOL", "UNARY_NOT")
-_LOADS = frozenset({"LOAD_FAST", "LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_SMALL_INT"})
-_USES = ("LOAD_ATTR", "LOAD_METHOD", "UNARY_NEGATIVE", "BINARY_", "STORE_SUBSCR")
+# Operations that compute with the top of the interpreter's stack, and how many values lie above what they are of.
+_USES = {"LOAD_ATTR": 0, "LOAD_METHOD": 0, "UNARY_NEGATIVE": 0, "BINARY_SUBSCR": 1, "BINARY_OP": 1, "STORE_SUBSCR": 1}
+_USES["BINARY_SLICE"] = 2
 
 # Packages that show and compare values, and give nothing back that a gradient could pass through.
 _SHOWING = ("matplotlib.", "mpl_toolkits.", "numpy.testing")
@@ -24,10 +25,10 @@ def is_at(frame: FrameType, operation: str) -> bool:
 
 
 def _operations(frame: FrameType, count: int) -> list[tuple[str, int]]:
-    """Return the operation that a frame is at and those after it, with their arguments, without its caches."""
-    code, at = frame.f_code.co_code, frame.f_lasti
-    pairs = zip(code[at : at + 60 : 2], code[at + 1 : at + 60 : 2], strict=False)
-    return [(dis.opname[operation], argument) for operation, argument in pairs if operation][:count]
+    """Return the operation that a frame is at and those after it, and by how much each lets the stack grow."""
+    code = frame.f_code.co_code[frame.f_lasti :][:60]
+    pairs = [(code[i], code[i + 1]) for i in range(0, len(code), 2) if code[i]][:count]  # 0 is a cache
+    return [(dis.opname[i], dis.stack_effect(i, argument if i >= dis.HAVE_ARGUMENT else None)) for i, argument in pairs]
 
 
 def asks_for_truth(frame: FrameType) -> str:
@@ -43,16 +44,13 @@ def asks_for_truth(frame: FrameType) -> str:
 def computes(frame: FrameType) -> bool:
     """Whether the code computes at once with the attribute that it reads: with an entry, an operand, a method of it."""
     (now, _), *following = _operations(frame, 8)
-    above = 0  # what lies above the attribute on the interpreter's stack
-    for name, argument in following if now == "LOAD_ATTR" else ():
-        if name in _LOADS:
-            above += 1
-        elif name in ("BUILD_SLICE", "BUILD_TUPLE"):
-            above += 1 - argument
-        else:
-            return name.startswith(_USES) and above <= 1 + (name == "BINARY_SLICE") - name.startswith(
-                ("LOAD_", "UNARY_")
-            )
+    above = 0  # values that lie above the attribute on the stack
+    for name, growth in following if now == "LOAD_ATTR" else ():
+        if name in _USES:
+            return above <= _USES[name]
+        if not name.startswith(("LOAD_", "BUILD_")):
+            return False
+        above += growth
     return False
 
 
