@@ -20,7 +20,7 @@ _SHOWING = ("matplotlib.", "mpl_toolkits.", "numpy.testing")
 
 
 def is_at(frame: FrameType, operation: str) -> bool:
-    """Whether a frame is at a bytecode operation: ``array[i] = t`` and ``text % t`` take a float as float(t) does."""
+    """Return whether a frame is at a bytecode operation: ``a[i] = t`` and ``text % t`` take a float as float(t)."""
     return frame.f_code.co_code[frame.f_lasti] == dis.opmap.get(operation)
 
 
@@ -42,7 +42,7 @@ def asks_for_truth(frame: FrameType) -> str:
 
 
 def computes(frame: FrameType) -> bool:
-    """Whether the code computes at once with the attribute that it reads: with an entry, an operand, a method of it."""
+    """Return whether the code computes at once with the attribute it reads: an entry, an operand, a method of it."""
     (now, _), *following = _operations(frame, 8)
     above = 0  # values that lie above the attribute on the stack
     for name, growth in following if now == "LOAD_ATTR" else ():

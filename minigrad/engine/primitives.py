@@ -114,7 +114,7 @@ def pad(a: Value, *, pad_width: Value, mode: Any = "constant") -> Value:
 
 @dispatching
 def unique(ar: Value, *, part: int, **options: Any) -> Value:
-    """Where ``np.unique`` first finds each value (1), which of them each entry has (2), and how many have it (3)."""
+    """Return where ``np.unique`` first finds each value (1), which one each entry has (2), and how many have it (3)."""
     return np.unique(ar, return_index=True, return_inverse=True, return_counts=True, **options)[part]
 
 

@@ -127,7 +127,7 @@ def _one_array(value: Value, rule: Rule) -> Value:
 
 
 def _passes_gradient(rule: Rule, operands: tuple[Value, ...]) -> bool:
-    """Whether a gradient passes to any operand."""
+    """Return whether a gradient passes to any operand."""
     wanted = [x is not None and x.requires_grad for x in operands]
     derivatives = rule.vjps(operands) if rule.differentiable else (None,) * len(operands)
     if any(wanted[len(derivatives) :]):
@@ -141,7 +141,7 @@ def _passes_gradient(rule: Rule, operands: tuple[Value, ...]) -> bool:
 
 
 def recorder(function: Function) -> Function:
-    """How a ufunc, or a reduction of all of an array, is called on Tensors by position.
+    """Return what calls a ufunc, or a reduction of all of an array, on Tensors by position.
 
     As ``apply`` does it, without the general case where the rule is smooth.
     """

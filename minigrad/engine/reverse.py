@@ -272,7 +272,7 @@ def _broadcast_axes(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: A
 
 
 def _takes_narrow(node: Node) -> bool:
-    """Whether the derivatives of a node may be run on a narrow cotangent: its operands all have its own shape."""
+    """Return whether a node's derivatives may be run on a narrow cotangent: its operands all have its own shape."""
     rule = node.rule
     assert rule is not None
     if not rule.pointwise:

@@ -308,5 +308,5 @@ def _lambertw(z: Value, k: Value, tol: Value) -> Value:
 
 compose({sp._ufuncs._lambertw: _lambertw})
 
-for _flat in (sp.gammasgn, sp.round):
-    pointwise(_flat)
+for _step_function in (sp.gammasgn, sp.round):
+    pointwise(_step_function)

@@ -370,7 +370,7 @@ class Tensor(Node):
         return like(self, gradient._value if isinstance(gradient, Tensor) else gradient, "the cotangent")[()]
 
     def _cut_off(self) -> str:
-        """Which constants keep a gradient out."""
+        """Return which constants keep a gradient out."""
         if self.rule is None:
             return "it is a constant; make it a leaf with mg.Tensor(data), or compute it outside mg.no_grad"
         leaves = [x for x in ancestors([self]) if x.rule is None]

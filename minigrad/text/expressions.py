@@ -167,7 +167,7 @@ def known(function: Any) -> Rule:
 
 
 def ours(function: Any) -> bool:
-    """Whether a function is NumPy's or minigrad's, not one that a user wrote: that might do anything."""
+    """Return whether a function is NumPy's or minigrad's, not one that a user wrote: that might do anything."""
     return isinstance(function, np.ufunc) or function.__module__.startswith(("numpy", "minigrad"))
 
 

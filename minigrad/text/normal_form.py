@@ -100,11 +100,11 @@ class Rewriter(Expressions):
         return None
 
     def may_leave(self, a: Expr, e: Expr) -> bool:
-        """Whether scalar factors of the argument ``a`` may leave the call ``e``."""
+        """Return whether scalar factors of the argument ``a`` may leave the call ``e``."""
         return True
 
     def may_gather(self, factor: float) -> bool:
-        """Whether a number may be gathered from several factors: it may overflow where they do not."""
+        """Return whether a number may be gathered from several factors: it may overflow where they do not."""
         return True
 
     # --- names --------------------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ class Rewriter(Expressions):
 
 
 def is_number(e: Expr) -> bool:
-    """Whether ``e`` is a plain number, to compute with here; NumPy's scalars bring a dtype, and stay as they are."""
+    """Return whether ``e`` is a plain number, to compute with here; NumPy's scalars bring a dtype, and stay."""
     return type(e.value) in (int, float, bool) and math.isfinite(e.value)
 
 
@@ -407,7 +407,7 @@ def _exact(value: float) -> Coefficient:
 
 
 def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
-    """How often a pattern divides the factors; with ``inverse`` a pattern of one base also its reciprocal."""
+    """Return how often a pattern divides the factors; with ``inverse`` a pattern of one base also its reciprocal."""
     if len(pattern) == 1 and inverse:
         ((base, power),) = pattern.items()
         return factors.get(base, 0) // power if factors.get(base, 0) % power == 0 else 0

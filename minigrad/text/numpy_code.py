@@ -241,7 +241,7 @@ def part(function: Function, name: str | int, arguments: Iterable[str], options:
 
 
 def function_name(function: Function, names: Names) -> str:
-    """How the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
+    """Return how the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
     name = getattr(function, "__name__", "")
     modules = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks}
     for path, module in modules.items():

@@ -54,7 +54,7 @@ _POWERS: dict[Any, tuple[int, ...]] = {
 
 
 def decides(function: Any, dtype: Any) -> bool:
-    """Whether the result, of a ``dtype``, may jump: the smallest change of an argument may turn it into another."""
+    """Return whether the result, of a ``dtype``, may jump at the smallest change of an argument."""
     return known(function).jumps or (function is cast and dtype.kind != "f")
 
 
