@@ -23,8 +23,8 @@ from .steps import Homework
 from .wording import Finding
 
 _USUAL, _DOUBTFUL, _ODD = range(3)  # how sure it is that an operation is not meant, before any gradient is seen
-_LARGEST = 1_000  # nodes of a graph that is recorded again
-_FEW = 6  # operations that are exchanged one by one
+_MAX_NODES = 1_000  # of a graph that is recorded again
+_MAX_EXCHANGED = 6  # operations, one by one
 _BROADCAST = {np.add, np.subtract, np.multiply, np.divide}
 _REDUCTIONS = {np.sum, np.mean, np.max, np.min, np.amax, np.amin}
 
@@ -70,7 +70,7 @@ def _place(homework: Homework, node: Tensor) -> str:
 def _suspects(homework: Homework) -> list[Suspect]:
     """Return what may be wrong with a cost, the oddest first."""
     nodes = [node for node in homework.graph.nodes if node.requires_grad and node.function is not None]
-    if len(nodes) > _LARGEST:
+    if len(nodes) > _MAX_NODES:
         return []
     found = [suspect for node in nodes for look in (_table, _products, _row, _average) for suspect in look(node)]
     return sorted(found, key=lambda suspect: -suspect.doubt)
@@ -80,7 +80,7 @@ def _culprits(homework: Homework, found: list[Suspect]) -> list[Suspect]:
     """Return the suspects that explain all: alike ones together, or a single one; empty where none does."""
     count = Counter(suspect.words for suspect in found)
     alike = [[s for s in found if s.words == words] for words in sorted(count)]
-    groups = alike + [[s] for s in found[:_FEW] if count[s.words] > 1]
+    groups = alike + [[s] for s in found[:_MAX_EXCHANGED] if count[s.words] > 1]
     return next((group for group in groups if _all_right(homework, group)), [])
 
 

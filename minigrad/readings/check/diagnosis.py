@@ -22,17 +22,17 @@ from .wording import Finding, Words, times
 
 Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
 
-_ROUNDED = 1e-5  # a factor nearer to 1 is a constant rounded to float32
-_ALSO = 0.15  # how much less likely than the first what is told beside it may be
-_MOST_NAMES = 80  # of a graph whose lines are searched as a whole
-_MOST_NODES = 1_000  # of the same
-_MOST_CUT = 20  # steps of a larger graph that are cut out of it
-_MOST_LINES = 10  # of a correction, temporaries included; a longer one is not shown
-_FEW = 4  # lines of a correction
-_MOST_SENDERS = 100  # of a step that is asked what each contributes
+_FLOAT32_ROUNDING = 1e-5  # a factor nearer to 1 is a constant rounded to float32
+_MAX_LESS_LIKELY = 0.15  # than the first, of what is told beside it
+_MAX_NAMES = 80  # of a graph whose lines are searched as a whole
+_MAX_NODES = 1_000  # of the same
+_MAX_STEPS_CUT_OUT = 20  # of a larger graph
+_MAX_CORRECTION_LINES = 10  # temporaries included; a longer one is not shown
+_FEW_CORRECTION_LINES = 4
+_MAX_SENDERS = 100  # of a step that is asked what each contributes
 _MOST_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
-_TOLD = 8  # fits, the likeliest, that are put into words
-_MOST_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
+_MAX_FITS_IN_WORDS = 8  # the likeliest
+_MAX_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
 
 class Diagnosis:
@@ -52,9 +52,7 @@ class Diagnosis:
     def form(self) -> RightLines | None:
         """The right lines by way of every name; None where the graph has many."""
         graph = self.homework.graph
-        return (
-            RightLines(self.homework) if len(graph.names) <= _MOST_NAMES and len(graph.nodes) <= _MOST_NODES else None
-        )
+        return RightLines(self.homework) if len(graph.names) <= _MAX_NAMES and len(graph.nodes) <= _MAX_NODES else None
 
     @cached_property
     def direct(self) -> RightLines:
@@ -68,7 +66,7 @@ class Diagnosis:
 
     def _near(self, step: Step) -> "tuple[Diagnosis, Step]":
         """Return the diagnosis that has the lines of a step, and the step in it."""
-        if self.form or step.node in self._parts or len(self._parts) == _MOST_CUT:
+        if self.form or step.node in self._parts or len(self._parts) == _MAX_STEPS_CUT_OUT:
             return self._parts.get(step.node, (self, step))
         part = part_of(step)
         self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part.step(step))
@@ -97,7 +95,7 @@ class Diagnosis:
             found[_target(right)] = right
         wanted, shown = {_target(right), *[*found][-1:]}, list[str]()
         for symbol, line in reversed(found.items()):
-            if symbol in wanted and (len(shown) < _FEW or symbol == _target(right)):
+            if symbol in wanted and (len(shown) < _FEW_CORRECTION_LINES or symbol == _target(right)):
                 shown.insert(0, line)
                 wanted |= {*_identifiers(line)}
         return near._with_temporaries(shown)
@@ -109,7 +107,7 @@ class Diagnosis:
         for name in (waiting := [name for line in lines for name in _identifiers(line)]):
             if re.fullmatch(r"d?t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
                 with suppress(KeyError):  # the learner's own
-                    if len(lines) > _MOST_LINES:
+                    if len(lines) > _MAX_CORRECTION_LINES:
                         return ()
                     lines = [derivation.line(name), *lines]
                     waiting += _identifiers(lines[0])
@@ -167,7 +165,7 @@ class Diagnosis:
         """Return the likeliest fits in words, and the other steps that the first one explains."""
         explained = {id(fit): self._explained(fit, others) if near is self else [] for fit in fits}
         fits = sorted(fits, key=lambda fit: (-len(explained[id(fit)]), fit.weight))
-        told = [fit for fit in fits[:_TOLD] if fit.weight <= fits[0].weight + _ALSO]
+        told = [fit for fit in fits[:_MAX_FITS_IN_WORDS] if fit.weight <= fits[0].weight + _MAX_LESS_LIKELY]
         return [Words(own, fit).finding() for fit in told], set(explained[id(fits[0])]) if fits else set()
 
     def _explained(self, fit: Fit, others: Sequence[Step]) -> list[Tensor]:
@@ -186,7 +184,7 @@ class Diagnosis:
         searches = [Search(step, line) for line in (*self._closed(step), *self._lines_of(step))]
         found = [fit for search in searches for fit in search.likely()]
         k = step.multiple(step.expected) if likely and step.between else None
-        if k is not None and (step.known_factor(k) or abs(k + 1) < _ROUNDED):
+        if k is not None and (step.known_factor(k) or abs(k + 1) < _FLOAT32_ROUNDING):
             found += [fit for search in searches for fit in search.upstream(k)]
         if likely or found:
             return sorted(found, key=lambda fit: fit.weight)
@@ -228,7 +226,7 @@ class Diagnosis:
             if step.node in form.lines.backward:
                 line = RightLine(form, step.node)
                 used = {x for e in line.order if (x := form.gradients.get(e)) in self.homework.answers}
-                if used <= {*step.sources, self.homework.graph.root} and len(line.order) <= _MOST_PARTS:
+                if used <= {*step.sources, self.homework.graph.root} and len(line.order) <= _MAX_PARTS:
                     self._lines[key] = line
         return self._lines[key]
 
@@ -303,11 +301,11 @@ def _downhill(step: Step) -> str:
 
 def _terms(step: Step) -> Iterator[Finding]:
     """Yield what one of several senders contributes, where it is left out, doubled, or off by a factor."""
-    if len(step.sources) > _MOST_SENDERS or len(step.parts) < 2:
+    if len(step.sources) > _MAX_SENDERS or len(step.parts) < 2:
         return
     for name, part in step.parts.items():
         t = step.multiple(part, step.expected - part)
-        if t is None or abs(t - 1) < _ROUNDED:
+        if t is None or abs(t - 1) < _FLOAT32_ROUNDING:
             continue
         is_term = name in map(printable, step.graph.terms)
         what = f"the {name} term" if is_term else f"what comes through {name}"

@@ -34,7 +34,7 @@ COMPARISONS = {
     np.equal: (np.not_equal,),
 }
 
-_DEEPEST = 5  # functions that are left out at once
+_MAX_FUNCTIONS_LEFT_OUT = 5
 
 
 def part_of_it(e: Expr, line: RightLine) -> Edits:
@@ -46,7 +46,7 @@ def part_of_it(e: Expr, line: RightLine) -> Edits:
         if part not in seen and part.function is not LITERAL:
             seen.add(part)
             yield part
-            stack += [(inner, depth + 1) for inner in part.args] if depth < _DEEPEST else []
+            stack += [(inner, depth + 1) for inner in part.args] if depth < _MAX_FUNCTIONS_LEFT_OUT else []
 
 
 def negated(e: Expr, line: RightLine) -> Edits:

@@ -15,7 +15,7 @@ from minigrad.engine.tensor import Tensor
 
 Moved = tuple[tuple[Any, ...], int]  # arguments, and at how many entries they were moved
 
-_STEP = 1e-9  # relative; orders entries that are equal, and no others
+_RELATIVE_STEP = 1e-9  # orders entries that are equal, and no others
 
 
 def _of_two(side: int, a: Value, b: Value) -> Moved:
@@ -32,7 +32,7 @@ def _of_all(side: int, a: Value) -> Moved:
     """Return the moved argument of a function that orders: the first of equal entries wins, or the last."""
     counts = np.unique(a, return_counts=True)[1]
     order = np.arange(a.size).reshape(a.shape) / max(a.size, 1)
-    return (a - side * _STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
+    return (a - side * _RELATIVE_STEP * order * (1 + np.abs(a)),), int(np.sum(counts[counts > 1]))
 
 
 def _of_branches(side: int, c: Value, a: Value, b: Value) -> Moved:

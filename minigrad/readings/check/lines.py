@@ -23,8 +23,8 @@ from minigrad.text.expressions import LITERAL, Expr, applied, parts_of
 from .steps import Homework, broadcasts, double
 
 _HUGE = 1e8  # from where on series may take for ever
-_LONG = 40  # operations of a formula; longer ones are not applied again
-_CLOSE = 1e-6  # of a target, to the numbers that it is recognised by
+_MAX_REAPPLIED_OPERATIONS = 40  # longer formulas are not applied again
+_TARGET_TOLERANCE = 1e-6  # relative
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
 
 
@@ -111,14 +111,16 @@ class RightLines:
 
     def _target(self, a: Array, output: Expr) -> Expr | None:
         """Return the value that an array is equal to, other than the output; a symbol for zeros and ones."""
-        if not np.any(np.abs(a) > _CLOSE) or a.ndim == 0:
+        if not np.any(np.abs(a) > _TARGET_TOLERANCE) or a.ndim == 0:
             return None
         symbols, values = self._of_shape(a.shape)
-        near = np.flatnonzero(np.max(np.abs(values - a).reshape(len(symbols), -1), axis=1, initial=0.0) <= _CLOSE)
+        near = np.flatnonzero(
+            np.max(np.abs(values - a).reshape(len(symbols), -1), axis=1, initial=0.0) <= _TARGET_TOLERANCE
+        )
         for e in (symbols[i] for i in near if symbols[i] is not output):
             return e
         ones = np.where(a > 0.5, 1.0, 0.0)
-        if np.max(np.abs(a - ones)) > _CLOSE or np.all(ones):
+        if np.max(np.abs(a - ones)) > _TARGET_TOLERANCE or np.all(ones):
             return None
         symbol = self.lines.rewriter.symbol("one_hot", a.shape, a.dtype)
         self.values[symbol] = ones
@@ -134,7 +136,7 @@ class RightLines:
     def applied_again(self, symbol: Expr) -> list[Formula]:
         """Return a named value computed as it is, but of itself in place of a part of its shape."""
         formula = self.formulas.get(symbol)
-        if formula is None or formula.size > _LONG:
+        if formula is None or formula.size > _MAX_REAPPLIED_OPERATIONS:
             return []
         parts = [part for part in parts_of([formula]) if part.shape == symbol.shape and part is not formula]
         return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]

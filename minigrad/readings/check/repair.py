@@ -30,14 +30,14 @@ from .source import Statement, Values, statements_of
 from .steps import Step, agrees, double
 from .wording import written
 
-_ALSO = 0.15  # how much less likely than the first an edit may be that is shorter
-_DEEPEST = 5  # statements that make what another one uses
+_MAX_LESS_LIKELY = 0.15  # than the first, of an edit that is shorter
+_MAX_STATEMENT_DEPTH = 5  # statements that make what another one uses
 _OPERATORS: dict[type[ast.AST], Any] = {
     **{ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power},
     **{ast.MatMult: np.matmul, ast.USub: np.negative, ast.Gt: np.greater, ast.GtE: np.greater_equal},
     **{ast.Lt: np.less, ast.LtE: np.less_equal, ast.Eq: np.equal, ast.NotEq: np.not_equal},
 }
-_DIFFERENT = {"dot": np.matmul, "max": np.max, "min": np.min}  # what a method or function is called in the table
+_NAMES_IN_TABLE = {"dot": np.matmul, "max": np.max, "min": np.min}
 
 
 class Own(RightLines):
@@ -92,7 +92,7 @@ class Own(RightLines):
     def _function(
         self, name: str, args: list[ast.expr], keywords: list[ast.keyword], statement: Statement, depth: int
     ) -> Expr:
-        function = _DIFFERENT.get(name) or getattr(np, name)
+        function = _NAMES_IN_TABLE.get(name) or getattr(np, name)
         options = {str(k.arg): ast.literal_eval(k.value) for k in keywords}
         if function in REDUCTIONS and len(args) == 2:
             args, options["axis"] = args[:1], ast.literal_eval(args[1])
@@ -110,7 +110,12 @@ class Own(RightLines):
         """Return a variable, or what the statement that makes it says, where it is no gradient."""
         text = ast.unparse(e)
         symbol, made = self._symbol(text, eval(text, {}, dict(self.space))), self.statements.get(text)
-        if made is not None and made.value is not None and symbol not in self.gradients and depth < _DEEPEST:
+        if (
+            made is not None
+            and made.value is not None
+            and symbol not in self.gradients
+            and depth < _MAX_STATEMENT_DEPTH
+        ):
             try:
                 found = self.read(made.value, made, depth + 1)
             except Exception:  # it does more than can be read
@@ -156,7 +161,7 @@ def _smallest(turned: Step, line: RightLine, own: Own, right: RightLine | None) 
         own.values |= own.extras
     search = Search(turned, line, (*EDITS, _MORE))
     fits = search.likely() or [*search.unlikely(), *search.by_amount()] or search.pairs()
-    likely = [fit for fit in fits if fit.weight <= min(f.weight for f in fits) + _ALSO]
+    likely = [fit for fit in fits if fit.weight <= min(f.weight for f in fits) + _MAX_LESS_LIKELY]
     mended = [_rewritten(own, fit.everything) for fit in likely]
     return min(mended, key=_change, default=((), ()))[1]
 

@@ -14,7 +14,7 @@ from minigrad.graph import Graph
 
 from .steps import Homework, Step
 
-_LARGEST = 400  # operations of a part
+_MAX_OPERATIONS = 400
 
 
 def recorded_again(
@@ -56,7 +56,7 @@ def part_of(step: Step) -> Part | None:
     The cost is one of which the sources have the gradients that the learner gave: the sum of each times its gradient.
     """
     homework, ends = step.homework, {*step.sources, *step.inside}
-    if len(ends) > _LARGEST:
+    if len(ends) > _MAX_OPERATIONS:
         return None
 
     copies = recorded_again(homework, homework.computing(ends))

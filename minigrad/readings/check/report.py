@@ -40,12 +40,12 @@ from .source import Code, Statement, gradients_in, run, statements_before
 from .steps import Homework, Step, agrees
 from .wording import Finding
 
-_WIDE = 160  # characters of a statement
-_MANY = 30  # names in a list, and mistakes that are told
+_MAX_STATEMENT_LENGTH = 160
+_MAX_LISTED = 30
 _FEW = 2  # mistakes of no likely kind that are looked into at length
-_BETWEEN = 6  # names of what lies between two gradients
+_MAX_NAMES_BETWEEN = 6  # two gradients
 _SHORT = 100  # characters of another mistake that gives the same numbers
-_OTHERS = 2  # other mistakes that give the same numbers, in words
+_MAX_OTHER_MISTAKES = 2  # that give the same numbers, in words
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,17 @@ class Check(markup.Shown):
             lines = [f"All {total} gradients are right." if total > 1 else "The gradient is right."]
         else:
             lines = [f"{len(self.mistakes)} of {total} steps {'is' if len(self.mistakes) == 1 else 'are'} wrong."]
-        for i, mistake in enumerate(self.mistakes[:_MANY], 1):
+        for i, mistake in enumerate(self.mistakes[:_MAX_LISTED], 1):
             lines.append(f"{i}. d{printable(mistake.node)}: {mistake.message}")
             if mistake.statement is not None:
-                lines.append(f"   {printable(mistake.statement.place)}: {printable(mistake.statement.text, _WIDE)}")
-            lines += [f"   mended: {printable(line, _WIDE)}" for line in mistake.repair]
+                place, text = mistake.statement.place, mistake.statement.text
+                lines.append(f"   {printable(place)}: {printable(text, _MAX_STATEMENT_LENGTH)}")
+            lines += [f"   mended: {printable(line, _MAX_STATEMENT_LENGTH)}" for line in mistake.repair]
             lines += [f"   {line}" for line in mistake.correction]
             if mistake.likely and mistake.statement is None:
                 lines.append(f"   likely yours: {mistake.likely}")
-        if self.mistakes[_MANY:]:
-            lines.append(f"Wrong too: {_listed([mistake.node for mistake in self.mistakes[_MANY:]])}.")
+        if self.mistakes[_MAX_LISTED:]:
+            lines.append(f"Wrong too: {_listed([mistake.node for mistake in self.mistakes[_MAX_LISTED:]])}.")
         if self.inherited:
             lines.append(f"Wrong only because an earlier step is: {_listed(self.inherited)}.")
         if self.right and not self.ok:
@@ -229,7 +230,7 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
         step, rounding = waiting.pop(0)
         if diagnosis.follows(step):
             continue
-        asked = len(found) < _MANY
+        asked = len(found) < _MAX_LISTED
         others = [*unnamed, *(other for other, _ in waiting)]
         thorough = len(unnamed) < _FEW
         findings, explained = diagnosis.of(step, others, thorough) if asked else ([], set[Tensor]())
@@ -278,7 +279,7 @@ def _note(homework: Homework, convention: Convention) -> str:
 def _theirs(diagnosis: Diagnosis, wrong: Wrong, code: Code, convention: Convention | None) -> dict[Tensor, Repair]:
     """Return, for the wrong steps, the learner's statements, and how they are mended."""
     found: dict[Tensor, Repair] = {}
-    for node in [node for node, (findings, _) in wrong.items() if findings[0].kind is not Kind.COST][:_MANY]:
+    for node in [node for node, (findings, _) in wrong.items() if findings[0].kind is not Kind.COST][:_MAX_LISTED]:
         scale = convention.factor if convention is not None and node in convention.scaled else 1.0
         step, right = diagnosis.right_line(Step(diagnosis.homework, node, diagnosis.homework.loose[node]))
         with np.errstate(all="ignore"):
@@ -344,10 +345,13 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     first, *others = findings
     message = f"{first.text}."
     if short := [other.text for other in others if len(other.text) <= _SHORT]:
-        message += f" (The same numbers come about if {'; or if '.join(short[:_OTHERS])}.)"
+        message += f" (The same numbers come about if {'; or if '.join(short[:_MAX_OTHER_MISTAKES])}.)"
     if step.between:
-        missing, verb = _listed(map(homework.name, step.between), _BETWEEN), "is" if len(step.between) == 1 else "are"
-        ends = _listed(map(homework.name, step.sources or [step.graph.root]), _BETWEEN)
+        missing, verb = (
+            _listed(map(homework.name, step.between), _MAX_NAMES_BETWEEN),
+            "is" if len(step.between) == 1 else "are",
+        )
+        ends = _listed(map(homework.name, step.sources or [step.graph.root]), _MAX_NAMES_BETWEEN)
         message += f" It lies between {ends} and d{homework.name(node)}; {missing} {verb} not given."
     if explained:
         names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
@@ -356,6 +360,6 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 
-def _listed(names: Iterable[str], most: int = _MANY) -> str:
+def _listed(names: Iterable[str], most: int = _MAX_LISTED) -> str:
     called = [f"d{printable(name)}" for name in names]
     return ", ".join(called[:most]) + (f" and {len(called) - most} more" if len(called) > most else "")

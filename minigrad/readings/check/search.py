@@ -20,16 +20,16 @@ from .kinds import Kind
 from .lines import Call, Formula, RightLine, with_argument
 from .steps import Step, broadcasts
 
-_PROBES = 3  # weighted sums by which lines are told apart
-_ROUNDING = 1e-9  # of a weighted sum
-_MOST_WORK = 8_000  # parts that are computed for one line, candidates included
-_ROUNDED = 1e-5  # a smaller change of a number is a constant rounded to float32
-_FEW = 40  # edits of a row at parts that are alike
-LIKELY = 1.2  # the largest weight of an edit that is tried first, and together with another
-_CLOSE = 0.1  # how much less likely two edits are of which one depends on the other
-_NEAR = 3  # parts that use what the other edit has changed
+_PROBE_COUNT = 3  # weighted sums by which lines are told apart
+_SUM_ROUNDING = 1e-9  # relative
+_MAX_WORK = 8_000  # parts that are computed for one line, candidates included
+_FLOAT32_ROUNDING = 1e-5  # a smaller change of a number is a constant rounded to float32
+_MAX_EDITS_ALIKE = 40  # of a row at parts that are alike
+MAX_LIKELY_WEIGHT = 1.2  # of an edit that is tried first, and together with another
+_MAX_LESS_LIKELY = 0.1  # two edits of which one depends on the other
+_MAX_USERS = 3  # parts that use what the other edit has changed
 _CROWD = 4  # parts that are alike
-_MANY = 12  # summands, more are not tried in all combinations
+_MAX_COMBINED_SUMMANDS = 12
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Search:
         self.step, self.line, self.table = step, line, table
         rng = np.random.default_rng(0)
         shape = step.answer.shape
-        self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBES)]
+        self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBE_COUNT)]
         self.off = np.abs(step.answer - step.expected) > step.slack if shape == step.expected.shape else None
         if self.off is not None:
             self.weights.append(self.weights[0] * self.off)
@@ -93,7 +93,7 @@ class Search:
         self.right = np.asarray(line.values[line.root])
         self.base = self._sums(self.right) if shape == self.right.shape else None
         slack = np.array([step.slack * np.sum(np.abs(w)) for w in self.weights])
-        self.tolerance = slack + _ROUNDING * (np.abs(self.target) + 1e-300)
+        self.tolerance = slack + _SUM_ROUNDING * (np.abs(self.target) + 1e-300)
         self.rates = self._rates()
         self.work = 0
         self.candidates: list[Candidate] = []
@@ -128,11 +128,11 @@ class Search:
 
     def likely(self) -> list[Fit]:
         """Return the likely edits that give the learner's numbers, at one place or at all that are alike."""
-        return self._singles([edit for edit in self.table if edit.weight <= LIKELY])
+        return self._singles([edit for edit in self.table if edit.weight <= MAX_LIKELY_WEIGHT])
 
     def unlikely(self) -> list[Fit]:
         """Return the other edits of the table that give the learner's numbers."""
-        return self._singles([edit for edit in self.table if edit.weight > LIKELY])
+        return self._singles([edit for edit in self.table if edit.weight > MAX_LIKELY_WEIGHT])
 
     def _singles(self, edits: list[Edit]) -> list[Fit]:
         for edit, place, new in self._while_short(self._every_edit(edits)):
@@ -144,7 +144,7 @@ class Search:
                 self.sums.append(self._sums(root))
         return self._fitting(1.0, 0.0)
 
-    def _while_short(self, tries: Iterable[T], most: int = _MOST_WORK) -> Iterator[T]:
+    def _while_short(self, tries: Iterable[T], most: int = _MAX_WORK) -> Iterator[T]:
         """Return what is tried, as long as it takes little enough work."""
         end = self.work + most
         return takewhile(lambda _: self.work < end, tries)
@@ -160,7 +160,7 @@ class Search:
         if not self.candidates:
             return []
         sums = factor * self._stacked()
-        near = np.all(np.abs(sums - self.target) <= self.tolerance + _ROUNDING * np.abs(sums), axis=1)
+        near = np.all(np.abs(sums - self.target) <= self.tolerance + _SUM_ROUNDING * np.abs(sums), axis=1)
         found = []
         for i in np.flatnonzero(near):
             edit, changes = self.candidates[i]
@@ -197,7 +197,7 @@ class Search:
                 yield from _alike(edit, group, [edit.make(e, self.line) for e in group])
             for i in range(len(group[0].args)):
                 if all(e.args[i].function is not LITERAL and self.line.is_shared(e.args[i]) for e in group):
-                    for edit in (edit for edit in edits if edit.weight <= LIKELY):
+                    for edit in (edit for edit in edits if edit.weight <= MAX_LIKELY_WEIGHT):
                         uses = [[with_argument(e, i, new) for new in edit.make(e.args[i], self.line)] for e in group]
                         yield from _alike(edit, group, uses)
 
@@ -218,7 +218,7 @@ class Search:
             sums = self.base + rate @ change
         else:
             root = self._replaced(place, value)
-            if root is None and edit.weight <= LIKELY:
+            if root is None and edit.weight <= MAX_LIKELY_WEIGHT:
                 self.misfits.append(Candidate(edit, {place: new}))
             if root is None or root.shape != self.step.answer.shape:
                 return
@@ -260,7 +260,7 @@ class Search:
             for edit in DIRECTIONS:
                 for direction, about in edit.make(e, self.line):
                     t = self._amount(rate, direction, e)
-                    if t is not None and abs(t) > _ROUNDED:
+                    if t is not None and abs(t) > _FLOAT32_ROUNDING:
                         new = Call(np.add, (e, t * direction)) if about is not None else scaled(e, 1 + t)
                         weight = (
                             1.0
@@ -277,7 +277,7 @@ class Search:
             for direction, about in edit.make(e, self.line):
                 if about is not None and broadcasts(np.shape(direction), shape):
                     t = self.step.multiple(np.broadcast_to(direction, shape), np.broadcast_to(self.right, shape))
-                    if t is not None and abs(t) > _ROUNDED:
+                    if t is not None and abs(t) > _FLOAT32_ROUNDING:
                         yield Fit(edit.weight, edit, self.line, {e: Call(np.add, (e, t * direction))}, t, about)
 
     def _amount(self, rate: Array, direction: Value, e: Expr) -> float | None:
@@ -315,7 +315,7 @@ class Search:
             if abs(slope) > self.tolerance[0]:
                 tries.insert(0, round_off(c + (self.target - self.base)[0] / slope))
             for t in tries:
-                if abs(t - c) > _ROUNDED * abs(c) and self._gives({e: with_argument(e, i, t)}):
+                if abs(t - c) > _FLOAT32_ROUNDING * abs(c) and self._gives({e: with_argument(e, i, t)}):
                     return float(t) if self.step.telling(self.right) or t != tries[0] else None
         except Exception:  # a shape or an index is no number of the line
             return None
@@ -340,7 +340,7 @@ class Search:
 
     def pairs(self) -> list[Fit]:
         """Return pairs of edits at different places, independent of each other, that give the learner's numbers."""
-        likely = [i for i, c in enumerate(self.candidates) if c.edit.weight <= LIKELY]
+        likely = [i for i, c in enumerate(self.candidates) if c.edit.weight <= MAX_LIKELY_WEIGHT]
         if self.base is None or len(likely) < 2:
             return []
         change = np.array([self.sums[i] for i in likely]) - self.base
@@ -365,12 +365,15 @@ class Search:
 
     def nested(self, most: int) -> list[Fit]:
         """Return pairs of likely edits of which one is of something that the other has changed."""
-        edits = [edit for edit in self.table if edit.weight <= LIKELY]
-        inner = [*self.misfits, *(c for c in self.candidates if c.edit.weight <= LIKELY and len(c.changes) == 1)]
+        edits = [edit for edit in self.table if edit.weight <= MAX_LIKELY_WEIGHT]
+        inner = [
+            *self.misfits,
+            *(c for c in self.candidates if c.edit.weight <= MAX_LIKELY_WEIGHT and len(c.changes) == 1),
+        ]
         tries = (
             (Candidate(edit, {place: new}), candidate)
             for candidate in inner
-            for place in self.line.dependents(next(iter(candidate.changes)))[:_NEAR]
+            for place in self.line.dependents(next(iter(candidate.changes)))[:_MAX_USERS]
             for edit in edits
             for new in edit.make(place, self.line)
         )
@@ -378,7 +381,7 @@ class Search:
         for one, other in self._while_short(tries, most):
             if self._gives(one.changes | other.changes):
                 second = Fit(other.edit.weight, other.edit, self.line, other.changes)
-                weight = one.edit.weight + other.edit.weight + _CLOSE
+                weight = one.edit.weight + other.edit.weight + _MAX_LESS_LIKELY
                 found.append(Fit(weight, one.edit, self.line, one.changes, second=second))
         return found
 
@@ -387,7 +390,9 @@ class Search:
         found = []
         for e in self.rates:
             parts = self.line.summands(e)
-            if 2 < len(parts) <= _MANY and not any(e in self.line.summands(u) for u in self.line.users[e]):
+            if 2 < len(parts) <= _MAX_COMBINED_SUMMANDS and not any(
+                e in self.line.summands(u) for u in self.line.users[e]
+            ):
                 amounts = self._amounts(e, parts)
                 if amounts is not None:
                     new: Formula = e
@@ -416,7 +421,9 @@ class Search:
             return []
         found, tolerance = [], self.tolerance[-1]
         for (edit, changes), sums in zip(self.candidates, self.sums, strict=True):
-            near = edit.weight <= LIKELY and abs(sums[-1] - self.target[-1]) <= tolerance + _ROUNDING * abs(sums[-1])
+            near = edit.weight <= MAX_LIKELY_WEIGHT and abs(
+                sums[-1] - self.target[-1]
+            ) <= tolerance + _SUM_ROUNDING * abs(sums[-1])
             root = self._rewritten(changes) if near else None
             if root is not None and root.shape == off.shape:
                 there = np.abs(root - self.step.answer) <= self.step.slack
@@ -430,7 +437,7 @@ def _alike(
     edit: Edit, group: list[Expr], made: Sequence[Iterable[Formula]]
 ) -> Iterator[tuple[Edit, dict[Expr, Formula]]]:
     """Yield what an edit makes of each part, the first of all together, then the second, ..."""
-    found = [list(islice(news, _FEW)) for news in made]
+    found = [list(islice(news, _MAX_EDITS_ALIKE)) for news in made]
     if len({len(news) for news in found}) == 1:
         yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*found, strict=True))
 
@@ -439,7 +446,7 @@ def scaled(e: Expr, k: float) -> Call:
     """Return a part times a number, as a quotient where that is shorter."""
     k = round_off(k)
     n = round(1 / k) if abs(k) > 1e-9 else 0
-    if n > 1 and abs(n * k - 1) < _ROUNDING:
+    if n > 1 and abs(n * k - 1) < _SUM_ROUNDING:
         return Call(np.divide, (e, n))
     return Call(np.multiply, (int(k) if k == round(k) else k, e))
 

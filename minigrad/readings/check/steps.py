@@ -28,8 +28,8 @@ from .numbers import Numbers
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
-_ADDED_UP = 1000  # units of rounding, relative, of a gradient that was computed in several steps
-_CAP = 1e-3  # a float32 step in float64 data explains no larger relative error than this
+_STEPS_ROUNDING = 1000  # units, relative, of a gradient that was computed in several steps
+_MAX_RELATIVE_ERROR = 1e-3  # of a float32 step in float64 data
 
 
 def double(a: Value) -> Value:
@@ -235,7 +235,10 @@ class Homework:
     def nearly_right(self) -> bool:
         """Whether no answer is further from what is expected, or from the truth, than any rounding explains."""
         return all(
-            any(agrees(self.answers[x], a[x], _CAP * largest(self.answers[x])) for a in (self.expected, self.truth))
+            any(
+                agrees(self.answers[x], a[x], _MAX_RELATIVE_ERROR * largest(self.answers[x]))
+                for a in (self.expected, self.truth)
+            )
             for x in self.doubtful
         )
 
@@ -276,7 +279,7 @@ class Homework:
         if more <= 1:
             return self.strict
         return {
-            node: more * s if node in self.coarse else min(more * s, _CAP * self.sizes[node])
+            node: more * s if node in self.coarse else min(more * s, _MAX_RELATIVE_ERROR * self.sizes[node])
             for node, s in self.strict.items()
         }
 
@@ -288,7 +291,7 @@ class Homework:
         may add up on the way from the root.
         """
         epsilon, nodes = self.epsilon, self.computing(self._between_doubtful[0])
-        found = {x: _ADDED_UP * epsilon * size for x, size in self.sizes.items()}
+        found = {x: _STEPS_ROUNDING * epsilon * size for x, size in self.sizes.items()}
         moved = dict.fromkeys(self.doubtful, 0.0)
         for seed in range(2):
             rng = np.random.default_rng(seed)

@@ -20,7 +20,7 @@ from .lines import Call, Formula, RightLine
 from .search import Fit
 from .steps import Step
 
-_LONGEST = 160  # characters of a line in a report
+_MAX_LINE_LENGTH = 160
 
 
 _DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
@@ -85,7 +85,7 @@ class Words:
     def code(self, e: Formula, changes: dict[Expr, Formula] | None = None) -> str:
         """Return an expression as NumPy, cut off where it is too long."""
         code = written(e, self.names, changes).code
-        return code if len(code) <= _LONGEST else code[: _LONGEST - 1] + "…"
+        return code if len(code) <= _MAX_LINE_LENGTH else code[: _MAX_LINE_LENGTH - 1] + "…"
 
     def finding(self) -> Finding:
         """Return the kind of mistake that the edit is, what to say of it, and the statements edited and right."""

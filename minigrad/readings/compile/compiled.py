@@ -45,7 +45,7 @@ from .emit import Source, emit
 from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
 
-_SIGNATURES = 32  # programs that a compiled function keeps
+_MAX_PROGRAMS = 32  # that a compiled function keeps
 
 
 def compile(f: Function, *, fast: bool = False) -> "Compiled":
@@ -131,7 +131,7 @@ class Compiled(markup.Shown):
             if any(isinstance(x, Tensor) for x in leaves):
                 return self._function(*args, **options)
             runner = self._last = self._programs[signature] = _Runner(self._function, args, options, self._fast)
-            if len(self._programs) > _SIGNATURES:
+            if len(self._programs) > _MAX_PROGRAMS:
                 self._programs.popitem(last=False)
             return runner.first(leaves)
         if runner is not self._last:

@@ -26,9 +26,9 @@ from . import kernels
 from .memory import COPYING, EXTREMA, Memory, Plan, Region, Run, is_fresh, runs
 from .optimize import Program, inputs_of
 
-_FILLED = 2**18  # bytes of an array up to which it may stand for a number that it repeats
-_ALIGNMENT = 64  # bytes of a cache line
-_LONGEST = 2000  # statements of one Python function; longer programs are split
+_MAX_FILLED_BYTES = 2**18  # of an array that may stand for a number that it repeats
+_CACHE_LINE_BYTES = 64
+_MAX_STATEMENTS = 2000  # of one Python function; longer programs are split
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class _Writer:
         if isinstance(a, np.generic) and a.dtype != others[0].dtype:
             return spelled(a, self.names).code
         number = others[0].dtype.type(a)
-        filled = e.function in EXTREMA and math.prod(shape) * number.itemsize <= _FILLED
+        filled = e.function in EXTREMA and math.prod(shape) * number.itemsize <= _MAX_FILLED_BYTES
         return self._bound_number(number, shape if filled else ())
 
     def _bound_number(self, a: Value, shape: Shape) -> Name:
@@ -345,14 +345,14 @@ def _is_number(a: Value) -> bool:
 
 def aligned(nbytes: int) -> Array:
     """Uninitialised memory that begins at a cache line."""
-    raw = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
+    raw = np.empty(nbytes + _CACHE_LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % _CACHE_LINE_BYTES
     return raw[start : start + nbytes]
 
 
 def _functions(run: str, inputs: Sequence[str], lines: Sequence[_Line], names: Names) -> list[str]:
     """Return the function ``run``, and those that it calls in turn where it would be too long for one."""
-    parts = [lines[i : i + _LONGEST] for i in range(0, len(lines), _LONGEST)]
+    parts = [lines[i : i + _MAX_STATEMENTS] for i in range(0, len(lines), _MAX_STATEMENTS)]
     needed_later = [set[str]()]
     for part in reversed(parts[1:]):
         needed_later.append(needed_later[-1].union(*(line.needs for line in part)))

@@ -24,9 +24,9 @@ from minigrad.text.expressions import LITERAL, Expr, Shape
 from .memory import Region, writes
 from .optimize import Program, inputs_of
 
-_ARRAYS = 9  # of one loop: with more of them LLVM does not prove that they do not overlap, and uses no vectors
-_LONGEST = 48  # calls of one loop
-_AROUND = 64  # calls before a call among which one is looked for that can be fused with it
+_MAX_LOOP_ARRAYS = 9  # of more, LLVM does not prove that they do not overlap, and uses no vectors
+_MAX_LOOP_CALLS = 48
+_MAX_FUSION_DISTANCE = 64  # calls before a call among which one is looked for that can be fused with it
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _TRANSCENDENTAL = {np.exp: "exp", np.log: "log", np.tanh: "tanh"}
@@ -105,7 +105,7 @@ def gathered(program: Program) -> list[Expr]:
         if e in placed:
             continue
         placed[e] = None
-        for earlier in reversed(calls[max(0, place - _AROUND) : place] if e in fused else ()):
+        for earlier in reversed(calls[max(0, place - _MAX_FUSION_DISTANCE) : place] if e in fused else ()):
             alike = earlier in fused and earlier.shape == e.shape and earlier not in placed
             if alike and all(user in placed for user in users.get(earlier, ())):
                 placed[earlier] = None
@@ -122,12 +122,12 @@ def regions(program: Program) -> Iterator[Region]:
             first += 1
             continue
         end, arrays = first, set[Expr]()
-        while end < len(calls) and end - first < _LONGEST and calls[end].shape == calls[first].shape:
+        while end < len(calls) and end - first < _MAX_LOOP_CALLS and calls[end].shape == calls[first].shape:
             if calls[end] not in fused:
                 break
             read = arrays.union(inputs_of(calls[end])).difference(calls[first:end])
             stored = [e for e in calls[first : end + 1] if last.get(e, 0) > end]
-            if end > first and len(read) + len(stored) > _ARRAYS:
+            if end > first and len(read) + len(stored) > _MAX_LOOP_ARRAYS:
                 break
             arrays, end = read, end + 1
         if end - first > 1 or calls[first].function in _TRANSCENDENTAL:

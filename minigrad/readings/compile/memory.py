@@ -26,8 +26,8 @@ from minigrad.text.expressions import LITERAL, Expr, Shape, known, ours
 
 from .optimize import Program, bytes_of, inputs_of
 
-_BLOCKED = 2**19  # bytes of an array from which on it is computed in pieces: it leaves the cache before the next use
-_PIECE = 2**17  # bytes of a piece, of which a call reads two and writes one
+_MIN_BLOCKED_BYTES = 2**19  # a larger array leaves the cache before its next use, and is computed in pieces
+_PIECE_BYTES = 2**17  # a call reads two pieces and writes one
 
 EXTREMA = (np.maximum, np.minimum)
 COPYING = frozenset({np.reshape, np.ravel})  # which copy where they can make no view
@@ -217,9 +217,9 @@ def runs(calls: Sequence[Expr]) -> Iterator[Run]:
         if shape is None or len(indices) < 2:
             continue
         itemsize = max(calls[i].dtype.itemsize for i in indices)
-        if math.prod(shape) * itemsize < _BLOCKED:
+        if math.prod(shape) * itemsize < _MIN_BLOCKED_BYTES:
             continue
         axis = next(k for k, n in enumerate(shape) if n > 1)
-        step = max(1, _PIECE // (itemsize * math.prod(shape[axis + 1 :])))
+        step = max(1, _PIECE_BYTES // (itemsize * math.prod(shape[axis + 1 :])))
         if step < shape[axis]:
             yield Run(indices[0], indices[-1], shape, axis, step)

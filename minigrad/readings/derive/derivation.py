@@ -70,16 +70,16 @@ def derive(
 
 def derivation_of(graph: Graph) -> "Derivation | None":
     """Return the derivation of a graph for its formulas; None where the graph is so large that writing takes long."""
-    return Derivation(Lines(graph)) if len(graph.nodes) <= MAX_DERIVED else None
+    return Derivation(Lines(graph)) if len(graph.nodes) <= MAX_DERIVED_NODES else None
 
 
-MAX_DERIVED = 1_000  # nodes of a graph that is written out for its formulas
+MAX_DERIVED_NODES = 1_000  # of a graph that is written out for its formulas
 
-_LONG = 120  # characters of an expression, from where on a part of it gets a name
-_WIDE = 100  # characters of a statement in one line
-_MANY = 4  # names of terms in a list
-_PER_STATEMENT = 50  # summands; more are added in several statements
-_INLINE = 60  # operations of a line on its own, which uses no temporaries up to there
+_MAX_EXPRESSION_LENGTH = 120  # of a longer one a part gets a name
+_MAX_STATEMENT_LENGTH = 100  # of one in one line
+_MAX_LISTED_TERMS = 4
+_MAX_SUMMANDS = 50  # more are added in several statements
+_MAX_INLINE_OPERATIONS = 60  # of a line on its own, without temporaries
 
 # What may be written twice: too short for a name, and as cheap as one.
 _CHEAP = {
@@ -182,7 +182,7 @@ class Derivation:
             for e in parts_of(summands, self._short.__contains__):
                 if e not in texts:
                     texts[e] = self._text(e, texts, self._numpy)
-                    long = len(texts[e].code) > _LONG
+                    long = len(texts[e].code) > _MAX_EXPRESSION_LENGTH
                     if not e.is_atom and e is not whole and (self._repeated(e) or (long and e not in summands)):
                         complete.append(Line(self._temporary(e), (Summand(e),)))
             complete.append(line)
@@ -259,18 +259,18 @@ class Derivation:
         if line is None:
             known = [title for title, key in titles.items() if key in lines]
             raise KeyError(f"no line for {printable(name)!r}; there are {suggestions(name, known)}")
-        short = {} if sum(e.size for e in line.expressions) <= _INLINE else self._short
+        short = {} if sum(e.size for e in line.expressions) <= _MAX_INLINE_OPERATIONS else self._short
         return f"{line.symbol.value} = {added([t.code for t in self._summands(line, self._numpy, short)])}"
 
     def _statements(self, line: Line) -> list[str]:
         """Return a line as statements, broken where it is too long."""
         texts, name, comment = self._summands(line, self._numpy, self._short), line.symbol.value, self._comment(line)
         code = f"{name} = {added([t.code for t in texts])}"
-        if len(code) <= _WIDE or len(texts) == 1:
+        if len(code) <= _MAX_STATEMENT_LENGTH or len(texts) == 1:
             return [code + (f"  # {comment}" if comment else "")]
         statements = []
-        for start in range(0, len(texts), _PER_STATEMENT):
-            part = texts[start : start + _PER_STATEMENT]
+        for start in range(0, len(texts), _MAX_SUMMANDS):
+            part = texts[start : start + _MAX_SUMMANDS]
             signed = [added([t.code]) if not i and not start else added(["", t.code])[1:] for i, t in enumerate(part)]
             body = [f"    {code}" for code in ([name, *signed] if start else signed)]
             statements.append("\n".join([f"{name} = (", *body, ")"]))
@@ -293,8 +293,8 @@ class Derivation:
     def _listed(self, bits: int, between: str = ", ") -> str:
         """Return the names of some terms; of many the first."""
         terms = self._graph.terms_of(bits)
-        rest = [f"{len(terms) - _MANY} more"] if len(terms) > _MANY + 1 else []
-        return between.join([*map(printable, terms[: _MANY if rest else None]), *rest])
+        rest = [f"{len(terms) - _MAX_LISTED_TERMS} more"] if len(terms) > _MAX_LISTED_TERMS + 1 else []
+        return between.join([*map(printable, terms[: _MAX_LISTED_TERMS if rest else None]), *rest])
 
     # --- mathematics --------------------------------------------------------------------------------------------------
 
@@ -357,7 +357,9 @@ class Derivation:
 def _listing(kind: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Return a comment that lists names and shapes."""
     items = [f"{name} {shape}".replace(" ", "\xa0") if shape else name for name, shape in shapes.items()]  # unbroken
-    wrapped = textwrap.fill(f"{kind}: {', '.join(items)}", _WIDE, initial_indent="# ", subsequent_indent="#     ")
+    wrapped = textwrap.fill(
+        f"{kind}: {', '.join(items)}", _MAX_STATEMENT_LENGTH, initial_indent="# ", subsequent_indent="#     "
+    )
     return wrapped.replace("\xa0", " ")
 
 

@@ -23,13 +23,13 @@ from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.markup import Shown
 from minigrad.text.words import headline, listed, printable
 
-from .fold import MANY, Edge, Vertex
+from .fold import MAX_VERTICES_APART, Edge, Vertex
 from .measure import trouble
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
 
 _FINE = 0.75  # crossings for each edge, height included, that need no other layout
-_TREE = 60  # lines of a picture in text
+_MAX_TREE_LINES = 60
 
 _RUN = rb'<text text-anchor="start" x="([^"]*)" y="%s"([^>]*)>([^<]*)</text>\n'
 _LINE = re.compile(_RUN % rb"([^\"]*)" + rb"(?:" + _RUN % rb"\2" + rb")+")
@@ -41,7 +41,7 @@ _INSTALL = (
 )
 
 
-_FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")  # where Linux has them
+_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")  # of Linux
 _NO_FONT = (
     "there is no font on this machine, so a PNG has no readable text; install one, such as apt install "
     "fonts-dejavu-core, or render an SVG"
@@ -187,7 +187,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
                 found.append((hard, wide, len(found), source, svg))
                 if not wide and hard <= _FINE * len(self.edges):
                     break
-            if found and (not min(found)[1] or len(self.vertices) > MANY):
+            if found and (not min(found)[1] or len(self.vertices) > MAX_VERTICES_APART):
                 break
         if not found:
             raise RenderError(str(failure)) from None
@@ -241,7 +241,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         name = {id: printable(name) for id, name, _ in self.vertices}
         lines, told = list[str](), set[str]()
         stack = [(0, self.vertices[self.place[self.graph.root]][0])]
-        while stack and len(lines) < _TREE:
+        while stack and len(lines) < _MAX_TREE_LINES:
             depth, id = stack.pop()
             lines.append("  " * min(depth, 20) + name[id] + " …" * (id in told and bool(tails[id])))
             if id not in told:
@@ -333,7 +333,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _has_fonts() -> bool:
-    folders = [Path(folder).expanduser() for folder in _FONTS]
+    folders = [Path(folder).expanduser() for folder in _FONT_FOLDERS]
     return sys.platform != "linux" or any(path.is_file() for folder in folders for path in folder.rglob("*.[ot]t[cf]"))
 
 

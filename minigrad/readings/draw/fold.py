@@ -18,11 +18,11 @@ from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import spelling
 
-SHORT = 40  # operations of an expression that several vertices may each fold
-MANY = 40  # vertices in a picture, above which repetitions are drawn once
-CROWD = 150  # vertices, above which whole scopes and the middle of a graph are drawn as boxes
-_ENDS = 8  # vertices at each end of a graph whose middle is drawn as one box
-_DEPTH = 6  # scopes inside each other
+MAX_REPEATED_OPERATIONS = 40  # of an expression that several vertices may each fold
+MAX_VERTICES_APART = 40  # above it repetitions are drawn once
+MAX_VERTICES = 150  # above it whole scopes and the middle of a graph are drawn as boxes
+_VERTICES_AT_EACH_END = 8  # of a graph whose middle is drawn as one box
+_MAX_SCOPE_DEPTH = 6
 
 
 @dataclass(eq=False)
@@ -79,7 +79,9 @@ def fold(graph: Graph, everything: bool) -> Fold:
     vertices = _vertices(graph, everything)
     edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
     terms = [term.node for term in graph.terms.values()]
-    picture = _thinned(Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MANY else [])})
+    picture = _thinned(
+        Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MAX_VERTICES_APART else [])}
+    )
     _identify(picture.vertices)
     return picture
 
@@ -98,7 +100,7 @@ def _vertices(graph: Graph, everything: bool) -> dict[Tensor, Vertex]:
             if name is None:
                 count += 1
             vertices[node] = Vertex(
-                name or f"{node.op} {count}", node, graph.scope(node)[:_DEPTH], [node], named=name is not None
+                name or f"{node.op} {count}", node, graph.scope(node)[:_MAX_SCOPE_DEPTH], [node], named=name is not None
             )
     return vertices
 
@@ -108,14 +110,14 @@ def _show_shared(graph: Graph, shown: set[Tensor]) -> None:
     length: dict[Tensor, int] = {}
     for node in graph.nodes:
         if node.function is not None and node not in shown:
-            length[node] = min(1 + sum([length.get(x, 0) for x in node.inputs]), SHORT + 1)
+            length[node] = min(1 + sum([length.get(x, 0) for x in node.inputs]), MAX_REPEATED_OPERATIONS + 1)
     owner: dict[Tensor, Tensor | None] = {}  # the only shown node that needs it; None where several do
     for node in reversed(graph.nodes):
         if node in length:
             owners = {y if y in shown else owner[y] for y in graph.consumers[node]}
             if len(owners) == 1:
                 owner[node] = owners.pop()
-            elif length[node] <= SHORT:
+            elif length[node] <= MAX_REPEATED_OPERATIONS:
                 owner[node] = None
             else:
                 shown.add(node)
@@ -195,8 +197,8 @@ def word(node: Tensor) -> str:
 
 
 def _thinned(picture: Fold, keep: set[Tensor]) -> Fold:
-    """Return a picture of at most about ``CROWD`` vertices; what is drawn once for several is counted in a note."""
-    for thin, limit in ((_repetitions, MANY), (_scopes, CROWD), (_middle, CROWD)):
+    """Return a picture of about ``MAX_VERTICES`` vertices or fewer; a note counts what is drawn once for several."""
+    for thin, limit in ((_repetitions, MAX_VERTICES_APART), (_scopes, MAX_VERTICES), (_middle, MAX_VERTICES)):
         if len(picture.vertices) > limit:
             boxes, note = thin(picture.vertices, keep)
             picture = _merged(picture, boxes, note)
@@ -260,14 +262,14 @@ def _scopes(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
         for path, group in groups.items():
             if len(group) > 1:
                 boxes |= dict.fromkeys(group, Vertex(path[-1], None, path[:-1], _members(group)))
-        if len(vertices) - len(boxes) + len(set(boxes.values())) <= CROWD:
+        if len(vertices) - len(boxes) + len(set(boxes.values())) <= MAX_VERTICES:
             break
     return boxes, "Scopes are drawn as one box each."
 
 
 def _middle(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
     """All but the oldest and the newest."""
-    middle = [v for v in vertices[_ENDS:-_ENDS] if v.node not in keep]
+    middle = [v for v in vertices[_VERTICES_AT_EACH_END:-_VERTICES_AT_EACH_END] if v.node not in keep]
     box = Vertex("the middle", None, (), _members(middle))
     return dict.fromkeys(middle, box), "The middle of the graph is drawn as one box."
 

@@ -16,9 +16,9 @@ from minigrad.text.words import number
 from .dot import size_of
 from .fold import word
 
-MAX_LINES = 2  # lines of a formula; what is longer is cut in its middle
-MAX_TOOLTIP = 160  # characters of a formula in a tooltip
-MAX_OPERATIONS = 200  # of a formula that is written at all
+MAX_HEAD_LINES = 2  # a longer formula is cut in its middle
+MAX_TOOLTIP_FORMULA_LENGTH = 160
+MAX_FORMULA_OPERATIONS = 200
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
@@ -60,7 +60,7 @@ class Formulas:
         for x in nodes:
             if x.function is not None:
                 text = self._written(self._forward(x), "numpy")
-                found[x] = text if 0 < len(text) <= MAX_TOOLTIP else f"{x.op}(…)"
+                found[x] = text if 0 < len(text) <= MAX_TOOLTIP_FORMULA_LENGTH else f"{x.op}(…)"
         return found
 
     def head(self, x: Tensor, width: int, prefix: str = "") -> list[str]:
@@ -71,11 +71,11 @@ class Formulas:
         if x.function is None:
             return []
         text = self._written(self._forward(x), "unicode", prefix) if self.derivation is not None else ""
-        for limit in range(width * MAX_LINES, width, -4):
+        for limit in range(width * MAX_HEAD_LINES, width, -4):
             cut = _cut(text, limit)
             for unbroken in (*[_unbroken(cut, depth) for depth in range(3)], cut.replace("Σ ", "Σ\xa0")):
                 lines = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False)
-                if 0 < len(lines) <= MAX_LINES and max(map(len, lines)) <= width:
+                if 0 < len(lines) <= MAX_HEAD_LINES and max(map(len, lines)) <= width:
                     return [line.replace("\xa0", " ") for line in lines]
         return [f"{word(x)}(…)"] if word(x).isidentifier() else []
 
@@ -110,7 +110,7 @@ class Formulas:
 
     def _written(self, e: Expr, notation: str, prefix: str = "") -> str:
         assert self.derivation is not None
-        if e.size > MAX_OPERATIONS:
+        if e.size > MAX_FORMULA_OPERATIONS:
             return ""
         text = self.derivation.written(e, notation)
         if notation == "numpy":

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-PAGE = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
-READABLE = 1.33 * PAGE  # scaled to a page, what is no wider has text of 10 px
+PAGE_WIDTH = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
+MAX_READABLE_WIDTH = 1.33 * PAGE_WIDTH  # scaled to a page, what is no wider has text of 10 px
 
 _PART = re.compile(rb'<g id="(node|edge)-.*?</g>', re.DOTALL)
 _SHAPE = re.compile(rb'<(?:path|polygon) [^>]*?(?: d|points)="([^"]*)"')
@@ -26,7 +26,7 @@ def trouble(svg: bytes) -> tuple[float, float]:
         shapes[part[1]] += found[:1] if part[1] == b"edge" else [np.concatenate(found)] if found else []
     lines = [_polyline(path) for path in shapes[b"edge"]]
     hidden = _over(lines, [(box.min(0), box.max(0)) for box in shapes[b"node"]])
-    wide = max(0.0, width - READABLE)
+    wide = max(0.0, width - MAX_READABLE_WIDTH)
     return wide, crossings(lines) + _HIDDEN * hidden + height / _TALL + wide / _WIDE
 
 

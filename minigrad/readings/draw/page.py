@@ -36,12 +36,12 @@ from .formulas import as_given
 
 Json = Any  # what the script of the page reads: dictionaries, lists, texts and numbers
 
-_CELLS = 24  # of a heat map along each axis
-_SMALL = 6  # rows and columns of a matrix that is shown in full
-_NAME = 200  # characters of a name
-_REASON = 3_000  # characters of a text
-_REASONS = 600  # why texts
-_VISITS = 3_000_000  # nodes that the why texts may look at in all, which keeps a page of a large graph to seconds
+_MAX_HEAT_CELLS = 24  # along each axis
+_MAX_FULL_SIZE = 6  # rows and columns of a matrix that is shown with all entries
+_MAX_NAME_LENGTH = 200
+_MAX_REASON_LENGTH = 3_000
+_MAX_REASONS = 600
+_MAX_REASON_VISITS = 3_000_000  # nodes in all, which keeps a page of a large graph to seconds
 
 _SHELL = Template("""\
 <!DOCTYPE html>
@@ -190,13 +190,13 @@ def _lines(drawing: Drawing) -> list[Json]:
 
 def _line(step: Step, recorded: Mapping[Expr, Value]) -> Json:
     """Return a line: its formula by summands, each with its terms, and its numbers."""
-    line, texts = step.line, [as_given(printable(text, _REASON)) for text in step.summands]
+    line, texts = step.line, [as_given(printable(text, _MAX_REASON_LENGTH)) for text in step.summands]
     with np.errstate(all="ignore"):
         value = recorded[line.symbol] if line.symbol in recorded else evaluate(line.expressions[0], recorded)
     return {
         "symbol": as_given(step.symbol),
         "summands": [[text, _indices(s.terms)] for text, s in zip(texts, line.summands, strict=True)],
-        "shorter": as_given(printable(step.shorter, _REASON)),
+        "shorter": as_given(printable(step.shorter, _MAX_REASON_LENGTH)),
         "missing": _indices(line.missing),
         "numbers": _entries(value),
     }
@@ -210,7 +210,7 @@ def _entries(a: Value) -> Json:
     """Return shape and norm of an array, and all entries of a small one, as rows."""
     a = np.asarray(a, np.float64)
     rows = a.reshape(1, -1) if a.ndim < 2 else a
-    small = a.ndim <= 2 and max(rows.shape) <= _SMALL
+    small = a.ndim <= 2 and max(rows.shape) <= _MAX_FULL_SIZE
     return {
         "shape": _shape(a.shape),
         "norm": _number(norm(a)),
@@ -229,16 +229,16 @@ class _Facts:
         self.explanation = Explanation(self.graph, {}, drawing.derivation)
         shown = {node for _, _, node in drawing.vertices if node is not None and node.requires_grad}
         self.computed = any([node.grad is not None for node in shown])
-        self.reasons = min(_REASONS, _VISITS // max(len(self.graph.nodes), 1))  # that may still be given
+        self.reasons = min(_MAX_REASONS, _MAX_REASON_VISITS // max(len(self.graph.nodes), 1))  # that may still be given
         place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
         self.terms = [
-            {"name": printable(name, _NAME), "colour": drawing.colours[name], "node": place.get(term.node)}
+            {"name": printable(name, _MAX_NAME_LENGTH), "colour": drawing.colours[name], "node": place.get(term.node)}
             for name, term in self.graph.terms.items()
         ]
 
     def of(self, id: str, name: str, node: Tensor | None) -> Json:
         """Return the facts of a vertex; of a box that stands for several nodes only its name."""
-        facts: Json = {"id": id, "name": printable(name, _NAME)}
+        facts: Json = {"id": id, "name": printable(name, _MAX_NAME_LENGTH)}
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
         facts |= {"kind": self._kind(node), "shape": _shape(node.shape), "dtype": str(node.dtype)}
@@ -248,7 +248,10 @@ class _Facts:
             facts |= {"gradient": _statistics(node.grad), "heat": [_heat(value), _heat(node.grad)]}
         if node in self.drawing.marks:
             mark, message = self.drawing.marks[node]
-            facts["mark"] = {"says": mark, "lines": [printable(line, _REASON) for line in message.splitlines()]}
+            facts["mark"] = {
+                "says": mark,
+                "lines": [printable(line, _MAX_REASON_LENGTH) for line in message.splitlines()],
+            }
         if node.requires_grad and (node is not self.graph.root or self.graph.reach[node]):
             facts |= {"shares": self._shares(node), "cosines": self._cosines(node)}
             facts["why"] = [self._why_not(node, k, term) for k, term in enumerate(self.graph.terms)]
@@ -285,7 +288,10 @@ class _Facts:
             pair: f"{self.graph.cosine(node, *pair):.2f}".replace("-", "−")
             for pair in combinations(terms if self.computed and len(terms) <= MAX_TERMS_WITH_COSINES else [], 2)
         }
-        return [f"cosine {c} between {printable(a, _NAME)} and {printable(b, _NAME)}" for (a, b), c in cosines.items()]
+        return [
+            f"cosine {c} between {printable(a, _MAX_NAME_LENGTH)} and {printable(b, _MAX_NAME_LENGTH)}"
+            for (a, b), c in cosines.items()
+        ]
 
     def _why_not(self, node: Tensor, k: int, term: str) -> str:
         """Why a term does not reach a node; "" where it does, of an operation without a name, and after many texts."""
@@ -296,7 +302,7 @@ class _Facts:
         if self.reasons < 0:
             return ""
         text = self.explanation.reason(name, term)
-        return text if len(text) <= _REASON else text[:_REASON] + "…"
+        return text if len(text) <= _MAX_REASON_LENGTH else text[:_MAX_REASON_LENGTH] + "…"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -344,8 +350,8 @@ def _heat(a: Value) -> Json:
 
 
 def _blocks(matrix: Value) -> Value:
-    """Return the means of at most ``_CELLS`` runs of rows."""
-    if len(matrix) <= _CELLS:
+    """Return the means of at most ``_MAX_HEAT_CELLS`` runs of rows."""
+    if len(matrix) <= _MAX_HEAT_CELLS:
         return matrix
-    bounds = np.linspace(0, len(matrix), _CELLS + 1).astype(int)
+    bounds = np.linspace(0, len(matrix), _MAX_HEAT_CELLS + 1).astype(int)
     return np.add.reduceat(matrix, bounds[:-1]) / np.diff(bounds)[:, None]

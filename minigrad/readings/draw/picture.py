@@ -25,23 +25,23 @@ from minigrad.text.words import colour_of, headline, listed, number, printable, 
 
 from .dot import NAME, SMALL, attributes, escaped, families, forms, quoted, shape_of, short, sized, tip, values
 from .drawing import Drawing
-from .fold import MANY, Edge, Fold, Vertex, fold, unique_slugs, word
+from .fold import MAX_VERTICES_APART, Edge, Fold, Vertex, fold, unique_slugs, word
 from .formulas import FULL, TERSE, Formulas, Lengths, Summand
 from .layout import Group, Layout, scopes, spine
-from .measure import PAGE, READABLE
+from .measure import MAX_READABLE_WIDTH, PAGE_WIDTH
 from .page import page
 
 _FONT = 12
-_CHARACTER = 0.6  # of its size that a character is wide, about
-_GAP = 30.0  # points around the text of a box, and between boxes
+_CHARACTER_WIDTH = 0.6  # relative to its size, about
+_BOX_GAP = 30.0  # points around the text of a box, and between boxes
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
 # Heads of the edges of a term, and how the legend writes them: with the width of the strokes they survive grey print.
 _ARROWS = (("normal", "▶"), ("diamond", "◆"), ("dot", "●"), ("empty", "▷"), ("odiamond", "◇"), ("odot", "○"))
-_MANY = 8  # terms that a picture tells of one by one
-_LEGEND = 100  # characters of a line of the legend
-_CLASSES = 100  # of an edge: more may be longer than Graphviz reads of a string
-_TOLD = 40  # terms that a tooltip tells of
+_MAX_TERMS_APART = 8
+_MAX_LEGEND_LENGTH = 100
+_MAX_EDGE_CLASSES = 100  # more may be longer than Graphviz reads of a string
+_MAX_TOOLTIP_TERMS = 40
 
 
 def draw(
@@ -197,7 +197,7 @@ class _Writer:
 
         The last leaves out rows and scopes, at which Graphviz may fail.
         """
-        if len(self.picture.vertices) > MANY:  # each layout of a crowd takes long
+        if len(self.picture.vertices) > MAX_VERTICES_APART:  # each layout of a crowd takes long
             yield self._in_rows(1.0, loose=True)
         else:
             yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.85, 0.7, 0.5))
@@ -208,10 +208,10 @@ class _Writer:
 
     def _in_rows(self, *parts: float, loose: bool = False) -> Iterator[list[str]]:
         """Yield the lines for pages of parts of what can be read."""
-        if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE:
+        if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE_WIDTH:
             yield self._lines(scopes(self.picture), self.direction)
         for part in parts:
-            layout = spine(self.picture, self.graph.root, self.of_term, self.width, part * READABLE)
+            layout = spine(self.picture, self.graph.root, self.of_term, self.width, part * MAX_READABLE_WIDTH)
             yield self._lines(replace(layout, loose=loose))
 
     def _lines(self, layout: Layout, direction: str = "TB") -> list[str]:
@@ -309,9 +309,9 @@ class _Writer:
         bits, summands = self.graph.reach[node], self.written.gradient(node, self.longest, vertex.prefix)
         if not summands:
             reaching = places(bits)
-            summands = [Summand(self.called[self.terms[k]], 1 << k) for k in reaching[:_MANY]]
-            if len(reaching) > _MANY:
-                summands.append(Summand(f"{len(reaching) - _MANY:,} more", 0))
+            summands = [Summand(self.called[self.terms[k]], 1 << k) for k in reaching[:_MAX_TERMS_APART]]
+            if len(reaching) > _MAX_TERMS_APART:
+                summands.append(Summand(f"{len(reaching) - _MAX_TERMS_APART:,} more", 0))
         lines = self._sum(f"d{self._name(vertex.title)} = ", summands) if bits else []
         zero = [self.called[name] for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
         if zero:
@@ -357,7 +357,7 @@ class _Writer:
         if node.requires_grad and node is not self.graph.root:
             lines += [
                 self._share(k, name, node)
-                for k, name in enumerate(self.terms[:_TOLD])
+                for k, name in enumerate(self.terms[:_MAX_TOOLTIP_TERMS])
                 if node is not self.graph.terms[name].node
             ]
             grad = node.grad
@@ -380,9 +380,9 @@ class _Writer:
     def _edge(self, k: int, edge: Edge, layout: Layout) -> str:
         served = places(edge.bits or edge.summands)
         names = [self.terms[k] for k in served]
-        colours = [self.colours[k] for k in served[:_MANY]] or ["#888888"]
+        colours = [self.colours[k] for k in served[:_MAX_TERMS_APART]] or ["#888888"]
         kind = "term" if edge.bits else "summand"
-        classes = [f"{kind}-{self.classes[name]}" for name in names[:_CLASSES]]
+        classes = [f"{kind}-{self.classes[name]}" for name in names[:_MAX_EDGE_CLASSES]]
         arrow = f"{edge.tail.name} → {edge.head.name}"
         told = f"{arrow}: gradient of {', '.join(names)}" if edge.bits else f"{arrow}: no gradient"
         if edge.summands:
@@ -406,19 +406,19 @@ class _Writer:
         """Return what the root is, what each colour is, and in words what each term reaches."""
         title = headline(self.graph, self.called.__getitem__, times=" · ", minus="−")
         note = " ".join(self._notes())
-        rows = [f"<B>{escaped(line)}</B>" for line in textwrap.wrap(title, _LEGEND)]
-        below = [sized(escaped(line), colour=_GREY) for line in textwrap.wrap(note, _LEGEND)]
-        if note and len(title) + len(note) < _LEGEND:
+        rows = [f"<B>{escaped(line)}</B>" for line in textwrap.wrap(title, _MAX_LEGEND_LENGTH)]
+        below = [sized(escaped(line), colour=_GREY) for line in textwrap.wrap(note, _MAX_LEGEND_LENGTH)]
+        if note and len(title) + len(note) < _MAX_LEGEND_LENGTH:
             rows = [f"{rows[0]} &#160; {below.pop()}"]
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
-        for k, name in enumerate(self.terms[:_MANY]):
+        for k, name in enumerate(self.terms[:_MAX_TERMS_APART]):
             line = ("──" if self.strokes[k] < 2 else "━━") + _ARROWS[k % len(_ARROWS)][1]
             ink = sized(f"{line} <B>{self._name(name)}</B>", _FONT, self.colours[k])
-            first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _LEGEND)
+            first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _MAX_LEGEND_LENGTH)
             rows += [f"{ink} {escaped(first)}", *map(escaped, more)]
-        if len(self.terms) > _MANY:
-            rows.append(f"and {len(self.terms) - _MANY:,} more terms")
+        if len(self.terms) > _MAX_TERMS_APART:
+            rows.append(f"and {len(self.terms) - _MAX_TERMS_APART:,} more terms")
         rows += below
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
@@ -449,7 +449,9 @@ class _Writer:
 def _width(label: str) -> float:
     """About how many points a vertex takes, with the gap after it."""
     lines = [re.findall(r'POINT-SIZE="(\d+)"[^>]*>(?:<B>)?([^<]*)', line) for line in re.split("<BR/>|</TR>", label)]
-    return _GAP + _CHARACTER * max(sum(int(size) * len(html.unescape(run)) for size, run in line) for line in lines)
+    return _BOX_GAP + _CHARACTER_WIDTH * max(
+        sum(int(size) * len(html.unescape(run)) for size, run in line) for line in lines
+    )
 
 
 def _cluster(name: str | int) -> str:

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad import draw as draw_function
 from minigrad.readings.draw import picture
 from minigrad.readings.draw.drawing import Drawing, RenderError
-from minigrad.readings.draw.fold import CROWD, slug, unique_slugs
+from minigrad.readings.draw.fold import MAX_VERTICES, slug, unique_slugs
 from minigrad.readings.draw.measure import trouble
 from minigrad.text.words import COLOURS, printable, tinted
 
@@ -446,7 +446,7 @@ def test_heads_that_have_no_room_beside_each_other_stand_below_each_other():
             out = (h @ mg.Tensor(rng.normal(size=(3, 2)), name=f"W_{task}")).named(f"out_{task}")
             J = J + np.mean(np.square(out)).named(task)
     width, height = (float(svg(J).get(side).removesuffix("pt")) for side in ("width", "height"))
-    assert width <= 1.05 * picture.READABLE < height * 1.2
+    assert width <= 1.05 * picture.MAX_READABLE_WIDTH < height * 1.2
 
 
 # --- hostile names ----------------------------------------------------------------------------------------------------
@@ -549,7 +549,7 @@ def test_other_crowds_become_boxes_too():
     for k in range(400):
         y = np.sin(y).named(f"{'pq'[k % 3 == 0]}{k}")
     drawing = mg.draw(y * x)
-    assert len(drawing.vertices) <= CROWD
+    assert len(drawing.vertices) <= MAX_VERTICES
     assert "The middle of the graph is drawn as one box" in drawing.source
     x = y = mg.Tensor([1.0], name="x")
     for k in range(20):
@@ -557,7 +557,7 @@ def test_other_crowds_become_boxes_too():
             for i in range(10 + k):
                 y = np.sin(y).named(f"{k}:{i}")
     drawing = mg.draw(y)
-    assert len(drawing.vertices) <= CROWD
+    assert len(drawing.vertices) <= MAX_VERTICES
     assert "Scopes are drawn as one box each" in drawing.source
 
 
@@ -719,7 +719,7 @@ def test_a_png_has_as_many_pixels_as_asked_for(tmp_path):
 
 @needs_dot
 def test_a_png_without_any_font_warns(tmp_path, monkeypatch):
-    monkeypatch.setattr("minigrad.readings.draw.drawing._FONTS", (str(tmp_path),))
+    monkeypatch.setattr("minigrad.readings.draw.drawing._FONT_FOLDERS", (str(tmp_path),))
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.warns(UserWarning, match="no font on this machine"):
         mg.draw(small()).pipe("png")
