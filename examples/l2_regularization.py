@@ -99,7 +99,7 @@ def main(folder="."):
 
     J.backward()
     picture = Path(folder) / "l2_regularization.svg"
-    mg.draw(J).render(picture)
+    mg.draw(J, names={"Y": learned[1]}).render(picture)
     print(f"\nThe picture of it: {picture.resolve()}")
     return J
 
