@@ -95,26 +95,32 @@ def stop_gradient(tree: Tree) -> Tree:
 
 
 def _derivatives(
-    nodes: Sequence[Tensor], weights: Sequence[Value], wrt: Sequence[Tensor], recorded: bool
+    nodes: Sequence[Tensor],
+    weights: Sequence[Value],
+    wrt: Sequence[Tensor],
+    recorded: bool,
+    path: list[Tensor] | None = None,
 ) -> list[Value]:
     """Return the derivatives of Σ ⟨weight, node⟩ with respect to each of ``wrt``: zeros where there is no path.
 
     A node may stand twice; a weight of None counts as zeros. Where ``recorded``, or a weight is a Tensor, the
-    derivatives are Tensors.
+    derivatives are Tensors. ``path`` is as for ``walk``.
     """
     seeds: dict[Tensor, Value] = {}
     for node, weight in zip(nodes, weights, strict=True):
         if weight is not None and node.requires_grad:
             seeds[node] = seeds[node] + weight if node in seeds else weight
     recorded = recorded or any([isinstance(weight, Tensor) for weight in weights])
-    found = _cotangents(seeds, wrt, recorded)
+    found = _cotangents(seeds, wrt, recorded, path)
     return [_zeros(x, recorded) if g is None else g for x, g in zip(wrt, map(found.get, wrt), strict=True)]
 
 
-def _cotangents(seeds: Mapping[Tensor, Value], wrt: Sequence[Tensor], recorded: bool) -> dict[Tensor, Value]:
+def _cotangents(
+    seeds: Mapping[Tensor, Value], wrt: Sequence[Tensor], recorded: bool, path: list[Tensor] | None = None
+) -> dict[Tensor, Value]:
     if recorded:
         seeds = {y: g if isinstance(g, Tensor) else _constant(g) for y, g in seeds.items()}
-    return walk(seeds, set(wrt), create_graph=recorded)
+    return walk(seeds, set(wrt), create_graph=recorded, path=path)
 
 
 def _zeros(x: Tensor, recorded: bool) -> Value:
@@ -136,6 +142,7 @@ class _Call:
     result    the tree that f returned; ``results`` are its leaves, Tensors
     aux       what f returned beside it, with ``has_aux``
     start     the order of the oldest node that may depend on those arguments
+    path      the nodes that the results and ``aux`` depend on, newest first
     recorded  whether answers are Tensors, because Tensors from outside take part
     """
 
@@ -171,7 +178,10 @@ class _Call:
         self.aux: Tree = returned[1] if has_aux else None
         results, self.structure_of_result = trees.flatten(self.result)
         self.results = [y if isinstance(y, Tensor) else _constant(y) for y in results]
-        self.recorded = traced.get() or any([x.rule is not None for x in self.leaves]) or self._reaches_outside()
+        aux = [x for x in trees.flatten(self.aux)[0] if isinstance(x, Tensor)] if has_aux else []
+        self.path = on_path([*self.results, *aux])
+        outside = bool(self.path) and self.path[-1].order < self.start
+        self.recorded = traced.get() or any([x.rule is not None for x in self.leaves]) or outside
 
     @property
     def name(self) -> str:
@@ -179,12 +189,6 @@ class _Call:
 
     def _no_argument(self, i: int, n: int) -> NoReturn:
         raise ValueError(f"{self.name} was called with {n} arguments, but argnums has {i}")
-
-    def _reaches_outside(self) -> bool:
-        """Return whether what f returned depends on Tensors that are older than this call."""
-        aux = [x for x in trees.flatten(self.aux)[0] if isinstance(x, Tensor)] if self.has_aux else []
-        nodes = on_path([*self.results, *aux])
-        return bool(nodes) and nodes[-1].order < self.start
 
     def scalar(self) -> Tensor:
         """Return the result, which must be one floating-point number."""
@@ -210,7 +214,8 @@ class _Call:
 
     def pull(self, cotangents: Sequence[Value]) -> list[Value]:
         """Return the cotangents of the leaves, given those of the results, None for zeros."""
-        return _derivatives(self.results, cotangents, self.leaves, self.recorded)
+        path = None if self.recorded else self.path  # where all of it is newer than the leaves
+        return _derivatives(self.results, cotangents, self.leaves, self.recorded, path)
 
     def pusher(self) -> Callable[[Sequence[Value]], list[Value]]:
         """Return a function from tangents of the leaves, None for zeros, to those of the results.

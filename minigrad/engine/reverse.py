@@ -13,6 +13,7 @@ The walk knows no function: it asks the table of rules, undoes broadcasting and 
 import functools
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import nullcontext
 from operator import attrgetter
 from sys import getrefcount
 from typing import Any
@@ -44,6 +45,7 @@ def walk(
     create_graph: bool = False,
     narrow: bool = False,
     constants: bool = False,
+    path: list[N] | None = None,
 ) -> dict[N, Value]:
     """Return the cotangents of the nodes that the seeds depend on.
 
@@ -63,6 +65,8 @@ def walk(
         Whether a cotangent that repeats itself may have size 1 along an axis of its node, or be without the axis.
     constants : bool
         Whether cotangents are sent to nodes that require no gradient too.
+    path : list of Node, optional
+        What ``on_path(seeds)`` returns, where it is known already; other nodes are not visited.
 
     Returns
     -------
@@ -74,14 +78,11 @@ def walk(
     RuntimeError
         Where a rule returns another shape than its argument's; with ``create_graph`` where a leaf was updated since.
     """
-    nodes = on_path(seeds, wrt, constants)
-    wanted = None if wrt is None and not constants else set(nodes)
+    nodes = on_path(seeds, wrt, constants) if path is None else path
+    wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
     found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
-    if create_graph:
-        with recording():
-            _walked(nodes, found, wanted, wrt, given, _recorded)
-        return found
-    narrowed = _walked(nodes, found, wanted, wrt, given, values)
+    with recording() if create_graph else nullcontext():
+        narrowed = _walked(nodes, found, wanted, wrt, given, _recorded if create_graph else values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
 
 
