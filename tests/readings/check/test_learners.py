@@ -298,3 +298,15 @@ def test_a_state_in_place_of_a_gate_is_another_operand_though_it_came_from_anoth
     dout = 2 * out.data
     (mistake,) = mg.check(np.sum(out**2), {"dout": dout, "dc": dout * np.exp(c.data) * h.data}).mistakes
     assert mistake.node == "c" and mistake.kind is Kind.OPERAND, mistake.message
+
+
+def test_zeros_and_ones_are_no_output_from_which_a_target_is_taken():
+    rng = np.random.default_rng(4)
+    X, labels = rng.normal(size=(5, 2)), [0, 2, 1, 1, 0]
+    W = mg.Tensor(rng.normal(size=(2, 3)), name="W")
+    S = (X @ W).named("S")
+    margin = ((S - S[np.arange(5), labels].reshape(-1, 1) + 1) * (1 - np.eye(3)[labels])).named("margin")
+    data, penalty = (np.sum(np.maximum(margin, 0)) / 5).named("data"), (0.3 * np.sum(W * W)).named("penalty")
+    from_data, from_penalty = mg.gradients(data, [W])[0], mg.gradients(penalty, [W])[0]
+    report = str(mg.check(data + penalty, {"W": 5 * from_data + from_penalty}))
+    assert "division by 5 is left out" in report and "dmargin = (margin > 0) / 5" in report, report
