@@ -26,6 +26,7 @@ from .engine.tensor import Tensor
 from .trees import Tree
 
 Argnums = int | Sequence[int]
+_Path = list[Tensor] | None
 
 # What the derivatives along one direction of the arguments cost, and their preparation, where the derivatives of one
 # entry of the result cost 1 (measured on a network of four layers: 2.2 and 17).
@@ -95,11 +96,7 @@ def stop_gradient(tree: Tree) -> Tree:
 
 
 def _derivatives(
-    nodes: Sequence[Tensor],
-    weights: Sequence[Value],
-    wrt: Sequence[Tensor],
-    recorded: bool,
-    path: list[Tensor] | None = None,
+    nodes: Sequence[Tensor], weights: Sequence[Value], wrt: Sequence[Tensor], recorded: bool, path: _Path = None
 ) -> list[Value]:
     """Return the derivatives of Σ ⟨weight, node⟩ with respect to each of ``wrt``: zeros where there is no path.
 
@@ -116,7 +113,7 @@ def _derivatives(
 
 
 def _cotangents(
-    seeds: Mapping[Tensor, Value], wrt: Sequence[Tensor], recorded: bool, path: list[Tensor] | None = None
+    seeds: Mapping[Tensor, Value], wrt: Sequence[Tensor], recorded: bool, path: _Path = None
 ) -> dict[Tensor, Value]:
     if recorded:
         seeds = {y: g if isinstance(g, Tensor) else _constant(g) for y, g in seeds.items()}
@@ -142,7 +139,7 @@ class _Call:
     result    the tree that f returned; ``results`` are its leaves, Tensors
     aux       what f returned beside it, with ``has_aux``
     start     the order of the oldest node that may depend on those arguments
-    path      the nodes that the results and ``aux`` depend on, newest first
+    path      the nodes that the results and ``aux`` depend on, newest first; all are of this call, unless ``recorded``
     recorded  whether answers are Tensors, because Tensors from outside take part
     """
 
@@ -214,8 +211,7 @@ class _Call:
 
     def pull(self, cotangents: Sequence[Value]) -> list[Value]:
         """Return the cotangents of the leaves, given those of the results, None for zeros."""
-        path = None if self.recorded else self.path  # where all of it is newer than the leaves
-        return _derivatives(self.results, cotangents, self.leaves, self.recorded, path)
+        return _derivatives(self.results, cotangents, self.leaves, self.recorded, None if self.recorded else self.path)
 
     def pusher(self) -> Callable[[Sequence[Value]], list[Value]]:
         """Return a function from tangents of the leaves, None for zeros, to those of the results.
