@@ -227,9 +227,8 @@ class Node:
                     f"that is computed from it"
                 )
             if g is not None:
-                shared = (
-                    getrefcount(self._cotangent) - 1 > _REFERENCES_TO_UNSHARED_ARRAY
-                )  # one more reference is the variable above
+                references = getrefcount(self._cotangent) - 1  # without the variable above
+                shared = references > _REFERENCES_TO_UNSHARED_ARRAY
                 if shared or type(g) is not np.ndarray or g.base is not None or g.shape != self._value.shape:
                     g = np.array(np.broadcast_to(g, self.shape))
                 total = g if self._grad is None else self._grad + g

@@ -74,7 +74,7 @@ _row(
 # --- elementary functions ---------------------------------------------------------------------------------------------
 
 
-def _slope_of_exprel(x: Any) -> Any:
+def _slope_of_exprel(x: Value) -> Value:
     """Return the derivative of (eˣ - 1) / x; near 0, where it cancels, by its series, which SciPy never ends at inf."""
     near = np.abs(x) < 1
     series = sp.hyp1f1(2.0, 3.0, np.where(near, x, 0.0)) / 2

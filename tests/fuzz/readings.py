@@ -60,7 +60,9 @@ def gradient(program, rng):
     """The derivative along a random direction is the quotient of differences."""
     if any(name in str(program.lines) for name in ("np.unique", "np.union1d")):  # of equal entries one is left
         program = _away_from_ties(program, rng)
-    if program.inputs[0].dtype != np.float64 or refused(program):
+        if refused(program):
+            return None
+    if program.inputs[0].dtype != np.float64:
         return None
     directions = _directions(program, rng)
     slope = _one_sided(program.cost, program, directions, 1e-4)

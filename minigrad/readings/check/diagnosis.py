@@ -30,7 +30,7 @@ _MAX_STEPS_CUT_OUT = 20  # of a larger graph
 _MAX_CORRECTION_LINES = 10  # temporaries included; a longer one is not shown
 _FEW_CORRECTION_LINES = 4
 _MAX_SENDERS = 100  # of a step that is asked what each contributes
-_MOST_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
+_MAX_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
 _MAX_FITS_IN_WORDS = 8  # the likeliest
 _MAX_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
@@ -156,7 +156,7 @@ class Diagnosis:
         near, own = self._near(step)
         with np.errstate(all="ignore"):
             searches = near._searches.get(own.node, [])
-            fits = [fit for s in searches for fit in (*s.pairs(), *s.nested(_MOST_WORK_OF_TWO // len(searches)))]
+            fits = [fit for s in searches for fit in (*s.pairs(), *s.nested(_MAX_WORK_OF_TWO // len(searches)))]
             return self._told(fits, near, own, others)
 
     def _told(

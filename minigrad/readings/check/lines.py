@@ -22,7 +22,7 @@ from minigrad.text.expressions import LITERAL, Expr, applied, parts_of
 
 from .steps import Homework, broadcasts, double
 
-_HUGE = 1e8  # from where on series may take for ever
+_MAX_SERIES_ARGUMENT = 1e8  # of larger ones SciPy's series may take for ever
 _MAX_REAPPLIED_OPERATIONS = 40  # longer formulas are not applied again
 _TARGET_TOLERANCE = 1e-6  # relative
 ELEMENTWISE = {np.multiply, np.divide, np.negative, np.add, np.subtract, np.where}
@@ -385,8 +385,8 @@ class RightLine:
 def _tried(function: Any, args: list[Value], options: Mapping[str, Any]) -> Value:
     """Return the result of a function in an edited line; NaN where a series of SciPy's might never end."""
     series = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
-    if series and not all(np.all(np.abs(a) < _HUGE) for a in args):
-        args = [np.where(np.abs(a) < _HUGE, a, np.nan) for a in args]
+    if series and not all(np.all(np.abs(a) < _MAX_SERIES_ARGUMENT) for a in args):
+        args = [np.where(np.abs(a) < _MAX_SERIES_ARGUMENT, a, np.nan) for a in args]
     return applied(function, args, options)
 
 

@@ -42,9 +42,9 @@ from .wording import Finding
 
 _MAX_STATEMENT_LENGTH = 160
 _MAX_LISTED = 30
-_FEW = 2  # mistakes of no likely kind that are looked into at length
+_MAX_THOROUGH = 2  # mistakes of no likely kind that are looked into at length
 _MAX_NAMES_BETWEEN = 6  # two gradients
-_SHORT = 100  # characters of another mistake that gives the same numbers
+_MAX_OTHER_LENGTH = 100  # characters of another mistake that gives the same numbers
 _MAX_OTHER_MISTAKES = 2  # that give the same numbers, in words
 
 
@@ -232,20 +232,25 @@ def _wrong(homework: Homework, diagnosis: Diagnosis) -> Wrong:
             continue
         asked = len(found) < _MAX_LISTED
         others = [*unnamed, *(other for other, _ in waiting)]
-        thorough = len(unnamed) < _FEW
+        thorough = len(unnamed) < _MAX_THOROUGH
         findings, explained = diagnosis.of(step, others, thorough) if asked else ([], set[Tensor]())
         if not findings and not rounding:
             findings = [unknown(step)]
             unnamed.append(step)
         if findings and homework.blind.isdisjoint(step.sources):
-            found = {x: said for x, said in found.items() if x not in explained} | {step.node: (findings, explained)}
+            found = _told(found, step, findings, explained)
             waiting = [(other, rounded) for other, rounded in waiting if other.node not in explained]
-    for step in unnamed[:_FEW]:
+    for step in unnamed[:_MAX_THOROUGH]:
         others = [other for other in unnamed if other is not step]
         findings, explained = diagnosis.of_two(step, others) if step.node in found else ([], set[Tensor]())
         if findings:
-            found = {x: said for x, said in found.items() if x not in explained} | {step.node: (findings, explained)}
+            found = _told(found, step, findings, explained)
     return found
+
+
+def _told(found: Wrong, step: Step, findings: list[Finding], explained: set[Tensor]) -> Wrong:
+    """Return what is wrong with a step too, and not with those that it explains."""
+    return {x: said for x, said in found.items() if x not in explained} | {step.node: (findings, explained)}
 
 
 def _off(homework: Homework) -> list[tuple[Step, bool]]:
@@ -344,13 +349,11 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
-    if short := [other.text for other in others if len(other.text) <= _SHORT]:
+    if short := [other.text for other in others if len(other.text) <= _MAX_OTHER_LENGTH]:
         message += f" (The same numbers come about if {'; or if '.join(short[:_MAX_OTHER_MISTAKES])}.)"
     if step.between:
-        missing, verb = (
-            _listed(map(homework.name, step.between), _MAX_NAMES_BETWEEN),
-            "is" if len(step.between) == 1 else "are",
-        )
+        missing = _listed(map(homework.name, step.between), _MAX_NAMES_BETWEEN)
+        verb = "is" if len(step.between) == 1 else "are"
         ends = _listed(map(homework.name, step.sources or [step.graph.root]), _MAX_NAMES_BETWEEN)
         message += f" It lies between {ends} and d{homework.name(node)}; {missing} {verb} not given."
     if explained:

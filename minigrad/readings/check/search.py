@@ -28,7 +28,7 @@ _MAX_EDITS_ALIKE = 40  # of a row at parts that are alike
 MAX_LIKELY_WEIGHT = 1.2  # of an edit that is tried first, and together with another
 _MAX_LESS_LIKELY = 0.1  # two edits of which one depends on the other
 _MAX_USERS = 3  # parts that use what the other edit has changed
-_CROWD = 4  # parts that are alike
+_MAX_ALIKE = 4  # parts; of more, all are edited at once before one is
 _MAX_COMBINED_SUMMANDS = 12
 
 T = TypeVar("T")
@@ -175,7 +175,7 @@ class Search:
         """
         lines = self.line.lines.definitions
         named = {self.line.root, *lines.keys(), *lines.values()}
-        crowded = {e for group in self.line.alike if len(group) > _CROWD for e in group}
+        crowded = {e for group in self.line.alike if len(group) > _MAX_ALIKE for e in group}
         whole_first = self.line.order[::-1]
         for place in sorted(whole_first, key=lambda e: (e in crowded, e not in named)):
             for edit in edits:
@@ -421,10 +421,8 @@ class Search:
             return []
         found, tolerance = [], self.tolerance[-1]
         for (edit, changes), sums in zip(self.candidates, self.sums, strict=True):
-            near = edit.weight <= MAX_LIKELY_WEIGHT and abs(
-                sums[-1] - self.target[-1]
-            ) <= tolerance + _SUM_ROUNDING * abs(sums[-1])
-            root = self._rewritten(changes) if near else None
+            near = abs(sums[-1] - self.target[-1]) <= tolerance + _SUM_ROUNDING * abs(sums[-1])
+            root = self._rewritten(changes) if near and edit.weight <= MAX_LIKELY_WEIGHT else None
             if root is not None and root.shape == off.shape:
                 there = np.abs(root - self.step.answer) <= self.step.slack
                 changed = np.abs(root - self.right) > self.step.slack

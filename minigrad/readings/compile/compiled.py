@@ -351,7 +351,7 @@ def _trace(
     """
     before = _random_states()
     arithmetic = Arithmetic(given)
-    with recording(), tracing(*[outlines.computed] * running), noting() as impure:
+    with recording(), tracing(outlines.computed) if running else tracing(), noting() as impure:
         start = Tensor(0.0).order
         nodes: list[Any] = [*given]
         for i, (x, path) in enumerate(zip(given, paths, strict=True)):

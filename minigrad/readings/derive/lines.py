@@ -344,7 +344,7 @@ class Lines:
 
 
 def _agrees(found: Value, value: Value, sent: Value) -> bool:
-    """Whether what was found is a value to rounding; ``sent`` is what it is made of."""
+    """Return whether what was found is a value to rounding; ``sent`` is what it is made of."""
     if found is None:
         return False
     try:

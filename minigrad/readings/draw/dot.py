@@ -11,8 +11,8 @@ from minigrad.graph import Graph, norm
 from minigrad.text.words import number, printable
 
 SMALL = 10  # points of most text
-NAME = 18  # characters of a name in a node
-_TIP = 2_500  # characters of a tooltip: escaped, they are fewer than the 16,384 that Graphviz reads of a string
+MAX_NAME_LENGTH = 18  # in a node
+_MAX_TOOLTIP_LENGTH = 2_500  # escaped it is below the 16,384 characters that Graphviz reads of a string
 
 _ENTITIES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\"})
 
@@ -22,12 +22,12 @@ def escaped(text: str) -> str:
     return text.translate(_ENTITIES)
 
 
-def short(name: str, limit: int = NAME) -> str:
+def short(name: str, limit: int = MAX_NAME_LENGTH) -> str:
     """Return a name in at most so many characters, for a label."""
     return escaped(printable(name, limit))
 
 
-def forms(names: Iterable[str], limit: int = NAME) -> dict[str, str]:
+def forms(names: Iterable[str], limit: int = MAX_NAME_LENGTH) -> dict[str, str]:
     """Return {name: a form of it}: of a long name its beginning and, among others that begin so, where they differ."""
     found = {name: printable(name, limit) for name in names}
     alike: dict[str, list[str]] = {}
@@ -47,7 +47,7 @@ def forms(names: Iterable[str], limit: int = NAME) -> dict[str, str]:
 
 def tip(lines: Iterable[str]) -> str:
     """Return lines as a tooltip."""
-    text = "\n".join(printable(line, _TIP) for line in lines)[:_TIP]
+    text = "\n".join(printable(line, _MAX_TOOLTIP_LENGTH) for line in lines)[:_MAX_TOOLTIP_LENGTH]
     return escaped(text).replace("\n", "&#10;")
 
 

@@ -28,7 +28,7 @@ from .measure import trouble
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
 
-_FINE = 0.75  # crossings for each edge, height included, that need no other layout
+_MAX_TROUBLE_PER_EDGE = 0.75  # in crossings: up to it no other layout is tried
 _MAX_TREE_LINES = 60
 
 _RUN = rb'<text text-anchor="start" x="([^"]*)" y="%s"([^>]*)>([^<]*)</text>\n'
@@ -185,7 +185,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
                     continue
                 wide, hard = trouble(svg)
                 found.append((hard, wide, len(found), source, svg))
-                if not wide and hard <= _FINE * len(self.edges):
+                if not wide and hard <= _MAX_TROUBLE_PER_EDGE * len(self.edges):
                     break
             if found and (not min(found)[1] or len(self.vertices) > MAX_VERTICES_APART):
                 break

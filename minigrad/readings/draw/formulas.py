@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigrad.engine.arrays import Array, Value
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.derivation import Derivation, derivation_of
-from minigrad.text.expressions import Expr
+from minigrad.text.expressions import Expr, key_of
 from minigrad.text.words import number
 
 from .dot import size_of
@@ -89,18 +90,19 @@ class Formulas:
         if shorter is not None:
             summands = (summands[0]._replace(expression=shorter),)
         found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
-        return (
-            found if all(0 < len(s.text) <= longest.summand for s in found) and len(found) <= longest.summands else []
-        )
+        fits = len(found) <= longest.summands and all(0 < len(s.text) <= longest.summand for s in found)
+        return found if fits else []
 
     def constants(self) -> dict[str, str]:
         """Return {how it is written: what it is} of the arrays that are no nodes: a shape, or 1 - another."""
         arrays = self.derivation.lines.rewriter.constants if self.derivation is not None else {}
+        rests: dict[Value, Expr] = {}  # the first array whose difference from 1 has these entries
         told: dict[str, str] = {}
         for symbol, a in arrays.items():
-            rest = next((y for y, b in arrays.items() if y.order < symbol.order and np.array_equal(a, 1 - b)), None)
+            rest = rests.get(_entries(a))
             what = size_of(symbol.shape) if rest is None else f"= 1 - {self._written(rest, 'unicode')}"
             told[self._written(symbol, "unicode")] = what
+            rests.setdefault(_entries(1 - a), symbol)
         return told
 
     def _forward(self, x: Tensor) -> Expr:
@@ -131,6 +133,11 @@ def _cut(text: str, limit: int) -> str:
     first = next(k for k in range(len(words)) if len(" ".join(words[: k + 1])) > room)
     summands = [k + 1 for k, word in enumerate(words[:first]) if word in "+-"]
     return " ".join([*words[: summands[-1] if summands else first], "…", *last])
+
+
+def _entries(a: Array) -> Value:
+    """Return a key that arrays of equal numbers share, of whatever dtype and sign of zero."""
+    return key_of(np.asarray(a, float) + 0.0)
 
 
 def _unbroken(text: str, depth: int) -> str:

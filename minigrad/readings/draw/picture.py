@@ -23,7 +23,20 @@ from minigrad.graph import Graph, norm, places
 from minigrad.readings.check.report import Check
 from minigrad.text.words import colour_of, headline, listed, number, printable, tinted
 
-from .dot import NAME, SMALL, attributes, escaped, families, forms, quoted, shape_of, short, sized, tip, values
+from .dot import (
+    MAX_NAME_LENGTH,
+    SMALL,
+    attributes,
+    escaped,
+    families,
+    forms,
+    quoted,
+    shape_of,
+    short,
+    sized,
+    tip,
+    values,
+)
 from .drawing import Drawing
 from .fold import MAX_VERTICES_APART, Edge, Fold, Vertex, fold, unique_slugs, word
 from .formulas import FULL, TERSE, Formulas, Lengths, Summand
@@ -352,7 +365,7 @@ class _Writer:
             return [f"{len(vertex.members)} nodes, drawn as one"]
         lines = [f"{vertex.name}: shape {node.shape}, {node.dtype}"]
         if node in self.formulas:
-            lines.append(f"{printable(vertex.name, NAME)} = {self.formulas[node]}")
+            lines.append(f"{printable(vertex.name, MAX_NAME_LENGTH)} = {self.formulas[node]}")
         lines.append(values(self.graph.value(node)))
         if node.requires_grad and node is not self.graph.root:
             lines += [

@@ -338,6 +338,16 @@ def test_arrays_without_a_name_are_explained():
     assert "Constant: target (2,) and c1 = 1 - target." in mg.draw(J, names={"target": target}).source
 
 
+def test_arrays_that_formulas_name_are_compared_in_linear_time():
+    def drawing_of(n):
+        W, rng = mg.Tensor(np.ones(2), name="W"), np.random.default_rng(0)
+        J = np.sum(np.stack([np.sum(W * rng.normal(size=2)) for _ in range(n)])).named("J")
+        return lambda: mg.draw(J)
+
+    few, many = (calls(drawing_of(n)) for n in (100, 400))
+    assert many < 5 * few
+
+
 # --- machines ---------------------------------------------------------------------------------------------------------
 
 
