@@ -107,6 +107,13 @@ def others(a: Value) -> Value:
 
 
 @dispatching
+def powers(x: Value, p: Value, q: Value, c: Value) -> Value:
+    """Return xᵖ (1 - x)^q eᶜ, of which the densities of gamma and beta distributions are made, by its logarithm."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.exp(p * np.log(np.where(p == 0, 1, x)) + q * np.log1p(np.where(q == 0, 0, -x)) + c)
+
+
+@dispatching
 def pad(a: Value, *, pad_width: Value, mode: Any = "constant") -> Value:
     """``np.pad`` with zeros or by a mode that repeats entries."""
     return np.pad(a, pad_width, mode)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Value
 from .composed import compose
+from .primitives import powers
 from .rules import RULES, Derivative, Function
 from .vjps import part, pointwise
 
@@ -187,12 +188,24 @@ _row(
 )
 
 
+pointwise(
+    powers,
+    # Of the powers p - 1 and q - 1 those that are left: no x divides, which may be 0 or 1.
+    lambda g, y, x, p, q, c: (
+        g * (p * np.where(q == 0, 1, 1 - x) - q * np.where(p == 0, 1, x)) * powers(x, p - (p != 0), q - (q != 0), c)
+    ),
+    lambda g, y, x, p, q, c: g * sp.xlogy(y, x),
+    lambda g, y, x, p, q, c: g * sp.xlog1py(y, -x),
+    lambda g, y, x, p, q, c: g * y,
+)
+
+
 def _gamma_density(a: Value, x: Value) -> Value:
-    return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+    return powers(x, a - 1, 0.0, -x - sp.gammaln(a))
 
 
 def _beta_density(a: Value, b: Value, x: Value) -> Value:
-    return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+    return powers(x, a - 1, b - 1, -sp.betaln(a, b))
 
 
 _of_last(sp.gammainc, "a", lambda g, y, a, x: g * _gamma_density(a, x))
@@ -213,8 +226,8 @@ def _t_density(df: Value, x: Value) -> Value:
 
 
 def _f_density(m: Value, n: Value, x: Value) -> Value:
-    share = m * x / (m * x + n)
-    return _beta_density(m / 2, n / 2, share) * share * (1 - share) / x
+    total = m * x + n
+    return _beta_density(m / 2, n / 2, m * x / total) * m * n / total**2
 
 
 _of_last(sp.stdtr, "df", lambda g, y, df, x: g * _t_density(df, x))

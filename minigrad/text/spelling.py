@@ -106,8 +106,10 @@ SPELLINGS: dict[Function, Spelling] = {
     primitives.einsum: Spelling(forms.einsum, numpy=code.einsum),
     primitives.ratio: Spelling(forms.quotient, numpy=code.ratio),
     primitives.nowhere_zero: Spelling(forms.unchanged, numpy=code.unchanged),
-    primitives.others: Spelling(numpy=code.defined(primitives.others)),
-    linear_algebra.cofactors: Spelling(numpy=code.defined(linear_algebra.cofactors)),
+    **{
+        function: Spelling(numpy=code.defined(function))
+        for function in (primitives.others, primitives.powers, linear_algebra.cofactors)
+    },
 }
 _BY_NAME = Spelling()
 

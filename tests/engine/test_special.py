@@ -129,6 +129,59 @@ def test_values_at_the_edges_of_formulas(f, x, slope):
     assert mg.grad(f)(x) == pytest.approx(slope)
 
 
+INF = np.inf
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "derivatives"),
+    [
+        (lambda x: special.gammainc(1.0, x), 0.0, (1, -1, 1)),  # 1 - exp(-x)
+        (lambda x: special.gammainc(2.0, x), 0.0, (0, 1, -2)),  # whose derivative is x exp(-x)
+        (lambda x: special.gammaincc(3.0, x), 0.0, (0, 0, -1)),  # -x² exp(-x) / 2
+        (lambda x: special.gammainc(0.5, x), 0.0, (INF, -INF)),
+        (lambda x: special.gammainc(1e5, x), 1e5, (1 / np.sqrt(2e5 * np.pi),)),  # Stirling
+        (lambda x: special.pdtr(0.0, x), 0.0, (-1, 1, -1)),  # exp(-x)
+        (lambda x: special.pdtrc(1.0, x), 0.0, (0, 1, -2)),
+        (lambda x: special.chdtr(4.0, x), 0.0, (0, 1 / 4, -1 / 4)),  # x exp(-x/2) / 4
+        (lambda x: special.gdtr(2.0, 2.0, x), 0.0, (0, 4, -16)),  # 4x exp(-2x)
+        (lambda x: special.gammaincinv(1.0, x), 0.0, (1, 1, 2)),  # -log(1 - x)
+        (lambda x: special.betainc(1.0, 1.0, x), 0.0, (1, 0, 0)),  # x
+        (lambda x: special.betainc(1.0, 2.0, x), 0.0, (2, -2, 0)),  # 2x - x²
+        (lambda x: special.betainc(1.0, 2.0, x), 1.0, (0, -2, 0)),
+        (lambda x: special.betaincc(2.0, 2.0, x), 0.0, (0, -6, 12)),  # 1 - 3x² + 2x³
+        (lambda x: special.betaincc(2.0, 2.0, x), 1.0, (0, 6, 12)),
+        (lambda x: special.betainc(0.5, 0.5, x), 0.5, (2 / np.pi, 0, 8 / np.pi)),  # 2 arcsin(√x) / π
+        (lambda x: special.betainc(0.5, 0.5, x), 0.0, (INF, -INF)),
+        (lambda x: special.betainc(0.5, 1.0, x), 0.0, (INF, -INF)),  # √x
+        (lambda x: special.betaincinv(2.0, 1.0, x), 0.25, (1, -2, 12)),  # √x
+        (lambda x: special.fdtr(2.0, 2.0, x), 0.0, (1, -2, 6)),  # x / (1 + x)
+        (lambda x: special.fdtrc(4.0, 2.0, x), 0.0, (0, -8, 96)),  # 1 - (2x / (2x + 1))²
+        (lambda x: special.stdtr(1.0, x), 0.0, (1 / np.pi, 0, -2 / np.pi)),  # arctan(x) / π + 1/2
+    ],
+)
+def test_distributions_have_every_derivative_at_the_ends_of_their_range(f, x, derivatives):
+    for wanted in derivatives:
+        f = mg.grad(f)
+        assert f(x) == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+
+
+def test_the_derivative_of_a_density_by_its_shape():
+    mg.check_grads(lambda a: mg.grad(lambda x: special.gammainc(a, x))(0.7), (1.4,))
+    mg.check_grads(lambda a: mg.grad(lambda x: special.betainc(a, 1 / a, x))(0.7), (1.4,))
+
+
+def test_a_density_is_written_as_the_program_that_computes_it():
+    x, w = mg.Tensor(np.array([0.0, 0.5, 2.0]), name="x"), mg.Tensor(np.array([1.0, 2.0, 3.0]), name="w")
+    J = np.sum(w * special.gammainc(2.0, x))
+    derivation = mg.derive(J)
+    space = {**derivation.inputs, **derivation.constants}
+    exec(derivation.numpy(), space)
+    np.testing.assert_allclose(space["dx"], w.data * x.data * np.exp(-x.data), rtol=1e-12)
+    assert derivation.latex() and not derivation.lines.unproved
+    second = mg.compile(mg.grad(lambda x: np.sum(mg.grad(lambda x: np.sum(special.gammainc(2.0, x)))(x))))
+    np.testing.assert_allclose(second(x.data), (1 - x.data) * np.exp(-x.data), atol=1e-12)
+
+
 def test_scipy_is_not_imported_and_its_ufuncs_are_learned_when_met():
     code = (
         "import sys, minigrad as mg; t = mg.Tensor(0.5); assert 'scipy' not in sys.modules\n"
