@@ -7,7 +7,7 @@ import importlib.util
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -29,6 +29,7 @@ OTHER = (
     *("{f}({a})", "{f}({a}, {b})", "{f}({a}, axis=0)", "{f}({a}, axis=-1)", "{f}({a}, axis=-1, keepdims=True)"),
     *("{f}([{a}, {b}])", "{f}([{a}, {b}], axis=-1)", "{f}({a}, 1)", "{f}({a}, (-1,))", "{f}({a} > {b}, {a}, {b})"),
 )
+SYMMETRIC = ("{f}({a} + {a}.T)", "{f}({a} @ {a}.T)")  # of others NumPy reads one half alone, and the gradient has both
 WRITTEN = (
     *(
         "{a} + {b}",
@@ -116,6 +117,18 @@ class Program:
             raise TypeError("nothing of this program is learned")
         return J, {name: term for name, term in terms.items() if isinstance(term, mg.Tensor)}, leaves
 
+    @cached_property
+    def derived(self):
+        """A recording of it, as of ``record``, its derivation, and backward done: for all readings that need them."""
+        J, terms, leaves = self.record()
+        derivation = mg.derive(J, terms=terms)
+        J.backward()
+        return J, terms, leaves, derivation
+
+    def away_from_ties(self, rng):
+        """Return the program with other inputs nearby."""
+        return replace(self, inputs=tuple(x + rng.normal(scale=1e-2, size=x.shape) for x in self.inputs))
+
     def smaller(self):
         """Return the programs that lack one line or one term."""
         for i in range(len(self.lines)):
@@ -141,12 +154,20 @@ def functions():
             continue
         try:
             if eval(name, dict(NAMESPACE)) is function:
-                found[name] = (
-                    UNARY if getattr(function, "nin", 0) == 1 else BINARY if hasattr(function, "nin") else OTHER
-                )
+                if function in (np.linalg.eigvalsh, np.linalg.cholesky):
+                    found[name] = SYMMETRIC
+                elif hasattr(function, "nin"):
+                    found[name] = UNARY if function.nin == 1 else BINARY
+                else:
+                    found[name] = OTHER
         except (AttributeError, NameError, SyntaxError):
             continue
     return found
+
+
+def _one(rng, these):
+    """Return one of a sequence, as ``rng.choice`` does, which makes an array of it first."""
+    return these[rng.integers(len(these))]
 
 
 def program(rng, table):
@@ -156,17 +177,17 @@ def program(rng, table):
     for shape in SHAPES[: rng.integers(2, len(SHAPES) + 1)]:
         x = rng.normal(size=shape)
         inputs.append(np.asarray(np.round(2 * x) / 2 if rng.random() < 0.2 else x, dtype))
-    names, space = list(table), dict(NAMESPACE) | {f"v{i}": x for i, x in enumerate(inputs)}
+    names, space = [*table], dict(NAMESPACE) | {f"v{i}": x for i, x in enumerate(inputs)}
     lines, usable = [], [f"v{i}" for i in range(len(inputs))]
     for _ in range(60):
         if len(lines) == rng.integers(1, 12):
             break
         if rng.random() < 0.4:
-            text = rng.choice(WRITTEN)
+            text = _one(rng, WRITTEN)
         else:
             name = names[rng.integers(len(names))]
-            text = rng.choice(table[name]).replace("{f}", name)
-        text = text.format(a=rng.choice(usable), b=rng.choice(usable))
+            text = _one(rng, table[name]).replace("{f}", name)
+        text = text.format(a=_one(rng, usable), b=_one(rng, usable))
         value = tried(text, space)
         if value is not None:
             number = len(inputs) + len(lines)
@@ -174,7 +195,7 @@ def program(rng, table):
             usable.append(f"v{number}")
             lines.append(Line(number, text, rng.random() < 0.5, "block" if rng.random() < 0.2 else None))
     last = usable[-min(len(usable), rng.integers(1, 4)) :]
-    terms = [rng.choice(COSTS).format(a=a) for a in last]
+    terms = [_one(rng, COSTS).format(a=a) for a in last]
     return Program(tuple(inputs), tuple(lines), tuple(text for text in terms if tried(text, space) is not None))
 
 

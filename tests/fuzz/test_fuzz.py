@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from programs import Line, Program
-from readings import READINGS, divergence, minimised, refused
+from programs import NAMESPACE, Line, Program
+from readings import READINGS, divergence, edited, gradient, minimised, refused, second_derivative
 from run import fuzz
+
+import minigrad as mg
 
 
 def assert_no_divergence(tried, found):
@@ -20,6 +22,47 @@ def test_some_random_programs_hold_in_every_reading():
 @pytest.mark.slow
 def test_a_minute_of_random_programs_holds_in_every_reading():
     assert_no_divergence(*fuzz(programs=10_000, seed=1000, seconds=60))
+
+
+def one_line(text, *inputs):
+    return Program(tuple(map(np.array, inputs)), (Line(len(inputs), text, named=True),), (f"np.mean(v{len(inputs)})",))
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        ("np.heaviside(v0, v1)", ([0.0, 2.0], [0.5, 1.5])),  # jumps to both sides
+        ("np.intersect1d(v0, v1)", ([1.0, 2.0], [1.0, 3.0])),  # has another shape nearby
+        ("np.union1d(v0, v1)", ([1.0, 2.0], [1.0, 3.0])),
+        ("np.abs(v0)", ([0.0, 2.0],)),
+        ("np.remainder(2.0, v0)", ([-1.0, -1.0],)),
+    ],
+)
+def test_at_ties_no_derivative_is_asked_for(text, inputs):
+    for reading in (gradient, second_derivative, edited):
+        assert [divergence(one_line(text, *inputs), reading, seed) for seed in range(5)] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("reading", "rule"),
+    [
+        (gradient, lambda g, y, x: g * 2 * x * x),
+        (second_derivative, lambda g, y, x: g * 3 * x * mg.stop_gradient(x)),
+    ],
+)
+def test_a_derivative_that_is_wrong_diverges(monkeypatch, reading, rule):
+    monkeypatch.setitem(NAMESPACE, "cubed", mg.rule(lambda x: x**3, rule))
+    assert "by differences" in divergence(one_line("cubed(v0)", [0.5, 2.0]), reading, 0)
+
+
+def hang(program, rng):
+    while True:
+        pass
+
+
+def test_a_program_that_hangs_is_named():
+    counts, [(seed, what, _, _)] = fuzz(programs=9, seed=3, readings=(hang,), hanging=0.5)
+    assert (seed, what) == (3, "hang") and not counts
 
 
 def test_a_divergence_is_found_and_minimised():
