@@ -167,7 +167,7 @@ def fused(program, rng):
 
 def checked(program, rng):
     """Right gradients are right, and of a derivation with one planted slip its node is the first wrong step."""
-    J, terms, _ = program.record()
+    J, terms, *_ = program.derived
     graph = Graph(J, terms=terms)
     cotangents = walk({J: J.seed()})
     named = {x: name for name, x in graph.by_name.items() if x in cotangents and x is not J}
@@ -202,7 +202,7 @@ def edited(program, rng):
 
 def drawn(program, rng):
     """The picture, of the named nodes or of all, has every edge and no other, and Graphviz takes its DOT."""
-    J, terms, _ = program.record()
+    J, terms, *_ = program.derived
     drawing = mg.draw(J, terms=terms, detail="all" if rng.random() < 0.5 else "named")
     node = {id: x for id, _, x in drawing.vertices}
     if all(x is not None for x in node.values()):  # and several are drawn as one
