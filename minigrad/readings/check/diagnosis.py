@@ -198,15 +198,11 @@ class Diagnosis:
 
     def _closed(self, step: Step) -> list[RightLine]:
         """Return the right line of a step from the cost, with the gradient of the output as output minus target."""
-        form, found = self.form, list[RightLine]()
-        if form is None or {*step.sources} - {self.homework.graph.root}:
+        if self.form is None or {*step.sources} - {self.homework.graph.root}:
             return []
-        for x in (*step.between, step.node) if step.node in form.lines.backward else ():
-            line = form.closed(step.node, x, self.homework.sent(x) if x is not step.node else step.expected)
-            if line is None and found:
-                break
-            found = [line] if line is not None else found
-        return found
+        line = self._line(self.form, step)
+        closed = self.form.closed(line) if line is not None else None
+        return [closed] if closed is not None else []
 
     def _lines_of(self, step: Step) -> Iterator[RightLine]:
         """Yield the right lines of a step: by way of every name, and in one line where that is another."""

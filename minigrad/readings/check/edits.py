@@ -53,8 +53,10 @@ def negated(e: Expr, line: RightLine) -> Edits:
     """Yield the part with the other sign, or - for + and + for -."""
     if e.function in SUMS:
         yield Call(np.subtract if e.function is np.add else np.add, e.args)
+    users = line.users[e] or [e]
+    subtracted = all(user.function in SUMS and user.args[1] is e is not user.args[0] for user in users)
     even = {*COMPARISONS, np.negative}
-    if e.function is not np.negative and not all(user.function in even for user in line.users[e] or [e]):
+    if e.function is not np.negative and not subtracted and not all(user.function in even for user in users):
         yield Call(np.negative, (e,))
 
 
@@ -230,11 +232,11 @@ def powers(e: Expr, line: RightLine) -> Edits:
 
 
 def other_number(e: Expr, line: RightLine) -> Edits:
-    """Yield the part with a number off by one, doubled, halved, or of the other sign."""
+    """Yield the part with a number off by one, doubled, halved, or of the other sign, or a scalar for the number."""
     for i, a in enumerate(e.args):
         if a.function is LITERAL and type(a.value) in (int, float):
             halves = [] if a.value % 2 and a.value > 1 else [a.value / 2]  # nobody writes 3.5 for 7
-            for number in (a.value + 1, a.value - 1, 2 * a.value, *halves, -a.value):
+            for number in (a.value + 1, a.value - 1, 2 * a.value, *halves, -a.value, *line.of_shape(())):
                 if number != a.value:
                     yield with_argument(e, i, number)
 
@@ -305,7 +307,12 @@ def one_or_none(e: Expr, line: RightLine) -> Edits:
 
 def applied_again(e: Expr, line: RightLine) -> Edits:
     """Yield f(A) for A = f(Z): the activation of what is activated already."""
-    yield from line.lines.applied_again(e)
+    yield from line.lines.computed_with(e, lambda part: [e] if part.shape == e.shape else [])
+
+
+def otherwise_computed(e: Expr, line: RightLine) -> Edits:
+    """Yield a named value as it is computed, with a part of that left out: 1 / s for A = Z / s."""
+    yield from line.lines.computed_with(e, lambda part: [*part.args, *([1] if part.is_atom and part.shape else [])], 2)
 
 
 # --- by some amount ---------------------------------------------------------------------------------------------------
@@ -412,6 +419,7 @@ EDITS = (
     Edit(other_number, 1.2, Kind.NUMBER),
     Edit(other_value, 1.5),
     Edit(applied_again, 1.5, Kind.PRE_POST),
+    Edit(otherwise_computed, 1.6),
     Edit(functions, 1.6, Kind.WRONG_FACTOR),
     Edit(other_slope, 1.6, Kind.WRONG_FACTOR),
     Edit(one_factor_more, 1.6, Kind.EXTRA_FACTOR),

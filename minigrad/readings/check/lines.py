@@ -6,7 +6,7 @@ the names allow, and in one line where what is not given has no line of its own:
 """
 
 import copy
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -58,13 +58,25 @@ class RightLines:
         self.formulas = {line.symbol: line.summands[0].expression for line in lines.forward.values()}
         self.definitions: dict[Expr, Expr] = {}
         self._shapes: dict[tuple[int, ...], tuple[list[Expr], Array]] = {}
-        self._differences: dict[Tensor, Expr | None] = {}
+        self._differences: dict[Expr, Expr | None] = {}
         for e, x in self.gradients.items():
             self.values.pop(e, None)
             if x in homework.answers:
                 self.values[e] = homework.sent(x)
             elif x in lines.backward:
                 self.definitions[e] = self.body(x)
+            elif x.function is None:
+                self.values[e] = homework.sent(x)
+        self._define_complements()
+
+    def _define_complements(self) -> None:
+        """Write an array without a name as 1 - Y where it is that."""
+        for e, a in reversed(self.lines.recorded.items()):
+            others = (o for o in self._of_shape(e.shape)[0] if np.array_equal(a, 1 - self.values[o]))
+            other = next(others, None) if e in self.lines.rewriter.constants and e.dtype.kind == "f" else None
+            if other is not None and other not in self.definitions:
+                one = self.lines.rewriter.literal(1)
+                self.definitions[e] = self.lines.rewriter.call(np.subtract, (one, other), {}, e.shape, e.dtype)
 
     def body(self, x: Tensor) -> Expr:
         """Return the right side of the line of a gradient."""
@@ -73,74 +85,85 @@ class RightLines:
             total = self.lines.rewriter.call(np.add, (total, e), {}, x.shape, x.dtype)
         return total
 
-    def closed(self, x: Tensor, output: Tensor, expected: Array) -> "RightLine | None":
-        """Return the line of a gradient with that of an output as ``k * (output - target)``; None where it is no such.
+    def closed(self, line: "RightLine") -> "RightLine | None":
+        """Return a line with one of its parts, the largest, as ``k * (output - target)``; None where none is such.
 
         ``target`` is a value that the graph has, or an array of zeros and ones.
         """
-        symbol = self.lines.gradients[output]
-        if output not in self._differences:
-            self._differences[output] = self._difference(output, expected)
-        e = self._differences[output]
-        if e is None or e is self.definitions.get(symbol):
-            return None
-        if output is x:
-            return RightLine(self, x, e)
-        lines = copy.copy(self)
-        lines.definitions = {**self.definitions, symbol: e}
-        return RightLine(lines, x)
-
-    def _difference(self, x: Tensor, expected: Array) -> Expr | None:
-        """Return an array as ``k * (output - target)``, for an output of the shape of x."""
-        algebra, factors = (
-            self.lines.rewriter,
-            (1.0, 2.0, *[k * n for n in self.homework.numbers.lengths for k in (1, 2)]),
-        )
-        learned = {e for e, node in self.symbols.items() if node.requires_grad}  # zeros and ones differ by such often
-        outputs = [(e, e, a) for e, a in self.values.items() if np.shape(a) == x.shape and e in learned]
-        outputs += [(algebra.call(np.exp, (e,), {}, x.shape, x.dtype), e, np.exp(a)) for e, _, a in outputs]
-        for output, e, a in outputs:
-            for k in factors:
-                target = self._target(a - expected / k, e)
-                if target is not None:
-                    error = algebra.call(np.subtract, (output, target), {}, x.shape, x.dtype)
-                    if k == 1:
-                        return error
-                    by, number = (np.divide, 1 / k) if k < 1 else (np.multiply, k)
-                    return algebra.call(by, (error, algebra.literal(round(number))), {}, x.shape, x.dtype)
+        for part in reversed(line.order):
+            if part in line.carrying and part.shape and part.function in ELEMENTWISE:
+                e = self._difference(part, np.asarray(line.values[part]))
+                if e is not None and e is not part:
+                    lines = copy.copy(self)
+                    lines.definitions = {d: self._put(body, part, e) for d, body in self.definitions.items()}
+                    return RightLine(lines, line.x, self._put(line.root, part, e))
         return None
 
-    def _target(self, a: Array, output: Expr) -> Expr | None:
+    def _put(self, e: Expr, old: Expr, new: Expr) -> Expr:
+        """Return an expression with one part for another, as an expression."""
+        if e is old or e.is_atom:
+            return new if e is old else e
+        args = [self._put(a, old, new) for a in e.args]
+        unchanged = all(a is b for a, b in zip(args, e.args, strict=True))
+        return e if unchanged else self.lines.rewriter.call(e.function, args, e.options, e.shape, e.dtype)
+
+    def _difference(self, part: Expr, a: Array) -> Expr | None:
+        """Return an array as ``k * (output - target)``, for an output of its shape."""
+        if part not in self._differences:
+            self._differences[part] = next(self._as_differences(part, a), None)
+        return self._differences[part]
+
+    def _as_differences(self, part: Expr, a: Array) -> Iterator[Expr]:
+        algebra, (symbols, values) = self.lines.rewriter, self._of_shape(part.shape)
+        factors = np.array([1.0, 2.0, *[k * n for n in self.homework.numbers.divisors for k in (1, 2)]])
+        axes = tuple(range(1, 1 + a.ndim))
+        learned = [e in self.symbols and self.symbols[e].requires_grad for e in symbols]  # 0 and 1 differ by 1 often
+        outputs = [(e, v) for e, v, computed in zip(symbols, values, learned, strict=True) if computed]
+        outputs += [(algebra.call(np.exp, (e,), {}, part.shape, part.dtype), np.exp(v)) for e, v in outputs]
+        for output, v in outputs:
+            targets = v - a / factors.reshape(-1, *[1] * a.ndim)
+            ones = np.where(targets > 0.5, 1.0, 0.0)
+            labels = np.all(np.abs(targets - ones) <= _TARGET_TOLERANCE, axes) & ~np.all(ones, axes)
+            first = targets.reshape(len(factors), -1)[:, :1] - values.reshape(len(symbols), -1)[:, 0]
+            for i in np.flatnonzero(labels | np.any(np.abs(first) <= _TARGET_TOLERANCE, axis=1)):
+                target = self._target(targets[i], output, ones[i] if labels[i] else None)
+                if target is not None:
+                    error = algebra.call(np.subtract, (output, target), {}, part.shape, part.dtype)
+                    k = float(factors[i])
+                    by, number = (np.divide, 1 / k) if k < 1 else (np.multiply, k)
+                    whole = (error, algebra.literal(round(number)))
+                    yield error if k == 1 else algebra.call(by, whole, {}, part.shape, part.dtype)
+
+    def _target(self, a: Array, output: Expr, ones: Array | None) -> Expr | None:
         """Return the value that an array is equal to, other than the output; a symbol for zeros and ones."""
-        if not np.any(np.abs(a) > _TARGET_TOLERANCE) or a.ndim == 0:
+        if not np.any(np.abs(a) > _TARGET_TOLERANCE):
             return None
         symbols, values = self._of_shape(a.shape)
-        near = np.flatnonzero(
-            np.max(np.abs(values - a).reshape(len(symbols), -1), axis=1, initial=0.0) <= _TARGET_TOLERANCE
-        )
-        for e in (symbols[i] for i in near if symbols[i] is not output):
-            return e
-        ones = np.where(a > 0.5, 1.0, 0.0)
-        if np.max(np.abs(a - ones)) > _TARGET_TOLERANCE or np.all(ones):
-            return None
-        symbol = self.lines.rewriter.symbol("one_hot", a.shape, a.dtype)
-        self.values[symbol] = ones
-        return symbol
+        near = np.flatnonzero(np.all(np.abs(values - a) <= _TARGET_TOLERANCE, axis=tuple(range(1, 1 + a.ndim))))
+        found = next((symbols[i] for i in near if symbols[i] is not output), None)
+        if found is None and ones is not None:
+            found = self.lines.rewriter.symbol("one_hot", a.shape, a.dtype)
+            self.values[found] = ones
+        return found
 
     def _of_shape(self, shape: tuple[int, ...]) -> tuple[list[Expr], Array]:
         """Return the symbols whose values have a shape, and these."""
         if shape not in self._shapes:
-            found = [(e, a) for e, a in self.values.items() if np.shape(a) == shape]
+            found = [(e, a) for e, a in self.values.items() if np.shape(a) == shape and e not in self.definitions]
             self._shapes[shape] = [e for e, _ in found], np.array([a for _, a in found])
         return self._shapes[shape]
 
-    def applied_again(self, symbol: Expr) -> list[Formula]:
-        """Return a named value computed as it is, but of itself in place of a part of its shape."""
+    def computed_with(self, symbol: Expr, others: Callable[[Expr], list[Formula]], depth: int = 1) -> Iterator[Formula]:
+        """Yield a named value as it is computed, but with something else in place of a part, atoms first.
+
+        With a larger ``depth`` what it is computed from is changed in the same way.
+        """
         formula = self.formulas.get(symbol)
-        if formula is None or formula.size > _MAX_REAPPLIED_OPERATIONS:
-            return []
-        parts = [part for part in parts_of([formula]) if part.shape == symbol.shape and part is not formula]
-        return [self._with(formula, part, symbol) for part in sorted(parts, key=lambda part: not part.is_atom)]
+        if formula is not None and formula.size <= _MAX_REAPPLIED_OPERATIONS:
+            for part in sorted(parts_of([formula]), key=lambda part: not part.is_atom):
+                if part is not formula and part.function is not LITERAL:
+                    inner = self.computed_with(part, others, depth - 1) if depth > 1 else ()
+                    yield from (self._with(formula, part, new) for new in [*others(part), *inner])
 
     def _with(self, e: Expr, old: Expr, new: Formula) -> Formula:
         """Return an expression with one part for another."""
@@ -170,6 +193,15 @@ class RightLine:
         """The values that a learner may have taken: all but the answer itself, and what is computed from it."""
         later = self.lines.homework.computed_from([self.x]) | {self.x}
         return [(e, a) for e, a in self.lines.values.items() if e.is_atom and self.lines.gradients.get(e) not in later]
+
+    @cached_property
+    def families(self) -> list[list[Expr]]:
+        """The values that differ only in the numbers of their names, by these numbers."""
+        groups: dict[Any, list[Expr]] = {}
+        for e, a in self.namespace:
+            if np.ndim(a):
+                groups.setdefault((str(e.value).rstrip("0123456789"), np.shape(a)), []).append(e)
+        return [sorted(group, key=lambda e: (len(e.value), e.value)) for group in groups.values() if len(group) > 1]
 
     def fitting(self, shape: tuple[int, ...]) -> list[Expr]:
         """Return the arrays that a learner may have taken where one of a shape belongs."""
@@ -229,7 +261,7 @@ class RightLine:
         if e is self.root:
             return self.x
         gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
-        return None if gradient is None else self.lines.gradients[gradient]
+        return None if gradient is None else self.lines.gradients.get(gradient)
 
     def products(self, e: Expr) -> list[tuple[Formula, Formula]]:
         """Return the ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
@@ -298,7 +330,7 @@ class RightLine:
             key = (e.function, name, str(e.options), e.shape, *[patterns[a] for a in args])
             patterns[e] = known.setdefault(key, len(known))
             groups.setdefault(patterns[e], []).append(e)
-        return [group for group in groups.values() if len(group) > 1 and not group[0].is_atom]
+        return [group for group in groups.values() if len(group) > 1]
 
     def is_shared(self, e: Expr) -> bool:
         """Whether a part is used in several places."""

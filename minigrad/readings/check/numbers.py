@@ -22,6 +22,13 @@ class Numbers:
         return [float(n) for n in found] + [1 / n for n in found]
 
     @cached_property
+    def divisors(self) -> list[float]:
+        """What a mean may divide by: the lengths, the whole numbers that the graph has, and one by each."""
+        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
+        whole = {float(a) for a in primals if isinstance(a, int | float | np.number) and float(a).is_integer()}
+        return list(dict.fromkeys([*self.lengths, *(k for n in sorted(whole) if n > 2 for k in (n, 1 / n))]))
+
+    @cached_property
     def counts(self) -> set[int]:
         """The numbers of entries that are summed, over all axes or all but one."""
         return {node.size // n for node in self.graph.nodes for n in (1, *node.shape) if n} - {0, 1}

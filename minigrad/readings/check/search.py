@@ -7,7 +7,7 @@ are equal; the few candidates that have the sums of the learner's numbers are co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -137,7 +137,8 @@ class Search:
     def _singles(self, edits: list[Edit]) -> list[Fit]:
         for edit, place, new in self._while_short(self._every_edit(edits)):
             self._try(edit, place, new)
-        for edit, changes in self._while_short(self._everywhere(edits)):
+        of_turns = self._of_turns() if edits[-1].weight > MAX_LIKELY_WEIGHT else iter(())
+        for edit, changes in self._while_short(chain(self._everywhere(edits), of_turns)):
             root = self._rewritten(changes)
             if root is not None and root.shape == self.step.answer.shape:
                 self.candidates.append(Candidate(edit, changes))
@@ -192,7 +193,7 @@ class Search:
 
         A likely edit is also made at one of the uses of what each turn uses twice.
         """
-        for group in self.line.alike:
+        for group in (group for group in self.line.alike if not group[0].is_atom):
             for edit in edits:
                 yield from _alike(edit, group, [edit.make(e, self.line) for e in group])
             for i in range(len(group[0].args)):
@@ -200,6 +201,14 @@ class Search:
                     for edit in (edit for edit in edits if edit.weight <= MAX_LIKELY_WEIGHT):
                         uses = [[with_argument(e, i, new) for new in edit.make(e.args[i], self.line)] for e in group]
                         yield from _alike(edit, group, uses)
+
+    def _of_turns(self) -> Iterator[tuple[Edit, dict[Expr, Formula]]]:
+        """Yield the values of another name in all turns of a loop: that of each turn, or of one before or after."""
+        for group in self.line.alike:
+            for family in self.line.families:
+                for k in range(len(family) - len(group) + 1):
+                    for news in (family[k : k + len(group)], family[k : k + len(group)][::-1]):
+                        yield from ((_OF_TURNS, changes) for changes in _in_turns(group, news))
 
     def _try(self, edit: Edit, place: Expr, new: Formula) -> None:
         self.work += 1
@@ -420,6 +429,11 @@ class Search:
         if self.base is None or off is None or np.all(off) or np.sum(off) < 2:
             return []
         found, tolerance = [], self.tolerance[-1]
+        k = self.step.multiple(np.where(off, self.right, 0.0), np.where(off, 0.0, self.right))
+        if k is not None and self.step.telling(self.right[off]) and (k == -1 or self.step.known_factor(k)):
+            found.append(
+                Fit(_SCALED.weight + 1, _SCALED, self.line, {self.line.root: scaled(self.line.root, k)}, k - 1, off)
+            )
         for (edit, changes), sums in zip(self.candidates, self.sums, strict=True):
             near = abs(sums[-1] - self.target[-1]) <= tolerance + _SUM_ROUNDING * abs(sums[-1])
             root = self._rewritten(changes) if near and edit.weight <= MAX_LIKELY_WEIGHT else None
@@ -438,6 +452,18 @@ def _alike(
     found = [list(islice(news, _MAX_EDITS_ALIKE)) for news in made]
     if len({len(news) for news in found}) == 1:
         yield from ((edit, dict(zip(group, news, strict=True))) for news in zip(*found, strict=True))
+
+
+def _in_turns(group: list[Expr], news: list[Expr]) -> Iterator[dict[Expr, Formula]]:
+    """Yield a value for each part that is alike, or for one of its arguments."""
+    turned = [Call(np.transpose, (new,)) for new in news]
+    shape = news[0].shape
+    for values, fitting in ((news, shape), (turned, shape[::-1]))[: len(shape)]:
+        if group[0].shape == fitting and not any(e is new for e, new in zip(group, news, strict=True)):
+            yield dict(zip(group, values, strict=True))
+        for i, a in enumerate(group[0].args):
+            if a.shape == fitting:
+                yield {e: with_argument(e, i, new) for e, new in zip(group, values, strict=True)}
 
 
 def scaled(e: Expr, k: float) -> Call:
@@ -459,6 +485,7 @@ def _nothing(e: Expr, line: RightLine) -> Iterator[Formula]:
     return iter(())
 
 
+_OF_TURNS = Edit(_nothing, 1.6)
 _NUMBER = Edit(_nothing, 1.4, Kind.NUMBER)
 _SCALED = Edit(_nothing, 1.5, Kind.FACTOR)
 _SUMMANDS = Edit(_nothing, 1.2, Kind.MISSING_PATH)

@@ -93,20 +93,25 @@ class Words:
         if fit.edit.kind is Kind.NUMBER and fit.amount is not None:
             return Finding(Kind.NUMBER, self.sentence(Kind.NUMBER, fit.place, fit.new), *self.statements())
         if fit.amount is not None:
-            return self._by_amount(fit.amount)
+            found = self._by_amount(fit.amount)
+            return found._replace(text=found.text + self._where())
         if isinstance(fit.about, list):
             return self._of_summands(fit.about)
         kind = fit.edit.kind or self.kind(fit.place, fit.new)
         text = self.sentence(kind, fit.place, fit.new)
         if len(fit.changes) > 1:
             text += f", and so at {len(fit.changes) - 1} more places"
-        if isinstance(fit.about, np.ndarray):
-            text += f", at some entries: {entries(fit.about)}"
+        text += self._where()
         if (k := fit.factor) is not None:
             text += "; and all of it has the wrong sign" if k == -1 else f"; and all of it is {self.factor(k)}"
         elif fit.second is not None:
             text += f"; and {Words(self.step, fit.second).finding().text}"
         return Finding(kind, text, *self.statements())
+
+    def _where(self) -> str:
+        """Return where the edit was made, if at some entries alone."""
+        about = self.fit.about
+        return f", at some entries: {entries(about)}" if isinstance(about, np.ndarray) else ""
 
     # --- statements ---------------------------------------------------------------------------------------------------
 

@@ -310,3 +310,69 @@ def test_zeros_and_ones_are_no_output_from_which_a_target_is_taken():
     from_data, from_penalty = mg.gradients(data, [W])[0], mg.gradients(penalty, [W])[0]
     report = str(mg.check(data + penalty, {"W": 5 * from_data + from_penalty}))
     assert "division by 5 is left out" in report and "dmargin = (margin > 0) / 5" in report, report
+
+
+def test_a_factor_of_what_a_named_value_is_computed_from_is_left_out():
+    rng = np.random.default_rng(5)
+    r = mg.Tensor(rng.normal(size=(4, 3)), name="r")
+    s = np.sqrt(np.mean(r**2, axis=1, keepdims=True) + 1e-3).named("s")
+    n = (r / s).named("n")
+    G = rng.normal(size=(4, 3))
+    dn, spread = G, -np.sum(G / s.data**2, axis=1, keepdims=True)  # -np.sum(G * r / s**2, ...)
+    (mistake,) = mg.check(np.sum(n * G), {"dn": dn, "ds": spread}).mistakes
+    assert mistake.node == "s" and mistake.kind is Kind.OPERAND and "1 / s stands where n belongs" in mistake.message
+
+
+def test_another_list_in_every_turn_of_a_loop():
+    rng = np.random.default_rng(6)
+    b = mg.Tensor(rng.normal(size=3), name="b")
+    inputs, T = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    z = [(x * b + b).named(f"z{i}") for i, x in enumerate(inputs)]
+    a = [np.tanh(x).named(f"a{i}") for i, x in enumerate(z)]
+    J = sum(np.sum((x - t) ** 2) for x, t in zip(a, T, strict=True))
+    da = [2 * (x.data - t) for x, t in zip(a, T, strict=True)]
+    dz = [d * (1 - x.data**2) for d, x in zip(da, a, strict=True)]
+    given = {f"da{i}": d for i, d in enumerate(da)} | {f"dz{i}": d for i, d in enumerate(dz)}
+    (mistake,) = mg.check(J, given | {"db": sum(d * (1 + x) for d, x in zip(da, inputs, strict=True))}).mistakes
+    assert mistake.node == "b" and mistake.kind is Kind.UPSTREAM and "and so at 2 more places" in mistake.message
+
+
+def test_a_scalar_for_a_number():
+    rng = np.random.default_rng(7)
+    r, small = mg.Tensor(3 * rng.normal(size=8), name="r"), mg.Tensor(0.3, name="small")
+    near = np.abs(r.data) <= 1
+    huber = np.where(near, 0.5 * r**2, np.abs(r) - 0.5)
+    dr = np.where(near, r.data, 0.3 * np.sign(r.data)) / 8
+    (mistake,) = mg.check(np.mean(huber) + small, {"dr": dr, "dsmall": 1.0}).mistakes
+    assert mistake.node == "r" and mistake.kind is Kind.NUMBER and "small" in mistake.message
+
+
+def test_one_plus_the_labels_for_one_minus_them():
+    rng = np.random.default_rng(8)
+    Y = (rng.random(6) > 0.5) * 1.0
+    P = mg.Tensor(rng.uniform(0.2, 0.8, 6), name="P")
+    J = -np.sum(Y * np.log(P) + (1 - Y) * np.log(1 - P))
+    (mistake,) = mg.check(J, {"dP": -(Y / P.data - (1 + Y) / (1 - P.data))}, names={"Y": Y}).mistakes
+    assert mistake.kind is Kind.SIGN and "1 + Y stands where 1 - Y belongs" in mistake.message
+
+
+def test_a_closed_form_in_a_turn_of_a_loop_over_samples():
+    rng = np.random.default_rng(9)
+    W, labels = mg.Tensor(rng.normal(size=(3, 4)), name="W"), [2, 0]
+    a = [mg.Tensor(rng.normal(size=4), name=f"a{i}") for i in range(2)]
+    given, J = {}, 0.0
+    for i, label in enumerate(labels):
+        e = np.exp(W @ a[i])
+        p = (e / np.sum(e)).named(f"p{i}")
+        J = J - np.log(p[label]) / 2
+        given[f"da{i}"] = W.data.T @ ((p.data - 1.0) / 2)  # 1 is to be subtracted at the label alone
+    first = mg.check(J, given).mistakes[0]
+    assert first.kind is Kind.MISSING_MASK and "one_hot" in first.message, first.message
+
+
+def test_a_factor_at_some_entries():
+    rng = np.random.default_rng(10)
+    S, mask = mg.Tensor(rng.normal(size=(6, 4)), name="S"), rng.random((6, 4)) > 0.5
+    g = 2 * S.data
+    (mistake,) = mg.check(np.sum(S**2), {"dS": np.where(mask, g / 4, g)}).mistakes
+    assert mistake.kind is Kind.FACTOR and "4 times too small" in mistake.message and "entries" in mistake.message
