@@ -41,9 +41,6 @@ class Rule:
         The same function with the options that its derivatives do not know, in terms of calls without them.
     implementation : callable
         The same function on plain arrays and NumPy scalars, without the cost of NumPy's conveniences.
-    indirect : bool
-        Whether a reverse walk has more to do than to call ``derivatives`` one after the other: they depend on the
-        operands, or ``repeated`` or ``cotangents`` may stand for them.
     repeated : callable or None
         For a reduction that gives every entry the same cotangent: ``repeated(g, y, a, **options)`` is its derivative
         before it is repeated along the reduced axes.
@@ -81,7 +78,6 @@ class Rule:
     composed: Function | None = None
     general: Function | None = None
     implementation: Any = None
-    indirect: bool = False
     repeated: Derivative | None = None
     cotangents: Function | None = None
     pointwise: bool = False
@@ -100,7 +96,6 @@ class Rule:
         if type(self.derivatives) is tuple:
             self.gaps = None in self.derivatives
         self.smooth = self.derivatives != () and not self.gaps
-        self.indirect = bool(self.repeated or self.cotangents or type(self.derivatives) is not tuple)
         self.jumps |= self.derivatives == () and self.composed is None
 
     @property
