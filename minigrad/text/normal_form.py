@@ -79,7 +79,7 @@ class Rewriter(Expressions):
         self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
         self.definitions: dict[Expr, Expr] = {}  # and back
         self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it; complete when any is spelled
-        self._spelled: dict[Expr, Expr] = {}
+        self.written: dict[Expr, Expr] = {}
         self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products that have a name
 
     def simplified(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
@@ -194,9 +194,9 @@ class Rewriter(Expressions):
             inside = e.function is SUM and len(e.terms) <= MAX_PARTS
             for c, factors in [(c, dict(f)) for c, f in e.terms] if inside else [monomial(e)]:
                 key = frozenset(factors.items())
-                earlier = terms[key][0] if key in terms else Fraction(0)
-                terms[key] = (earlier + sign * c, terms[key][1] if key in terms else factors)
-        return self.repeated(self._sum_of([t for t in terms.values() if t[0] != 0], dtype), shape)
+                signed = c if sign == 1 else sign * c
+                terms[key] = (terms[key][0] + signed, terms[key][1]) if key in terms else (signed, factors)
+        return self.repeated(self._sum_of([t for t in terms.values() if t[0]], dtype), shape)
 
     def _sum_of(self, terms: list[tuple[Coefficient, Factors]], dtype: Any) -> Expr:
         if not terms:
@@ -255,13 +255,25 @@ class Rewriter(Expressions):
 
     def spelled(self, e: Expr) -> Expr:
         """``e`` as calls: as the user wrote it where that is no longer, otherwise as one writes it by hand."""
-        done = self._spelled
+        done = self.written
         for part in parts_of([e], done.__contains__) if e not in done else ():
             if part not in done:
                 written = self._written(part, done)
                 source = self.sources.get(part)
                 done[part] = source if source is not None and source.size <= written.size else written
         return done[e]
+
+    def exchanged(self, parts: Iterable[Expr], known: dict[Expr, Expr]) -> dict[Expr, Expr]:
+        """Return ``parts``, parts first, with the ``known`` ones among theirs exchanged for others of their kinds."""
+        for e in parts:
+            if e.function is PRODUCT or e.function is SUM:
+                terms = [(c, {known[base]: p for base, p in factors}) for c, factors in e.terms]
+                known[e] = self.normal(e.function, terms, e.dtype)
+            elif e.is_atom:
+                known[e] = e
+            else:
+                known[e] = self.call(e.function, [known[a] for a in e.args], e.options, e.shape, e.dtype)
+        return known
 
     def _written(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:
         if e.is_atom:

@@ -24,7 +24,6 @@ What the other readings ask, of ``lines = Lines(graph)``:
 import heapq
 from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +37,7 @@ from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import rewrites
-from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, parts_of
+from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, key_of, parts_of
 from minigrad.text.normal_form import Aim, Rewriter, monomial
 from minigrad.text.numpy_code import Names
 
@@ -67,6 +66,20 @@ class Line(NamedTuple):
         return [summand.expression for summand in self.summands]
 
 
+class _Pattern(NamedTuple):
+    """What a line sends, made of ``parts``, to the nodes of some symbols, and how it is written.
+
+    It holds for whatever stands in the ``slots``, of which the first is the line's own node, where others are
+    ``defined`` alike.
+    """
+
+    slots: list[Expr]
+    defined: dict[Expr, Expr]
+    parts: list[Expr]
+    sent: dict[Expr, Expr]
+    written: dict[Expr, Expr]
+
+
 class Lines:
     """The lines of a graph, cut at all named nodes, or with ``kept`` at those, the leaves and the root alone.
 
@@ -92,6 +105,8 @@ class Lines:
         self._dtype = kinds.pop() if len(kinds) == 1 else None  # of all floats, where it is one
         self.sinks, self.owner = _cut(graph, graph.names if kept is None else kept)
         self.symbols, self.gradients = self._symbols()
+        self._nodes = {symbol: x for x, symbol in self.symbols.items()}
+        self._patterns: dict[Any, _Pattern] = {}
         self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
         computed = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
         self._varying = {*self.gradients.values(), *computed}
@@ -227,12 +242,13 @@ class Lines:
         reach, symbol = self.graph.reach, self.gradients[x]
         arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
         summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
-        total = arrived[0][1] if len(arrived) == 1 else self.rewriter.total([(1, e) for _, e in arrived], *_kind(x))
-        known = symbol
-        if x.shape == () and self._varying.isdisjoint(parts_of([total])):
-            summands, known = [Summand(total, arrived[0][0] if len(arrived) == 1 else None, reach[x])], total
-        elif len(arrived) == 1:
-            self.rewriter.define(symbol, total)
+        known, one = symbol, len(arrived) == 1
+        if one or x.shape == ():
+            total = arrived[0][1] if one else self.rewriter.total([(1, e) for _, e in arrived], *_kind(x))
+            if x.shape == () and self._varying.isdisjoint(parts_of([total])):
+                summands, known = [Summand(total, arrived[0][0] if one else None, reach[x])], total
+            elif one:
+                self.rewriter.define(symbol, total)
         written = tuple(s._replace(expression=self.rewriter.spelled(s.expression)) for s in summands)
         everything = (1 << len(self.graph.terms)) - 1
         missing = everything & ~reach[x] if reach[x] and x not in self._rank else 0
@@ -258,26 +274,96 @@ class Lines:
         return written if agrees else None
 
     def _pulled(self, x: Tensor, segment: Sequence[Tensor], gradient: Expr) -> list[tuple[Tensor, Expr, Any]]:
-        """Return dx pulled back to the next cut nodes, with its values, by a reverse walk on a recorded copy."""
+        """Return dx pulled back to the next cut nodes, with its values: as in an earlier line of this form, or anew."""
         if x.function is None:
             return []
-        sent = self.recorded[self.gradients[x]]
+        nodes, sent = [*sorted(segment, key=lambda node: node.order), x], self.recorded[self.gradients[x]]
+        with np.errstate(all="ignore"):
+            values = walk({x: sent}, path=nodes[::-1])
+        form, slots = self._form(nodes, gradient)
+        pulled = self._as_before(form, slots)
+        if pulled is None or self._wrong(pulled, values, sent):
+            pulled = self._traced(nodes, gradient, sent, values)
+            if not self.unproved:
+                self._remember(form, slots, pulled)
+        return [(y, e, values[y]) for y, e in pulled.items()]
+
+    def _wrong(self, pulled: Mapping[Tensor, Expr], values: Mapping[Tensor, Value], sent: Value) -> list[Tensor]:
+        """Return the nodes for which an expression is not worth what the engine sends."""
+        worth = self._values(pulled.values())
+        return [y for y, e in pulled.items() if not _agrees(worth[e], values[y], sent)]
+
+    def _traced(
+        self, nodes: Sequence[Tensor], gradient: Expr, sent: Value, values: Mapping[Tensor, Value]
+    ) -> dict[Tensor, Expr]:
+        """Return what a line sends, by a reverse walk on a recorded copy of its nodes."""
         with recording(), tracing(), np.errstate(all="ignore"):
-            copies, stops, known = self._copied([*sorted(segment, key=lambda node: node.order), x])
+            copies, stops, known = self._copied(nodes)
             seed = Tensor(sent, requires_grad=False)
             known[seed] = gradient
-            found = walk({copies[x]: seed}, {copies[y] for y in stops}, create_graph=True)
+            found = walk({copies[nodes[-1]]: seed}, {copies[y] for y in stops}, create_graph=True)
         plain = {copy: self.plain[y] for y, copy in copies.items()}
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
-        nodes = ancestors(pulled.values(), known)
-        self._record(nodes, known, plain, self.rewriter.simplified)
-        worth = self._values([known[g] for g in pulled.values()])
-        wrong = [y for y, g in pulled.items() if not _agrees(worth[known[g]], g._value, sent)]
+        traced = ancestors(pulled.values(), known)
+        self._record(traced, known, plain, self.rewriter.simplified)
+        wrong = self._wrong({y: known[g] for y, g in pulled.items()}, values, sent)
         if wrong:
             self.unproved += wrong
-            known |= plain | {node: known[node] for node in nodes if node.function is None}
-            self._record(nodes, known, plain, self._plainly)
-        return [(y, known[g], g._value) for y, g in pulled.items()]
+            known |= plain | {node: known[node] for node in traced if node.function is None}
+            self._record(traced, known, plain, self._plainly)
+        return {y: known[g] for y, g in pulled.items()}
+
+    # Most lines of a long graph have the form of an earlier one: they differ in the symbols alone. What such a line
+    # sends is the earlier expression with the symbols exchanged, and is proved like any other.
+
+    def _form(self, nodes: Sequence[Tensor], gradient: Expr) -> tuple[Any, list[Expr]]:
+        """Return a key that lines of one form share, and the expressions in its slots."""
+        inside = {node: i for i, node in enumerate(nodes)}
+        slots: dict[Expr, int] = {}
+        form: list[Any] = []
+
+        def placed(e: Expr) -> Any:
+            """Return the slot of a symbol, or of what no rule looks into; anything else, with its symbols, stays."""
+            if e.function is None or e.function is getitem:
+                if e not in slots:
+                    slots[e] = len(slots)
+                    form.append((e.shape, e.dtype))
+                return slots[e]
+            form.extend((placed(part), part) for part in parts_of([e]) if part.function is None)
+            return e
+
+        form += [placed(self.symbols[nodes[-1]]), placed(gradient)]
+        for node in nodes:
+            args: list[Any] = []
+            for i, (y, a) in enumerate(zip(node.operands, node.primals, strict=True)):
+                if y in inside:
+                    args.append(-1 - inside[y])
+                else:
+                    e = self._value(a, i > 0 and node.function is getitem) if y is None else self.normal[y]
+                    args.append((placed(e), None if y is None else y.requires_grad))
+            form.append((node.function, key_of([*node.options.items()]), *_kind(node), *args))
+        return tuple(form), [*slots]
+
+    def _remember(self, form: Any, slots: list[Expr], pulled: Mapping[Tensor, Expr]) -> None:
+        """Keep what a line sends, unless other symbols than those of its slots stand in it."""
+        written = {e: self.rewriter.spelled(e) for e in pulled.values()}
+        defined = {s: e for s in slots[1:] if (e := self.rewriter.definitions.get(s)) and _consist_of([e], slots)}
+        roots = [*written, *written.values()]
+        if _consist_of(roots, slots):
+            sent = {self.symbols[y]: e for y, e in pulled.items()}
+            self._patterns[form] = _Pattern(slots, defined, _inner([*roots, *defined.values()], slots), sent, written)
+
+    def _as_before(self, form: Any, slots: list[Expr]) -> dict[Tensor, Expr] | None:
+        """Return what a line sends, from an earlier one of its form where the same definitions hold; otherwise None."""
+        if form not in self._patterns:
+            return None
+        earlier, defined, parts, sent, written = self._patterns[form]
+        new = self.rewriter.exchanged(parts, dict(zip(earlier, slots, strict=True)))
+        if any(self.rewriter.definitions.get(new[s]) is not new[e] for s, e in defined.items()):
+            return None
+        for e, text in written.items():
+            self.rewriter.written[new[e]] = new[text]
+        return {self._nodes[new[s]]: new[e] for s, e in sent.items()}
 
     def _values(self, expressions: Iterable[Expr]) -> dict[Expr, Value]:
         """Return what expressions, as they are written, are worth, parts that they share computed once.
@@ -288,8 +374,10 @@ class Lines:
         values: dict[Expr, Value] = {}
         with np.errstate(all="ignore"):
             for part in parts_of(written.values(), known.__contains__):
-                with suppress(TypeError, ValueError, AttributeError, IndexError, KeyError):
+                try:
                     values[part] = known[part] if part in known else computed(part, values)
+                except (TypeError, ValueError, AttributeError, IndexError, KeyError):
+                    continue
         return {e: values.get(w) for e, w in written.items()}
 
     def _copied(self, nodes: Sequence[Tensor]) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Expr]]:
@@ -356,8 +444,8 @@ def _agrees(found: Value, value: Value, sent: Value) -> bool:
     difference = np.abs(found - value)
     if not np.isfinite(np.max(difference, initial=0.0)):
         difference[~np.isfinite(value)] = 0.0  # where the engine has no number, any will do
-    epsilon = np.finfo(value.dtype).eps
-    slack = epsilon**0.4 * largest(value) + 1e3 * epsilon * largest(sent)
+    kind = np.finfo(value.dtype)  # below its smallest normal number, vanishing gradients have few digits
+    slack = kind.eps**0.4 * largest(value) + 1e3 * kind.eps * largest(sent) + kind.tiny
     return bool(np.max(difference, initial=0.0) <= slack)
 
 
@@ -365,6 +453,16 @@ def largest(a: Value) -> float:
     """Return the largest finite magnitude in an array."""
     largest = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
     return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
+
+
+def _inner(roots: Iterable[Expr], slots: Collection[Expr]) -> list[Expr]:
+    """Return what expressions are made of, parts first, but for what stands in the slots."""
+    return [e for e in parts_of(roots, slots.__contains__) if e not in slots]
+
+
+def _consist_of(roots: Iterable[Expr], slots: Collection[Expr]) -> bool:
+    """Return True if no symbols but those in the slots stand in expressions."""
+    return all(e.function is not None for e in _inner(roots, slots))
 
 
 def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:

@@ -56,6 +56,82 @@ def test_a_part_of_a_line_can_be_given_another_value(lines):
     np.testing.assert_allclose(other, np.ones((3, 1)) * lines.recorded[lines.gradients[lines.graph.by_name["Z3"]]])
 
 
+def by_engine(J):
+    """Return the lines of J, after a look whether each adds up to what the engine finds."""
+    lines = Lines(Graph(J))
+    found = walk({J: np.ones(())})
+    for node, line in lines.backward.items():
+        total = sum(evaluate(summand.expression, lines.recorded) for summand in line.summands)
+        np.testing.assert_allclose(total, found[node], rtol=1e-12)
+    assert not lines.unproved
+    return lines
+
+
+def steps(n, step):
+    w, h = mg.Tensor(RNG.normal(size=(3, 1)), name="w"), mg.constant(RNG.normal(size=(3, 2)), name="h0")
+    for i in range(n):
+        h = step(w, h, RNG.normal(size=(3, 2)), i).named(f"h{i + 1}")
+    return np.sum(h).named("J")
+
+
+def traced(J, monkeypatch):
+    """Return how many lines of J are found by a recorded walk, not by exchanging the symbols of another."""
+    count, trace = 0, Lines._traced
+
+    def counted(*args):
+        nonlocal count
+        count += 1
+        return trace(*args)
+
+    monkeypatch.setattr(Lines, "_traced", counted)
+    by_engine(J)
+    monkeypatch.undo()
+    return count
+
+
+def test_a_step_that_is_repeated_is_simplified_once(monkeypatch):
+    def step(w, h, x, i):
+        return 1 / (1 + np.exp(-(w * h + x)))
+
+    few = traced(steps(6, step), monkeypatch)
+    assert traced(steps(20, step), monkeypatch) == few
+    derivation = Derivation(by_engine(steps(9, step)))
+    first = derivation.line("dh3")
+    for i in range(4, 8):
+        assert derivation.line(f"dh{i}") == first.replace("h4", f"h{i + 1}").replace("h3", f"h{i}")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda w, h, x, i: np.tanh(h * w + (h.detach() if i % 2 else h)),
+        lambda w, h, x, i: (i + 2) * np.sin(w * h) + h,
+        lambda w, h, x, i: np.sin(w * (h if i % 2 else x) + h),
+        lambda w, h, x, i: np.sum(w * h, axis=i % 2, keepdims=True) * x,
+        lambda w, h, x, i: np.where(h > 0.1 * i, w, h) * h,
+    ],
+)
+def test_steps_that_differ_in_more_than_their_symbols_are_told_apart(step):
+    by_engine(steps(7, step))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_line_whose_symbols_are_defined_otherwise_is_no_repetition(turned):
+    parts = []
+    for i in range(4):
+        u = np.exp(mg.Tensor([0.3, 0.1 * i], name=f"a{i}")).named(f"u{i}")
+        y = (u - 3 if (i > 1) is turned else 1 / (1 + u)).named(f"y{i}")
+        parts.append(np.sum(u * y * mg.Tensor([2.0, 3.0], name=f"w{i}")).named(f"z{i}"))
+    by_engine(sum(parts[1:], parts[0]).named("J"))
+
+
+def test_gradients_that_vanish_are_rounded_near_the_smallest_number():
+    w, h = mg.Tensor(np.float32(0.43), name="w"), mg.Tensor(np.float32([0.4, 0.7]), name="h0")
+    for i in range(110):
+        h = np.tanh(w * h - np.float32(0.3)).named(f"h{i + 1}")
+    assert not Lines(Graph(np.sum(h).named("J"))).unproved
+
+
 def computed_for(n, monkeypatch):
     """Return how many parts are computed to prove the lines of a join of n named nodes."""
     xs = [mg.Tensor(np.array([0.1 * i, 1.0]), name=f"x{i}") for i in range(n)]
