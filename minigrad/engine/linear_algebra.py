@@ -28,6 +28,7 @@ from .vjps import kept, others_of_two, part, row, spread, swap
 
 
 def _eye(a: Value) -> Value:
+    """Return the identity matrix of the shape of square matrices."""
     return np.eye(a.shape[-1], dtype=a.dtype)
 
 
@@ -175,7 +176,7 @@ def _qr(a: Value, mode: str = "reduced") -> Value:
     m, n = a.shape[-2:]
     if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
         raise TypeError(f"what mode={mode!r} adds has no derivative; give mode='reduced' or 'r'")
-    square = a if m >= n else a[..., :m]
+    square = a if m >= n else a[..., :m]  # of all columns a slice would be an operation more
     q, r = _q(square), _r(square)
     if m < n:
         r = concatenate(r, swap(q) @ a[..., m:], axis=-1)
@@ -208,6 +209,8 @@ def _vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord:
     if len(axes) != 1:
         y = _vector_norm(in_rows(x, axis), axis=-1, ord=ord)
         return np.expand_dims(y, axes) if keepdims else y
+    if isinstance(ord, str):
+        raise ValueError(f"ord={ord!r} is no norm of vectors; leave it out, or give a number")
     options: Options = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
     if ord == 0:
         return np.sum(x != 0, **options).astype(x.dtype)
@@ -265,7 +268,7 @@ def _matrix_power(a: Value, n: int) -> Value:
     if a.ndim < 2:
         raise np.linalg.LinAlgError(f"an array of shape {a.shape} has no powers; give square matrices")
     a, n = (np.linalg.inv(a), -n) if n < 0 else (a, operator.index(n))
-    power = None if n else np.broadcast_to(_eye(a), a.shape)
+    power = None if n else np.broadcast_to(_eye(a), a.shape)  # else no product by 1 is recorded
     while n:
         power = power if n % 2 == 0 else a if power is None else power @ a
         a, n = a @ a if n > 1 else a, n // 2

@@ -6,7 +6,7 @@ by entry, may its result be a view). The rows themselves are written in ``vjps``
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import FunctionType
 from typing import Any
 
@@ -74,7 +74,7 @@ class Rule:
     function: Function
     derivatives: Derivatives | Callable[[tuple[Value, ...]], Derivatives]
     gaps: bool = False
-    smooth: bool = False
+    smooth: bool = field(init=False)
     composed: Function | None = None
     general: Function | None = None
     implementation: Any = None
@@ -119,9 +119,8 @@ RULES: dict[Function, Rule] = {}
 def define(row: Rule) -> None:
     """Enter a row into the table. The row of a function that is known already changes, for those who hold it."""
     known = RULES.setdefault(row.function, row)
-    if known is not row:
-        for field in fields(Rule):
-            setattr(known, field.name, getattr(row, field.name))
+    for fact in fields(Rule):
+        setattr(known, fact.name, getattr(row, fact.name))
 
 
 def rule(function: Function, *derivatives: Derivative | None, pure: bool = False) -> Function:

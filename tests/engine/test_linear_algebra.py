@@ -83,6 +83,54 @@ def test_function(f, shapes, rng):
     assert_row(f, [rng.normal(size=shape) for shape in shapes], rtol=1e-7, atol=1e-9)
 
 
+DEEP = (2, 2, 3, 3)  # a stack of stacks: an axis that is counted from the wrong end is another one
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        of_definite(L.cholesky),
+        of_symmetric(L.eigvalsh),
+        L.det,
+        L.diagonal,
+        L.trace,
+        lambda a: [*L.qr(a[..., :2, :])],
+        lambda a: L.vecdot(a, a + 1),
+        lambda a: np.cross(a, a[..., ::-1]),
+        lambda a: L.vector_norm(a, axis=(0, 1)),
+    ],
+)
+def test_stacks_of_stacks(f, rng):
+    assert_row(f, [rng.normal(size=DEEP)], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("f", "a"),
+    [
+        (lambda a: L.matrix_power(a, 0) @ a, np.ones((2, 2))),  # which has no inverse
+        (lambda a: L.cond(a, 2), np.array([[1.0, 2.0], [0.0, 3.0], [4.0, 0.0]])),
+    ],
+)
+def test_what_other_matrices_are_not_told_apart_by(f, a):
+    assert_row(f, [a], rtol=1e-7, atol=1e-9)
+
+
+def test_the_vectors_of_a_square_matrix_have_derivatives_where_a_singular_value_is_0():
+    A = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 1.0], [2.0, 2.0, 1.0]])
+    of_last = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]) / np.sqrt(3)  # moves the kernel's row alone
+    mg.check_grads(lambda t: L.svd(A + t * (A @ of_last))[0][:, :2] ** 2, (np.array(0.0),), atol=1e-5)
+
+
+def test_least_squares_leave_out_what_rcond_says():
+    a, b = np.diag([3.0, 1.0, 2.0]), np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(L.lstsq(mg.Tensor(a), b, rcond=0.5)[0].data, [1 / 3, 0, 2])
+
+
+def test_a_norm_is_recorded_with_the_options_that_were_given():
+    W = mg.Tensor(np.ones((2, 3)), name="W")
+    assert L.norm(W, axis=0).options == {"axis": 0} and L.norm(W).options == {}
+
+
 SINGULAR = {
     "rank 2": np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, -1.0]]),
     "rank 1": np.outer([1.0, 2.0, -1.0], [3.0, 1.0, 2.0]),
@@ -130,6 +178,7 @@ def test_what_numpy_refuses_is_refused_with_its_error(f):
         (lambda A: L.qr(A, mode="complete"), r"np\.linalg\.qr of A .*mode='reduced'"),
         (lambda A: L.eig(A.T @ A), r"np\.linalg\.eig .*np\.linalg\.eigh"),
         (lambda A: L.norm(A, 3), r"np\.linalg\.norm of A .*ord=3 is no norm of matrices"),
+        (lambda A: L.norm(A[0], "fro"), r"np\.linalg\.norm .*ord='fro' is no norm of vectors"),
         (lambda A: L.norm(A[None], 2), r"np\.linalg\.norm .*one axis or two"),
         (lambda A: np.gradient(A, edge_order=2), r"np\.gradient of A .*axis 1 has 2 entries; edge_order=2 takes 3"),
         (lambda A: np.pad(A, 1, "reflect", reflect_type="odd"), r"np\.pad of A .*odd reflection.*np\.concatenate"),

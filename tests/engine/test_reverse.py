@@ -8,7 +8,7 @@ import pytest
 from measures import calls
 
 import minigrad as mg
-from minigrad.engine.reverse import on_path, pull, walk
+from minigrad.engine.reverse import on_path, pull, unbroadcast, walk
 from minigrad.engine.rules import RULES, define
 
 
@@ -200,6 +200,28 @@ def test_adding_a_share_changes_no_other_cotangent(join):
     J = np.sum(older) + np.sum(np.exp(join(a, b)))
     plain, recorded = walk({J: np.float64(1)}), walk({J: mg.constant(1.0)}, create_graph=True)
     assert all(np.array_equal(plain[node], recorded[node]._value) for node in on_path([J]))
+
+
+def test_a_walk_returns_what_is_wanted_alone():
+    x, other = mg.Tensor(2.0), mg.Tensor(3.0)
+    y, z = x * x, other * other
+    assert walk({y: 1.0, z: 1.0}, [x]) == {x: 4.0}
+
+
+@pytest.mark.parametrize("n", [2, 2**12, 2**14 + 1])  # of which larger ones are added in place, and summed by NumPy
+def test_cotangents_of_any_size_are_added_and_change_no_other(n):
+    x, b = mg.Tensor(np.linspace(-1, 1, n)), mg.Tensor(np.ones((2, 1)))
+    y = x + np.tanh(x)
+    z = np.sum((y + x * y + np.exp(x)) * b)
+    z.backward()
+    np.testing.assert_allclose(y.grad, 2 * (1 + x.data))
+    np.testing.assert_allclose(x.grad, 2 * (1 + x.data) * (2 - np.tanh(x.data) ** 2) + 2 * y.data + 2 * np.exp(x.data))
+    np.testing.assert_allclose(b.grad, np.full((2, 1), np.sum(y.data + x.data * y.data + np.exp(x.data))))
+
+
+def test_more_axes_than_broadcasting_made_are_said():
+    with pytest.raises(ValueError, match=r"broadcasting does not make \(3,\) of \(1, 3\)"):
+        unbroadcast(np.ones(3), (1, 3))
 
 
 def test_a_given_cotangent_is_sent_on_in_place_of_what_arrived(net):

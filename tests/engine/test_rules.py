@@ -1,5 +1,6 @@
 """The table of rules: functions with none, with no derivative, and functions that are taught."""
 
+import operator
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from networks import leaf
 
 import minigrad as mg
-from minigrad.engine.rules import RULES, define
+from minigrad.engine.rules import RULES, Rule, define, dispatching
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,42 @@ def test_a_rule_that_returns_a_wrong_shape_is_named():
     wrong = mg.rule(lambda x: x * 2, lambda g, y, x: g[:-1])
     with pytest.raises(RuntimeError, match=r"cotangent of shape \(2,\) for an argument of shape \(3,\).*mg\.rule"):
         np.sum(wrong(leaf((3,)))).backward()
+
+
+def times(g, y, *args):
+    return g
+
+
+def test_a_row_says_of_itself_what_its_derivatives_are():
+    smooth, gap, none = Rule(np.add, (times, times)), Rule(np.add, (times, None)), Rule(np.add, ())
+    composed, chosen = Rule(np.add, (), composed=np.subtract), Rule(np.add, lambda operands: (times, None), gaps=True)
+    assert [row.smooth for row in (smooth, gap, none, composed, chosen)] == [True, False, False, False, False]
+    assert [row.gaps for row in (smooth, gap, none, composed, chosen)] == [False, True, False, False, True]
+    assert [row.differentiable for row in (smooth, gap, none, composed, chosen)] == [True, True, False, False, True]
+    assert [row.jumps for row in (smooth, gap, none, composed, chosen)] == [False, False, True, False, False]
+    assert Rule(np.remainder, (times,), jumps=True).jumps
+    assert smooth.pure and not smooth.view and smooth != Rule(np.add, smooth.derivatives)
+
+
+def test_a_row_computes_with_what_is_fastest():
+    recorded = dispatching(times)
+    assert Rule(recorded, ()).implementation is times
+    assert Rule(np.sum, ()).implementation is np.sum
+    assert Rule(np.add, (), implementation=operator.add).implementation is operator.add
+
+
+def test_entry_by_entry_are_ufuncs_and_where():
+    functions = (np.where, np.exp, np.add, np.matmul, np.sum)
+    assert [RULES[f].elementwise for f in functions] == [True, True, True, False, False]
+
+
+def test_what_is_known_of_a_taught_function_is_what_was_said():
+    def product(a, b):
+        return a * b
+
+    for options, pure in (({}, False), ({"pure": True}, True)):
+        row = RULES[mg.rule(product, None, lambda g, y, a, b: g * a, **options)]
+        assert (row.pure, row.jumps, row.gaps, row.derivatives[0]) == (pure, True, True, None)
+    ufunc = np.frompyfunc(product, 2, 1)
+    assert RULES[mg.rule(ufunc, times, times)].pure
+    del RULES[ufunc]
