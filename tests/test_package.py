@@ -45,7 +45,7 @@ MODULES = (
     *("readings.check.conventions", "readings.check.source", "readings.check.repair"),
     *("readings.check.report",),
     *("readings.draw.dot", "readings.draw.fold", "readings.draw.formulas", "readings.draw.layout"),
-    *("readings.draw.measure", "readings.draw.drawing"),
+    *("readings.draw.measure", "readings.draw.svg", "readings.draw.drawing"),
     *("readings.draw.page", "readings.draw.picture"),
     *("readings.compile.optimize", "readings.compile.memory"),
     *("readings.compile.vectorized", "readings.compile.kernels", "readings.compile.emit"),

@@ -15,6 +15,9 @@ from minigrad.graph import Graph
 # contrast as in WCAG 2.1, success criterion 1.4.3.
 COLOURS = ("#0072b2", "#c05500", "#008662", "#a36186", "#966700", "#387597")
 
+# The sign of the k-th cost term, for eyes and prints without colours.
+SIGNS = "▶◆●▷◇○"
+
 # The nearest that LaTeX's xcolor, MathJax and KaTeX all know by name.
 COLOUR_NAMES = ("blue", "red", "teal", "purple", "olive", "gray")
 
@@ -196,6 +199,15 @@ def colour_of(index: int) -> str:
     """
     dark = 1 + 0.9 * (index // len(COLOURS))
     return _scaled(COLOURS[index % len(COLOURS)], lambda c: c / dark)
+
+
+def sign_of(index: int) -> str:
+    """Return the sign of the cost term with this index.
+
+    >>> sign_of(1), sign_of(7)
+    ('◆', '◆')
+    """
+    return SIGNS[index % len(SIGNS)]
 
 
 def colour_name(index: int) -> str:

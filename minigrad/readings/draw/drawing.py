@@ -25,15 +25,12 @@ from minigrad.text.words import headline, listed, printable
 
 from .fold import MAX_VERTICES_APART, Edge, Vertex
 from .measure import trouble
+from .svg import mended
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
 
 _MAX_TROUBLE_PER_EDGE = 0.75  # in crossings: up to it no other layout is tried
 _MAX_TREE_LINES = 60
-
-_RUN = rb'<text text-anchor="start" x="([^"]*)" y="%s"([^>]*)>([^<]*)</text>\n'
-_LINE = re.compile(_RUN % rb"([^\"]*)" + rb"(?:" + _RUN % rb"\2" + rb")+")
-_HOOK = re.compile(rb'(?<= )(?:id|class)="[^"]*"')
 
 _INSTALL = (
     'pip install "minigrad[render]" brings Graphviz along; or install it for the whole machine: '
@@ -280,24 +277,7 @@ def _rendered(source: str, kind: str) -> bytes:
         said = (error.stderr or b"").decode(errors="replace").strip()
         unreadable = re.search("syntax error|in label of", said)  # so would be every other layout
         raise (RenderError if unreadable else _LayoutError)(f"dot failed: {said or error}") from None
-    if kind == "svg":  # Graphviz writes the hyphens of ids and classes as &#45;, which a text search would miss
-        content = _HOOK.sub(lambda hook: hook[0].replace(b"&#45;", b"-"), content)
-        content = _LINE.sub(_in_one, content)
-    return content
-
-
-def _in_one(line: re.Match[bytes]) -> bytes:
-    """Return the texts of one line as one element: in a browser's font each part begins where the last one ends."""
-    (_, look, first), *rest = re.findall(_RUN % rb"[^\"]*", line[0])
-    spans = b"".join(b"<tspan%s%s>%s</tspan>" % (more, _plain(more), text) for _, more, text in rest)
-    place = b'xml:space="preserve" text-anchor="start" x="%s" y="%s"' % (line[1], line[2])
-    return b"<text %s%s>%s%s</text>\n" % (place, look.replace(b' xml:space="preserve"', b""), first, spans)
-
-
-def _plain(look: bytes) -> bytes:
-    """Return the attributes that a part of a line would else take from the first part."""
-    defaults = {b"fill": b"#000000", b"font-weight": b"normal"}
-    return b"".join(b' %s="%s"' % default for default in defaults.items() if b" " + default[0] not in look)
+    return mended(content) if kind == "svg" else content
 
 
 def _bundled(source: str, kind: str) -> bytes:

@@ -20,6 +20,7 @@ from minigrad.text import spelling
 
 MAX_REPEATED_OPERATIONS = 40  # of an expression that several vertices may each fold
 MAX_VERTICES_APART = 40  # above it repetitions are drawn once
+MAX_EDGES_APART = 45  # above it too, unless all details are asked for
 MAX_VERTICES = 150  # above it whole scopes and the middle of a graph are drawn as boxes
 _VERTICES_AT_EACH_END = 8  # of a graph whose middle is drawn as one box
 _MAX_SCOPE_DEPTH = 6
@@ -79,9 +80,8 @@ def fold(graph: Graph, everything: bool) -> Fold:
     vertices = _vertices(graph, everything)
     edges = [edge for vertex in vertices.values() for edge in _edges(graph, vertices, vertex)]
     terms = [term.node for term in graph.terms.values()]
-    picture = _thinned(
-        Fold(list(vertices.values()), edges), {graph.root, *(terms if len(terms) <= MAX_VERTICES_APART else [])}
-    )
+    keep = {graph.root, *(terms if len(terms) <= MAX_VERTICES_APART else [])}
+    picture = _thinned(Fold(list(vertices.values()), edges), keep, everything)
     _identify(picture.vertices)
     return picture
 
@@ -196,20 +196,21 @@ def word(node: Tensor) -> str:
 # --- crowds -----------------------------------------------------------------------------------------------------------
 
 
-def _thinned(picture: Fold, keep: set[Tensor]) -> Fold:
+def _thinned(picture: Fold, keep: set[Tensor], everything: bool) -> Fold:
     """Return a picture of about ``MAX_VERTICES`` vertices or fewer; a note counts what is drawn once for several."""
-    for thin, limit in ((_repetitions, MAX_VERTICES_APART), (_scopes, MAX_VERTICES), (_middle, MAX_VERTICES)):
-        if len(picture.vertices) > limit:
-            boxes, note = thin(picture.vertices, keep)
-            picture = _merged(picture, boxes, note)
+    if len(picture.vertices) > MAX_VERTICES_APART or (len(picture.edges) > MAX_EDGES_APART and not everything):
+        picture = _merged(picture, *_repetitions(picture.vertices, keep, fewest=3 if everything else 2))
+    for thin in (_scopes, _middle):
+        if len(picture.vertices) > MAX_VERTICES:
+            picture = _merged(picture, *thin(picture.vertices, keep))
     return picture
 
 
 _Boxes = dict[Vertex, Vertex]  # vertex -> the box that it is drawn as part of
 
 
-def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:
-    """Scopes side by side that hold the same operations: of three or more the first and the last stay."""
+def _repetitions(vertices: list[Vertex], keep: set[Tensor], fewest: int) -> tuple[_Boxes, str]:
+    """Scopes side by side that hold the same operations: of ``fewest`` or more the first stays."""
     inside: dict[tuple[str, ...], list[Vertex]] = {}
     for vertex in vertices:
         for depth in range(1, len(vertex.scope) + 1):
@@ -220,18 +221,17 @@ def _repetitions(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str
     boxes: _Boxes = {}
     for parent in sorted(siblings, key=len):
         for run in _runs(siblings[parent], lambda path: _signature(inside[path], len(path))):
-            middle = [v for path in run[1:-1] for v in inside[path] if v.node not in keep and v not in boxes]
-            if middle:
-                box = Vertex(f"{len(run) - 2} more like {run[0][-1]}", None, parent, _members(middle))
-                boxes |= dict.fromkeys(middle, box)
-    return boxes, "Repeated scopes are drawn as the first and the last."
+            others = [v for path in run[1:] for v in inside[path] if v.node not in keep and v not in boxes]
+            if len(run) >= fewest and others:
+                box = Vertex(f"{len(run) - 1} more like {run[0][-1]}", None, parent, _members(others))
+                boxes |= dict.fromkeys(others, box)
+    return boxes, "Repeated scopes are drawn once."
 
 
 def _signature(vertices: list[Vertex], depth: int) -> tuple[Any, ...]:
-    """Return what a scope holds, numbers in names aside."""
-    return tuple(
-        (_stem(v.name), None if v.node is None else v.node.op, tuple(map(_stem, v.scope[depth:]))) for v in vertices
-    )
+    """Return what a scope computes, numbers in names aside."""
+    computed = [v for v in vertices if v.node is None or v.node.function is not None]
+    return tuple((_stem(v.name), getattr(v.node, "op", None), tuple(map(_stem, v.scope[depth:]))) for v in computed)
 
 
 def _stem(name: str) -> str:

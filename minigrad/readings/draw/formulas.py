@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from .fold import word
 MAX_HEAD_LINES = 2  # a longer formula is cut in its middle
 MAX_TOOLTIP_FORMULA_LENGTH = 160
 MAX_FORMULA_OPERATIONS = 200
+_MAX_SUMMANDS_OF_A_TERM = 2  # in a box, such as the uses of a weight
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
@@ -34,7 +36,7 @@ class Lengths(NamedTuple):
     summands: int
 
 
-FULL, TERSE = Lengths(36, 28, 34, 4), Lengths(24, 24, 24, 2)
+FULL, TERSE = Lengths(36, 28, 34, 4), Lengths(24, 24, 16, 2)
 
 
 class Summand(NamedTuple):
@@ -74,6 +76,8 @@ class Formulas:
         text = self._written(self._forward(x), "unicode", prefix) if self.derivation is not None else ""
         for limit in range(width * MAX_HEAD_LINES, width, -4):
             cut = _cut(text, limit)
+            if any(cut.count(left) != cut.count(right) for left, right in ("()", "[]")):
+                continue
             for unbroken in (*[_unbroken(cut, depth) for depth in range(3)], cut.replace("Σ ", "Σ\xa0")):
                 lines = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False)
                 if 0 < len(lines) <= MAX_HEAD_LINES and max(map(len, lines)) <= width:
@@ -90,7 +94,9 @@ class Formulas:
         if shorter is not None:
             summands = (summands[0]._replace(expression=shorter),)
         found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
-        fits = len(found) <= longest.summands and all(0 < len(s.text) <= longest.summand for s in found)
+        of_one_term = max(Counter(s.terms for s in found).values())
+        short = all(0 < len(s.text) <= longest.summand for s in found)
+        fits = short and len(found) <= longest.summands and of_one_term <= _MAX_SUMMANDS_OF_A_TERM
         return found if fits else []
 
     def constants(self) -> dict[str, str]:

@@ -7,8 +7,8 @@ import numpy as np
 PAGE_WIDTH = 637.0  # points, the 850 px of a README: what is no wider is shown at its natural size
 MAX_READABLE_WIDTH = 1.33 * PAGE_WIDTH  # scaled to a page, what is no wider has text of 10 px
 
-_PART = re.compile(rb'<g id="(node|edge)-.*?</g>', re.DOTALL)
-_SHAPE = re.compile(rb'<(?:path|polygon) [^>]*?(?: d|points)="([^"]*)"')
+PART = re.compile(rb'<g id="(node|edge)-.*?</g>', re.DOTALL)
+SHAPE = re.compile(rb'<(?:path|polygon) [^>]*?(?: d|points)="([^"]*)"')
 _SIZE = re.compile(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"')
 _CORNERS = 8  # of each Bézier curve, as a polyline
 _TALL, _WIDE = 50.0, 0.5  # points of height, and of width beyond a page, that trouble the eye as much as a crossing
@@ -21,8 +21,8 @@ def trouble(svg: bytes) -> tuple[float, float]:
     """Return the points that a picture is too wide, and how hard it is to read, in crossings."""
     width, height = map(float, _SIZE.findall(svg)[0])
     shapes: dict[bytes, list[_Points]] = {b"node": [], b"edge": []}
-    for part in _PART.finditer(svg):
-        found = [_points(shape) for shape in _SHAPE.findall(part[0])]
+    for part in PART.finditer(svg):
+        found = [points_of(shape) for shape in SHAPE.findall(part[0])]
         shapes[part[1]] += found[:1] if part[1] == b"edge" else [np.concatenate(found)] if found else []
     lines = [_polyline(path) for path in shapes[b"edge"]]
     hidden = _over(lines, [(box.min(0), box.max(0)) for box in shapes[b"node"]])
@@ -57,7 +57,8 @@ def _over(lines: list[_Points], boxes: list[tuple[_Points, _Points]]) -> int:
     return sum(bool(np.any(np.all((low + 1 < line) & (line < high - 1), 1))) for line in lines for low, high in boxes)
 
 
-def _points(shape: bytes) -> _Points:
+def points_of(shape: bytes) -> _Points:
+    """Return the points of a path or of a polygon."""
     return np.array(re.findall(rb"-?[\d.]+", shape), float).reshape(-1, 2)
 
 

@@ -152,8 +152,8 @@ function show() {
 }
 
 function swatch(term) {
-  const element = make("span", { class: "swatch", "aria-hidden": "true" });
-  element.style.background = term.colour;
+  const element = make("span", { class: "swatch", "aria-hidden": "true" }, term.sign);
+  element.style.color = term.colour;
   return element;
 }
 
@@ -176,20 +176,22 @@ const signed = (text, first) => (first ? [text] : text.startsWith("-") ? [" − 
 const formulaInWords = (line) =>
   `${line.symbol} = ${line.summands.map(([text], k) => signed(text, k === 0).join("")).join("")}`;
 
-function coloured(text, terms) {
+function coloured(text, terms, several) {
   const element = make("span", {}, text);
   if (terms.length === 1) {
+    if (several) element.dataset.sign = data.terms[terms[0]].sign;
     element.className = "coloured";
     element.style.setProperty("--own", data.terms[terms[0]].colour);
   }
   return element;
 }
 
-// The summands in the colours of their terms; what has no path in grey.
+// The summands in the colours of their terms, where those differ with their signs too; what has no path in grey.
 function formula(line) {
+  const several = new Set(line.summands.map(([, terms]) => terms.join())).size > 1;
   const parts = line.summands.flatMap(([text, terms], k) => {
     const [code, sign] = signed(text, k === 0).reverse();
-    return [sign ?? null, coloured(code, terms)];
+    return [sign ?? null, coloured(code, terms, several)];
   });
   const missing = line.missing.map((k) => data.terms[k].name);
   return make("span", { class: "formula" }, make("b", {}, line.symbol), " = ", ...parts,

@@ -29,7 +29,7 @@ from minigrad.graph import norm
 from minigrad.readings.derive.derivation import Step
 from minigrad.readings.explain.explanation import MAX_TERMS_WITH_COSINES, Explanation
 from minigrad.text.expressions import Expr, evaluate
-from minigrad.text.words import headline, number, printable
+from minigrad.text.words import headline, number, printable, sign_of
 
 from .drawing import Drawing
 from .formulas import as_given
@@ -232,8 +232,11 @@ class _Facts:
         self.reasons = min(_MAX_REASONS, _MAX_REASON_VISITS // max(len(self.graph.nodes), 1))  # that may still be given
         place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
         self.terms = [
-            {"name": printable(name, _MAX_NAME_LENGTH), "colour": drawing.colours[name], "node": place.get(term.node)}
-            for name, term in self.graph.terms.items()
+            {
+                **{"name": printable(name, _MAX_NAME_LENGTH), "node": place.get(term.node)},
+                **{"colour": drawing.colours[name], "sign": sign_of(k)},
+            }
+            for k, (name, term) in enumerate(self.graph.terms.items())
         ]
 
     def of(self, id: str, name: str, node: Tensor | None) -> Json:

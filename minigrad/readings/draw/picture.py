@@ -21,7 +21,7 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm, places
 from minigrad.readings.check.report import Check
-from minigrad.text.words import colour_of, headline, listed, number, printable, tinted
+from minigrad.text.words import colour_of, headline, listed, number, printable, sign_of, tinted
 
 from .dot import (
     MAX_NAME_LENGTH,
@@ -49,10 +49,9 @@ _CHARACTER_WIDTH = 0.6  # relative to its size, about
 _BOX_GAP = 30.0  # points around the text of a box, and between boxes
 _GREY = "#5f5f5f"
 _LEARNED, _COMPUTED, _PLAIN = "#fbe3b0", "#e6edf6", "#ffffff"
-# Heads of the edges of a term, and how the legend writes them: with the width of the strokes they survive grey print.
-_ARROWS = (("normal", "▶"), ("diamond", "◆"), ("dot", "●"), ("empty", "▷"), ("odiamond", "◇"), ("odot", "○"))
+_ARROWS = ("normal", "diamond", "dot", "empty", "odiamond", "odot")  # heads of edges that look like the terms' signs
 _MAX_TERMS_APART = 8
-_MAX_LEGEND_LENGTH = 100
+_MAX_LEGEND_LENGTH = 92
 _MAX_EDGE_CLASSES = 100  # more may be longer than Graphviz reads of a string
 _MAX_TOOLTIP_TERMS = 40
 
@@ -213,10 +212,10 @@ class _Writer:
         if len(self.picture.vertices) > MAX_VERTICES_APART:  # each layout of a crowd takes long
             yield self._in_rows(1.0, loose=True)
         else:
-            yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.85, 0.7, 0.5))
+            yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.75, 0.5))
             terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
-            yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5)
-            yield terse._in_rows(0.78, 0.71, 0.64, 0.57, 0.5, loose=True)
+            yield terse._in_rows(0.78, 0.64, 0.5)
+            yield terse._in_rows(0.78, 0.64, 0.5, loose=True)
         yield iter([self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))])
 
     def _in_rows(self, *parts: float, loose: bool = False) -> Iterator[list[str]]:
@@ -238,7 +237,7 @@ class _Writer:
 
     def _defaults(self, direction: str) -> list[str]:
         font = {"fontname": "Helvetica,Arial,sans-serif"}
-        tight = {"nodesep": "0.12", "ranksep": "0.25" if direction == "TB" else "0.15", "pad": "0.1"}
+        tight = {"nodesep": "0.12", "ranksep": "0.23" if direction == "TB" else "0.15", "pad": "0.1"}
         order = {"rankdir": direction, "newrank": "true", "mclimit": "4"}
         return [
             "graph " + attributes(bgcolor="white", tooltip="minigrad", **order, **tight, **font),
@@ -337,13 +336,14 @@ class _Writer:
 
     def _sum(self, symbol: str, summands: list[Summand]) -> list[str]:
         """Return a sum in one line, or where that is long in a line per summand."""
-        parts = []
+        parts, several = [], len({bits for _, bits in summands}) > 1
         for k, (text, bits) in enumerate(summands):
-            served = places(bits)
-            colour = self.colours[served[0]] if len(served) == 1 else None
+            term = places(bits)[0] if bits.bit_count() == 1 else None
+            colour = None if term is None else self.colours[term]
+            mark = sign_of(term) if several and term is not None else ""
             sign = "− " if text.startswith("-") and k else "+ " if k else ""
             unsigned = text.removeprefix("-") if sign else text
-            parts.append(sized(sign) + sized(escaped(unsigned), colour=colour))
+            parts.append(sized(sign) + sized(mark, colour=colour) + sized(escaped(unsigned), colour=colour))
         fits = sum(len(text) + 3 for text, _ in summands) <= self.longest.summand
         joined = [sized(" ").join(parts)] if fits else parts
         return [sized(symbol) + joined[0], *joined[1:]]
@@ -406,7 +406,7 @@ class _Writer:
             class_=" ".join(classes) or None,
             color=":white:".join(colours),
             penwidth=None if dashed else f"{min(self.strokes[k] for k in served):.2g}",
-            arrowhead=_ARROWS[served[0] % len(_ARROWS)][0] if len(served) == 1 else None,
+            arrowhead=_ARROWS[served[0] % len(_ARROWS)] if len(served) == 1 else None,
             style=dashed,
             **layout.attributes(edge),
             tooltip=tip([told]),
@@ -426,7 +426,7 @@ class _Writer:
         ends = {self.graph.root, *self.of_term}
         nodes = [x for x in self.graph.nodes if x in self.graph.names and x.requires_grad and x not in ends]
         for k, name in enumerate(self.terms[:_MAX_TERMS_APART]):
-            line = ("──" if self.strokes[k] < 2 else "━━") + _ARROWS[k % len(_ARROWS)][1]
+            line = ("──" if self.strokes[k] < 2 else "━━") + sign_of(k)
             ink = sized(f"{line} <B>{self._name(name)}</B>", _FONT, self.colours[k])
             first, *more = textwrap.wrap(self._reach_in_words(k, nodes), _MAX_LEGEND_LENGTH)
             rows += [f"{ink} {escaped(first)}", *map(escaped, more)]
@@ -454,9 +454,10 @@ class _Writer:
             return "reaches every node"
         if not reached:
             return "reaches no node"
-        if len(reached) <= len(missed):
-            return f"reaches only {families(reached)}: no path from {families(missed)}"
-        return f"reaches every node but {families(missed)}: no path"
+        if len(reached) > len(missed):
+            return f"reaches every node but {families(missed)}: no path"
+        some, others = f"reaches only {families(reached)}", f": no path from {families(missed)}"
+        return some + (others if len(some + others) <= _MAX_LEGEND_LENGTH else "")
 
 
 def _width(label: str) -> float:

@@ -17,6 +17,7 @@ from minigrad.readings.draw import picture
 from minigrad.readings.draw.drawing import Drawing, RenderError
 from minigrad.readings.draw.fold import MAX_VERTICES, slug, unique_slugs
 from minigrad.readings.draw.measure import trouble
+from minigrad.readings.draw.svg import mended
 from minigrad.text.words import COLOURS, printable, tinted
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -201,7 +202,7 @@ def test_data_is_dashed_and_leaves_intermediates_and_terms_differ():
 def test_the_node_says_in_words_what_its_gradient_is_made_of():
     J = question()
     words = {name: node_words(J, name) for name in ("W1", "A1")}
-    assert words["W1"].endswith("dW1 = dZ1 Xᵀ + 0.1 W1")
+    assert words["W1"].endswith("dW1 = ▶ dZ1 Xᵀ + ◆ 0.1 W1")
     assert words["A1"] == "A1 = max(Z1, 0) 3×7 dA1 = W2ᵀ dZ2 no path to L2"
     text = mg.draw(J).source
     assert text.count("Gradients are not computed yet") == 1
@@ -429,6 +430,39 @@ def test_grey_text_can_be_read_and_black_on_every_fill():
         assert contrast("#000000", fill) >= 4.5
 
 
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preserve", ["", 'xml:space="preserve" '])  # as older and newer versions of Graphviz write
+def test_a_line_is_one_element_as_long_as_it_was_laid_out(preserve):
+    texts = [
+        f'<text {preserve}text-anchor="start" x="{x}" y="-5"{look}>{x}</text>' for x, look in ((12, ""), (30, " b"))
+    ]
+    box = '<polygon fill="none" points="50,0 10,0 10,-20 50,-20 50,0"/>'
+    node = "\n".join(['<g id="node&#45;a" class="node">', box, *texts, "</g>", "</g>"])
+    line = mended(node.encode()).decode().split("\n")[2]
+    assert mended(node.encode()).startswith(b'<g id="node-a"')
+    assert line.count("<text") == 1 and ">12<tspan" in line and ">30</tspan>" in line
+    assert 'textLength="36.00" lengthAdjust="spacingAndGlyphs"' in line  # from 12 to 48, around the middle
+
+
+def test_summands_of_several_terms_bear_their_signs():
+    W, b = mg.Tensor([[1.0, 2.0]], name="W"), mg.Tensor([[0.5]], name="b")
+    fit, L2, L1 = np.sum((W @ [[1.0], [1.0]] + b) ** 2), np.sum(W * W), np.sum(np.abs(W))
+    J = fit.named("fit") + 0.5 * L2.named("L2") + L1.named("L1")
+    assert node_words(J, "W").endswith("dW = ▶ 2 (W c1 + b) c1ᵀ + ◆ W + ● sign(W)")
+    assert not set("▶◆●") & set(node_words(J, "b"))
+
+
+def test_a_formula_is_not_cut_inside_a_bracket():
+    x = mg.Tensor([1.0, 2.0], name="first_of_all")
+    inside = np.concatenate([np.sin(x) * np.cos(x), np.exp(x) * np.tanh(x), np.log(x) * np.sqrt(x), x], axis=0)
+    J = np.sum(np.tanh(inside).named("y"))
+    for title in ("y", "output"):
+        words = node_words(J, title)
+        assert words.count("(") == words.count(")") and words.count("[") == words.count("]")
+
+
 # --- width ------------------------------------------------------------------------------------------------------------
 
 
@@ -542,16 +576,37 @@ def rnn(steps: int) -> mg.Tensor:
 def test_repeated_scopes_are_drawn_once_and_the_picture_says_so():
     drawing = mg.draw(rnn(60))
     names = [name for _, name, _ in drawing.vertices]
-    assert [n for n in names if n.startswith("h")] == ["h0", "h1", "h60"]
-    assert "58 more like step 1" in names
-    assert "Repeated scopes are drawn as the first and the last" in drawing.source
-    assert {(t, h) for t, h, *_ in edges_of(rnn(60))} >= {("h1", "node-58-more-like-step-1"), ("W", "a60")}
+    assert [n for n in names if n.startswith("h")] == ["h0", "h1"]
+    assert "59 more like step 1" in names
+    assert "Repeated scopes are drawn once" in drawing.source
+    assert {(t, h) for t, h, *_ in edges_of(rnn(60))} >= {("h1", "node-59-more-like-step-1"), ("W", "a1")}
     assert "more like" in mg.draw(rnn(20)).source and "more like" not in mg.draw(rnn(10)).source
+
+
+def test_scopes_that_share_many_weights_are_drawn_once_from_fewer_vertices_on():
+    h = mg.constant(np.ones((1, 2)), "h0")
+    gates = [mg.Tensor(np.eye(2), name=f"{kind}_{gate}") for gate in "abcd" for kind in "WUVb"]
+    for t in (1, 2):
+        with mg.scope(f"step {t}"):
+            parts = [np.tanh(h @ W + h @ U * (h @ V) + b[0]) for W, U, V, b in zip(*[iter(gates)] * 4, strict=True)]
+            for part, gate in zip(parts, "abcd", strict=True):
+                part.named(f"{gate}{t}")
+            h = (parts[0] * parts[1] + parts[2] * parts[3]).named(f"h{t}")
+    names = [name for _, name, _ in mg.draw(np.sum(h).named("J")).vertices]
+    assert len(names) < 40 and "1 more like step 1" in names and "h2" not in names
+
+
+def test_the_legend_names_what_a_term_misses_where_one_line_has_room():
+    x, J = mg.Tensor([1.0, 2.0], name="input_of_all_heads"), 0.0
+    for task in ("contours", "velocity", "identity", "distance", "category"):
+        J = J + np.sum(np.square(np.sin(mg.Tensor([1.0], name=f"weights_{task}") * x).named(f"out_{task}"))).named(task)
+    (line,) = [line for line in mg.draw(J).source.split("<TR>") if "<B>velocity</B>" in line and "reaches" in line]
+    assert "reaches only" in line and "no path" not in line
 
 
 def test_what_only_repeated_scopes_use_is_drawn_with_them():
     names = [name for _, name, _ in mg.draw(rnn(60)).vertices]
-    assert [name for name in names if name.startswith("x")] == ["x1", "x60"]
+    assert [name for name in names if name.startswith("x")] == ["x1"]
 
 
 def test_other_crowds_become_boxes_too():
