@@ -77,7 +77,7 @@ def private(a: Value) -> Value:
 def frozen(option: Any) -> Any:
     """Return an option as a node may keep it: what could be changed later is copied, lists become tuples."""
     if isinstance(option, list | tuple):
-        return tuple(frozen(item) for item in option)
+        return tuple([frozen(item) for item in option])
     if isinstance(option, dict):
         return {key: frozen(item) for key, item in option.items()}
     return np.array(option) if isinstance(option, np.ndarray) else option

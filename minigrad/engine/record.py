@@ -284,18 +284,17 @@ def _arrays_and_options(
     function: Function, derivatives: tuple[Value, ...], args: tuple[Value, ...], options: Options
 ) -> tuple[tuple[Value, ...], Options, list[str]]:
     """Sort the arguments of a NumPy function: arrays by position, options by name, and those no derivative knows."""
-    defaults = _defaults(function)
+    defaults, names, known = _parameters(function, derivatives)
     if not defaults:
         return args, options, []
     given = dict(zip(defaults, args, strict=False), **options)
-    arrays = tuple(given.pop(name) for name in [*defaults][: len(derivatives)] if name in given)
+    arrays = tuple([given.pop(name) for name in names if name in given])
     given = {
         key: option
         for key, option in given.items()
-        if option is not np._NoValue and not (option is None and defaults.get(key) is None)
+        if option is not np._NoValue and (option is not None or defaults.get(key) is not None)
     }
-    known = _option_names(next(d for d in derivatives if d is not None))
-    return arrays, given, [f"{key}=" for key in given if known is not None and key not in known]
+    return arrays, given, [] if known is None else [f"{key}=" for key in given if key not in known]
 
 
 def _frozen_options(function: Function, options: Options) -> Options:
@@ -310,22 +309,21 @@ def _frozen_options(function: Function, options: Options) -> Options:
 
 
 @lru_cache
-def _defaults(function: Function) -> Options:
-    """Return the parameters of a NumPy function and their defaults; none of one in C that has no signature."""
+def _parameters(
+    function: Function, derivatives: tuple[Value, ...]
+) -> tuple[Options, tuple[str, ...], frozenset[str] | None]:
+    """Return a NumPy function's parameters with their defaults, which of them are arrays, and the options a rule knows.
+
+    A function in C that has no signature has no defaults; None stands for the options of a rule that takes any.
+    """
     try:
-        parameters = signature(function).parameters.items()
+        parameters = dict(signature(function).parameters)
     except ValueError:
-        return {}
-    return {"shape" if name == "newshape" else name: p.default for name, p in parameters}  # of reshape until NumPy 2.1
-
-
-@lru_cache
-def _option_names(derivative: Function) -> frozenset[str] | None:
-    """Return the options that a rule knows; None where it takes any."""
-    parameters = signature(derivative).parameters.values()
-    if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
-        return None
-    return frozenset(p.name for p in parameters)
+        parameters = {}
+    defaults = {"shape" if name == "newshape" else name: p.default for name, p in parameters.items()}  # until NumPy 2.1
+    of_rule = signature(next(d for d in derivatives if d is not None)).parameters
+    takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in of_rule.values())
+    return defaults, tuple(defaults)[: len(derivatives)], None if takes_any else frozenset(of_rule)
 
 
 def _call_composed(function: Function, lines: Function, args: tuple[Value, ...], options: Options) -> Value:

@@ -78,12 +78,13 @@ def walk(
     RuntimeError
         Where a rule returns another shape than its argument's; with ``create_graph`` where a leaf was updated since.
     """
+    if create_graph:
+        return recording()(walk)(seeds, wrt, given=given, values=_recorded, constants=constants, path=path)
     nodes = on_path(seeds, wrt, constants) if path is None else path
     wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
     found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
     sent = (lambda x: given[x] if x in given else found.get(x)) if given else found.get
-    run, values = (recording()(_walked), _recorded) if create_graph else (_walked, values)
-    narrowed = run(nodes, found, sent, wanted, wrt, values)
+    narrowed = _walked(nodes, found, sent, wanted, wrt, values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
 
 
@@ -105,7 +106,7 @@ def _walked(
         if narrow and not _takes_narrow(node):
             g, narrow = np.broadcast_to(g, y.shape), False
         derivatives: Any = rule.derivatives
-        if rule.repeated is not None and values is not _recorded:
+        if rule.repeated is not None:
             derivatives, narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
             derivatives = derivatives(operands)

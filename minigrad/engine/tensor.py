@@ -457,7 +457,8 @@ class Tensor(Node):
     @property
     def T(self) -> Tensor:
         """The axes in reversed order."""
-        return self.transpose()
+        transposed: Tensor = apply(np.transpose, (self,))
+        return transposed
 
     def flatten(self, order: Any = "C") -> Value:
         """Return all entries in a row."""

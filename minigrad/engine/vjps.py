@@ -210,7 +210,7 @@ pointwise(np.power, _power_base, _power_exponent, sign="**", implementation=oper
 pointwise(np.float_power, _power_base, _power_exponent)
 
 
-def _extremum(function: Function, wins: Derivative, ties: Derivative = operator.eq) -> None:
+def _extremum(function: Function, wins: Derivative, ties: Derivative = np.equal) -> None:
     """Write the row of maximum or its kin: the winner takes the gradient, at a tie two operands take half each."""
 
     def of_both(g: Value, y: Value, mine: Value, other: Value) -> Value:
@@ -226,8 +226,8 @@ def _extremum(function: Function, wins: Derivative, ties: Derivative = operator.
     choosing(function, by_operands, pointwise=True, symmetric=True)
 
 
-_extremum(np.maximum, lambda a, b: a > b)
-_extremum(np.minimum, lambda a, b: a < b)
+_extremum(np.maximum, np.greater)
+_extremum(np.minimum, np.less)
 _extremum(np.fmax, lambda a, b: (a > b) | (np.isnan(b) & (a == a)), lambda a, b: (a == b) | ((a != a) & (b != b)))
 _extremum(np.fmin, lambda a, b: (a < b) | (np.isnan(b) & (a == a)), lambda a, b: (a == b) | ((a != a) & (b != b)))
 

@@ -310,3 +310,12 @@ def test_a_given_cotangent_is_sent_on_in_a_recorded_walk_too():
     J = np.sum(y * 3)
     found = walk({J: mg.constant(1.0)}, given={y: mg.constant([10.0])}, create_graph=True)
     assert found[x].data == 40.0 and mg.gradients(np.sum(found[x]), [x])[0] == 20.0
+
+
+def test_a_cotangent_that_repeats_itself_is_recorded_at_its_full_shape_inside_no_grad():
+    s, x = mg.Tensor(2.0), mg.Tensor(np.ones(3))
+    y = s * np.sum(x)
+    with mg.no_grad():
+        (dx,) = mg.gradients(y, [x], create_graph=True)
+    assert dx.shape == (3,)
+    assert mg.gradients(np.sum(dx * dx), [s]) == [12.0]
