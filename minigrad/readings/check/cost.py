@@ -85,7 +85,7 @@ def _culprits(homework: Homework, found: list[Suspect]) -> list[Suspect]:
 
 
 def _all_right(homework: Homework, group: list[Suspect]) -> bool:
-    """Whether all gradients are right for the cost with other operations."""
+    """Return True if all gradients are right for the cost with other operations."""
     with suppress(Exception):  # what is meant need not fit the rest
         copies = recorded_again(homework, homework.graph.nodes, {s.node: s.other for s in group})
         root = copies[homework.graph.root]

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.engine.tensor import Tensor
 from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.expressions import parts_of
+from minigrad.text.numpy_code import Names
 from minigrad.text.words import printable
 
 from .kinds import Kind
@@ -18,7 +19,7 @@ from .lines import RightLine, RightLines
 from .replay import part_of
 from .search import Fit, Search
 from .steps import Homework, Step, agrees
-from .wording import Finding, Words, times
+from .wording import Finding, Words, times, written
 
 Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
 
@@ -32,6 +33,8 @@ _FEW_CORRECTION_LINES = 4
 _MAX_SENDERS = 100  # of a step that is asked what each contributes
 _MAX_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
 _MAX_FITS_IN_WORDS = 8  # the likeliest
+_MAX_SHORT_OPERATIONS = 10  # that an edit may exchange at no cost
+_WEIGHT_OF_LENGTH = 0.02  # of each more
 _MAX_PARTS = 400  # of a line; longer ones are asked only what concerns them as a whole
 
 
@@ -86,6 +89,7 @@ class Diagnosis:
         if near.derivation is None:
             return (right,) if right else ()
         found: dict[str, str] = {}
+        right = right or near._closed_statement(step)
         for node in [*step.between, step.node]:
             with suppress(KeyError):  # a constant has no line
                 line = near.derivation.line("d" + step.graph.names[node])
@@ -98,12 +102,14 @@ class Diagnosis:
             if symbol in wanted and (len(shown) < _FEW_CORRECTION_LINES or symbol == _target(right)):
                 shown.insert(0, line)
                 wanted |= {*_identifiers(line)}
-        return near._with_temporaries(shown)
+        return tuple(
+            [re.sub(r"\d\.\d{7,}", lambda n: f"{float(n[0]):.6g}", line) for line in near._with_temporaries(shown)]
+        )
 
     def _with_temporaries(self, lines: list[str]) -> tuple[str, ...]:
         """Return lines with those of the temporaries that they use before them, and comments after them."""
         assert self.derivation is not None
-        derivation, comments = self.derivation, list[str]()
+        derivation, comments, arrays = self.derivation, list[str](), dict[str, dict[str, None]]()
         for name in (waiting := [name for line in lines for name in _identifiers(line)]):
             if re.fullmatch(r"d?t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
                 with suppress(KeyError):  # the learner's own
@@ -114,8 +120,13 @@ class Diagnosis:
             elif name in _HELPERS:
                 comments.append(f"# {_HELPERS[name]}")
             elif re.fullmatch(r"c\d+", name) and name not in self.homework.graph.by_name:
-                comments += [f"# {name} as in {line}" for line in self._uses(name)]
-        return (*lines, *dict.fromkeys(comments))
+                for line in self._uses(name):
+                    arrays.setdefault(line, {})[name] = None
+        return (
+            *lines,
+            *dict.fromkeys(comments),
+            *(f"# {', '.join(names)} as in {line}" for line, names in arrays.items()),
+        )
 
     def _uses(self, constant: str) -> list[str]:
         """Return the first line of the forward pass that an array without a name is in."""
@@ -125,7 +136,7 @@ class Diagnosis:
         return [self.derivation.line(line.symbol.value) for line in islice(using, 1) if self.derivation is not None]
 
     def follows(self, step: Step) -> bool:
-        """Whether the answer is what a right line gives, though another form of it would round less."""
+        """Return True if the answer is what a right line gives, though another form of it would round less."""
         return any(step.matches(line.values[line.root]) for line in self._lines_of(step))
 
     def of(self, step: Step, others: Sequence[Step] = (), thorough: bool = True) -> tuple[list[Finding], set[Tensor]]:
@@ -164,7 +175,7 @@ class Diagnosis:
     ) -> tuple[list[Finding], set[Tensor]]:
         """Return the likeliest fits in words, and the other steps that the first one explains."""
         explained = {id(fit): self._explained(fit, others) if near is self else [] for fit in fits}
-        fits = sorted(fits, key=lambda fit: (-len(explained[id(fit)]), fit.weight))
+        fits = sorted(fits, key=lambda fit: (-len(explained[id(fit)]), _cost(fit)))
         told = [fit for fit in fits[:_MAX_FITS_IN_WORDS] if fit.weight <= fits[0].weight + _MAX_LESS_LIKELY]
         return [Words(own, fit).finding() for fit in told], set(explained[id(fits[0])]) if fits else set()
 
@@ -204,6 +215,13 @@ class Diagnosis:
         closed = self.form.closed(line) if line is not None else None
         return [closed] if closed is not None else []
 
+    def _closed_statement(self, step: Step) -> str:
+        """Return the right statement of a step as output minus target, where it is that; else nothing."""
+        names = self.form.lines.gradients if self.form else {}
+        open_line = self._line(self.form, step) if self.form else None
+        closed = [line for line in self._closed(step) if open_line is not None and line.root is not open_line.root]
+        return f"{names[step.node].value} = {written(closed[0].root, Names()).code}" if closed else ""
+
     def _lines_of(self, step: Step) -> Iterator[RightLine]:
         """Yield the right lines of a step: by way of every name, and in one line where that is another."""
         first = self._line(self.form, step) if self.form else None
@@ -225,6 +243,11 @@ class Diagnosis:
                 if used <= {*step.sources, self.homework.graph.root} and len(line.order) <= _MAX_PARTS:
                     self._lines[key] = line
         return self._lines[key]
+
+
+def _cost(fit: Fit) -> float:
+    """Return how far down a fit is in the order of telling: the unlikely, and the long."""
+    return fit.weight + _WEIGHT_OF_LENGTH * max(0, fit.place.size - _MAX_SHORT_OPERATIONS)
 
 
 _HELPERS = {

@@ -264,6 +264,8 @@ def _functions_of(e: Formula) -> Edits:
 def one_factor_more(e: Expr, line: RightLine) -> Edits:
     """Yield the line with a factor too many, such as the slope of an activation that is in it already."""
     lines = line.lines
+    if not np.ndim(line.values[e]):
+        return
     if e is line.root or e in lines.definitions.values() or (lines.has_every_place and e in line.carrying):
         for symbol in line.of_shape(np.shape(line.values[e])):
             if symbol not in line.lines.gradients:

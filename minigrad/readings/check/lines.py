@@ -320,20 +320,20 @@ class RightLine:
 
     @cached_property
     def alike(self) -> list[list[Expr]]:
-        """The parts that differ only in the numbers of their names and in indices, as the turns of a loop do."""
+        """The parts that differ only in lengths, indices and the numbers of names, as the turns of a loop do."""
         patterns: dict[Expr, int] = {}
         known: dict[Any, int] = {}
         groups: dict[int, list[Expr]] = {}
         for e in self.order:
             name = str(e.value).rstrip("0123456789") if e.function is None else repr(e.value)
             args = e.args[:1] if e.function in (getitem, scatter) else e.args
-            key = (e.function, name, str(e.options), e.shape, *[patterns[a] for a in args])
+            key = (e.function, name, str(e.options), len(e.shape), *[patterns[a] for a in args])
             patterns[e] = known.setdefault(key, len(known))
             groups.setdefault(patterns[e], []).append(e)
         return [group for group in groups.values() if len(group) > 1]
 
     def is_shared(self, e: Expr) -> bool:
-        """Whether a part is used in several places."""
+        """Return True if a part is used in several places."""
         users = self.users[e]
         return len(users) > 1 or (len(users) == 1 and users[0].args.count(e) > 1)
 

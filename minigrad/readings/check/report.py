@@ -84,7 +84,7 @@ class Check(markup.Shown):
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient is right."""
+        """True if every gradient is right."""
         return not self.mistakes
 
     def _lines(self) -> list[str]:
@@ -349,7 +349,8 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
-    if short := [other.text for other in others if len(other.text) <= _MAX_OTHER_LENGTH]:
+    telling = [other for other in others if other.kind is not Kind.FACTOR or not first.right]  # it is said already
+    if short := [other.text for other in telling if len(other.text) <= _MAX_OTHER_LENGTH]:
         message += f" (The same numbers come about if {'; or if '.join(short[:_MAX_OTHER_MISTAKES])}.)"
     if step.between:
         missing = _listed(map(homework.name, step.between), _MAX_NAMES_BETWEEN)

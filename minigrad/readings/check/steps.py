@@ -204,13 +204,13 @@ class Homework:
         return [self._again(values) for values in both] if self.ties else []
 
     def follows(self, node: Tensor, slack: float) -> bool:
-        """Whether an answer follows from the others: it is what is expected, or another subgradient at a kink."""
+        """Return True if an answer follows from the others: it is as expected, or another subgradient at a kink."""
         if agrees(self.answers[node], self.expected[node], slack):
             return True
         return bool(self.sides) and node in self.sides[0] and self._between(node, slack)
 
     def _between(self, node: Tensor, slack: float) -> bool:
-        """Whether an answer lies between those of both sides of the kinks, and adds up as they do."""
+        """Return True if an answer lies between those of both sides of the kinks, and adds up as they do."""
         answer, (left, right) = self.answers[node], [side[node] for side in self.sides]
         if answer.shape != left.shape:
             return False
@@ -233,7 +233,7 @@ class Homework:
         return {x for x in self.off if not agrees(self.answers[x], self.truth[x], self.loose[x])}
 
     def nearly_right(self) -> bool:
-        """Whether no answer is further from what is expected, or from the truth, than any rounding explains."""
+        """Return True if no answer is further from what is expected, or from the truth, than any rounding explains."""
         return all(
             any(
                 agrees(self.answers[x], a[x], _MAX_RELATIVE_ERROR * largest(self.answers[x]))
@@ -363,7 +363,7 @@ class Step:
         return self.homework.numbers.factor(k)
 
     def matches(self, candidate: Value) -> bool:
-        """Whether the answer is the candidate, to rounding."""
+        """Return True if the answer is the candidate, to rounding."""
         a = np.asarray(candidate)
         if a.shape == self.expected.shape and not np.all(np.isfinite(a) | ~np.isfinite(self.expected)):
             return False
@@ -383,12 +383,12 @@ class Step:
         return t if agrees(rest, t * direction, self.slack * max(1.0, abs(t))) else None
 
     def telling(self, direction: Value) -> bool:
-        """Whether a multiple of the direction is hit by no accident: it has several entries that count."""
+        """Return True if a multiple of the direction is hit by no accident: it has several entries that count."""
         return int(np.sum(np.abs(direction) > 1e-3 * largest(direction))) > 2
 
 
 def agrees(answer: Array, expected: Array, slack: float) -> bool:
-    """Whether two arrays are equal to within slack, wherever the second is finite."""
+    """Return True if two arrays are equal to within slack, wherever the second is finite."""
     if answer.shape != expected.shape:
         return False
     known = np.isfinite(expected)
@@ -397,12 +397,12 @@ def agrees(answer: Array, expected: Array, slack: float) -> bool:
 
 @lru_cache(maxsize=4096)
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether broadcasting makes one shape of another."""
+    """Return True if broadcasting makes one shape of another."""
     return shape == to or (broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to)
 
 
 def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Whether two shapes broadcast."""
+    """Return True if two shapes broadcast."""
     try:
         np.broadcast_shapes(a, b)
     except ValueError:

@@ -21,7 +21,7 @@ from .search import Fit
 from .steps import Step
 
 _MAX_LINE_LENGTH = 160
-
+_MAX_REPEATED_LENGTH = 20  # of what is the same in the right line and in the edited one
 
 _DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
 
@@ -66,7 +66,9 @@ def _spelled(e: Formula, names: Names, of: Callable[[Expr], Text]) -> Text:
         return Text("…", ATOM)
     if isinstance(e, Call):
         return spelling.numpy(e.function, [_spelled(a, names, of) for a in e.args], e.options, names)
-    return of(e) if isinstance(e, Expr) else _number(e, names)
+    if isinstance(e, Expr):
+        return of(e)
+    return _number(int(e) if isinstance(e, float) and e.is_integer() else e, names)
 
 
 def _number(a: Value, names: Names) -> Text:
@@ -100,7 +102,7 @@ class Words:
         kind = fit.edit.kind or self.kind(fit.place, fit.new)
         text = self.sentence(kind, fit.place, fit.new)
         if len(fit.changes) > 1:
-            text += f", and so at {len(fit.changes) - 1} more places"
+            text += f", and so at {len(fit.changes) - 1} more place{'s' * (len(fit.changes) > 2)}"
         text += self._where()
         if (k := fit.factor) is not None:
             text += "; and all of it has the wrong sign" if k == -1 else f"; and all of it is {self.factor(k)}"
@@ -209,7 +211,7 @@ class Words:
         return Kind.WRONG_MASK if self._is_mask(place) else Kind.OPERAND
 
     def carries(self, e: Expr) -> bool:
-        """Whether a gradient is in an expression."""
+        """Return True if a gradient is in an expression."""
         return any(part in self.line.lines.gradients for part in parts_of([e]))
 
     def _is_mask(self, e: Expr) -> bool:
@@ -223,11 +225,13 @@ class Words:
         whole = place is self.line.root
         old, now = self.code(place), self.code(new)
         if self.fit.edit.kind is Kind.SIGN and new.function is np.negative:
-            return "the sign is wrong: multiply by -1" if whole else f"the sign of {old} is wrong"
+            return "the sign is wrong: multiply by -1" if whole else f"the sign of {self.name(place)} is wrong"
         if kind is Kind.TRANSPOSED:
             if whole and isinstance(new, Call):
                 return "it is the transpose of what it should be"
-            return f"{now} is not transposed: {old} belongs here" if isinstance(new, Expr) else f"{old} is transposed"
+            if isinstance(new, Expr):
+                return f"{now} is not transposed: {old} belongs here"
+            return f"{self.name(place)} is transposed"
         if kind is Kind.AVERAGED:
             wanted, used = ("np.sum", "np.mean") if place.function is np.sum else ("np.mean", "np.sum")
             verb = "averaged; it is to be summed" if wanted == "np.sum" else "summed; it is to be averaged"
@@ -237,6 +241,9 @@ class Words:
                 return f"{'the mask ' if kind is Kind.MISSING_MASK else ''}{old} is left out"
             return f"{old} is left out" if not whole else "it is zero, but a gradient does arrive here"
         if isinstance(new, Expr) and _path(place, new, self.line) and kind not in (Kind.WRONG_MASK, Kind.WRONG_FACTOR):
+            summands = self.line.summands(place)
+            if len(summands) > 2 and new in summands:
+                return f"of {len(summands)} summands only {now} is there (is it = for += in a loop?)"
             left_out = self.left_out(kind, place, new)
             return f"{now} stands where {old} belongs" if left_out.count("…") > 1 else f"{left_out} is left out"
         if kind is Kind.EXTRA_FACTOR:
@@ -258,7 +265,22 @@ class Words:
             return f"{'it' if whole else old} is reversed"
         if self.fit.edit.make is assigned:
             return "an index that occurs several times counts once (a[i] = g, a[i] += g): np.add.at(a, i, g) adds all"
-        return f"{now} stands where {old} belongs"
+        return self.exchanged(place, new)
+
+    def exchanged(self, place: Expr, new: Formula) -> str:
+        """Return what stands where what belongs; a long argument of both is not written out."""
+        if isinstance(new, Call) and new.function is place.function and len(new.args) == len(place.args) == 2:
+            same = [a is b for a, b in zip(place.args, new.args, strict=True)]
+            if sum(same) == 1 and len(self.code(place.args[same.index(True)])) > _MAX_REPEATED_LENGTH:
+                args = [Hole() if a is b else b for a, b in zip(place.args, new.args, strict=True)]
+                old = self.code(place, {place.args[same.index(True)]: Hole()})
+                return f"{self.code(Call(new.function, tuple(args)))} stands where {old} belongs"
+        return f"{self.code(new)} stands where {self.code(place)} belongs"
+
+    def name(self, place: Expr) -> str:
+        """Return a part as NumPy, or the name of the gradient that it is the whole of."""
+        named = (str(symbol.value) for symbol, body in self.line.lines.definitions.items() if body is place)
+        return next(named, self.code(place))
 
     def left_out(self, kind: Kind, place: Expr, new: Expr) -> str:
         """Return what is left out, as NumPy, with a word for what it is."""
@@ -285,7 +307,7 @@ class Words:
             return Finding(Kind.STALE, f"{name} was updated before it was used: {update}")
         k = 1 + t
         whole = fit.place is self.line.root
-        what = "it" if whole else self.code(fit.place)
+        what = "it" if whole else self.name(fit.place)
         kind = Kind.SIGN if abs(k + 1) < 1e-6 else Kind.FACTOR
         if abs(k) < 1e-9:
             return Finding(Kind.MISSING_PATH if self.carries(fit.place) else Kind.MISSING_FACTOR, f"{what} is left out")
@@ -349,7 +371,7 @@ def _path(place: Expr, new: Formula, line: RightLine) -> list[tuple[Expr, list[E
 
 
 def elementwise_of(late: Tensor, early: Tensor) -> bool:
-    """Whether one node is computed from another by elementwise functions of nothing else."""
+    """Return True if one node is computed from another by elementwise functions of nothing else."""
     nodes = reachable([late], lambda x: [] if x is early else x.inputs)
     functions = [x.function for x in nodes if x is not early]
     reached = len(functions) < len(nodes)
