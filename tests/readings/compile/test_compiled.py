@@ -179,6 +179,16 @@ def test_large_arrays_in_pieces():
     assert_same(compile(g)(square), g(square))
 
 
+@pytest.mark.parametrize("shape", [(300, 400), (1, 300, 400), (2, 150, 400)])
+def test_pieces_of_what_repeats_along_other_axes(shape):
+    operands = [(400,), (1, 400), (shape[-2], 1), (shape[-2], 400), (*shape[:-1], 1), (1,) * len(shape), ()]
+    others = [np.asarray(a) for a in arrays(*operands)]
+    (x,) = arrays(shape)
+    f = compile(lambda x, *others: sum([np.tanh(x * a) - a for a in others], x))
+    for factor in (1, 2):
+        assert_same(f(factor * x, *others), sum([np.tanh(factor * x * a) - a for a in others], factor * x))
+
+
 def test_pieces_leave_what_later_pieces_read():
     x, c, w = arrays((700, 500), (700, 1), (500, 2))
 
@@ -448,6 +458,68 @@ def test_a_sum_of_products_adds_in_the_wider_of_two_dtypes():
         return np.sum(x * x + y * y)
 
     assert_same(compile(f)(x, y), f(x, y), rtol=1e-12)
+
+
+def assert_eager(f, *args):
+    """Compiled is eager at other values too, of which nothing that stays is left over."""
+    compiled = compile(f)
+    for sign in (1, -1):
+        inputs = [(sign * a).astype(a.dtype) for a in args]
+        found, wanted = compiled(*inputs), f(*inputs)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(found, wanted, rtol=1e-3 if wanted.dtype == np.float16 else 1e-6)
+
+
+@pytest.mark.parametrize("dtypes", ["ff", "dd", "ee", "fd", "ld", "ll"])
+@pytest.mark.parametrize(
+    "shapes", [((3,), (3,)), ((4, 3), (3,)), ((4, 3), (3, 2)), ((2, 4, 3), (2, 3, 4)), ((3,), (2, 3, 4))]
+)
+def test_matrix_products_of_any_shape_and_dtype(shapes, dtypes):
+    args = [(3 * a).astype(dtype) for a, dtype in zip(arrays(*shapes), dtypes, strict=True)]
+    assert_eager(lambda a, b: np.matmul(a + a, b + b), *args)
+
+
+@pytest.mark.parametrize("number", [0.1, 1, np.float32(0.1), np.float64(0.1), True])
+@pytest.mark.parametrize("dtype", "fdl")
+def test_numbers_beside_arrays_keep_their_dtypes(number, dtype):
+    x = np.arange(-3, 4).astype(dtype)
+    for f in (
+        np.maximum,
+        np.arctan2,
+        lambda x, c: np.power(np.abs(x), c),
+        np.multiply,
+        lambda x, c: np.less(c, x) * x,
+        lambda x, c: np.add(x, c) + x,
+    ):
+        assert_eager(lambda x, f=f: f(x + x, number), x)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.diag(np.diag(np.sin(x))) @ x,
+        lambda x: np.reshape(np.exp(x).T, (1, -1)) * 2,
+        lambda x: np.ravel(np.swapaxes(np.exp(x), 0, 1)) * 2,
+        lambda x: np.ravel(np.exp(x))[::-1] * np.ravel(x),
+    ],
+)
+def test_what_may_be_a_view_is_of_the_values_of_each_call(f):
+    assert_eager(f, *arrays((3, 3)))
+
+
+def test_a_sign_is_no_product():
+    compiled = compile(lambda x, b: (-(np.sin(x) + b), -np.exp(x)))
+    x, b = arrays((4, 3), (3,))
+    assert_same(compiled(x, b), (-(np.sin(x) + b), -np.exp(x)))
+    assert "multiply" not in compiled.source and compiled.source.count("negative(") == 2
+    assert "subtract(" in compiled.source and "add(" not in compiled.source  # -b repeats itself
+
+
+def test_factors_overflow_and_underflow_where_they_do_eagerly():
+    x = np.array([1e150, 2.0])
+    for f in (lambda x: np.sum(x * 1e200) * 1e-200, lambda x: x * 1e-200 * 1e-200 * 1e300):
+        with np.errstate(over="ignore"):
+            assert_same(compile(f)(x), f(x))
 
 
 # --- random programs ------------------------------------------------------------------------------------------------
