@@ -45,6 +45,8 @@ def printable(text: str, limit: int = 60) -> str:
     ('W\\n\\x1b[31m1', 'WWWWWWW…')
     """
     short = text if len(text) <= limit else text[: limit - 1] + "…"
+    if short.isprintable():
+        return short
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
 
 

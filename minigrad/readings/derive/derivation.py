@@ -324,6 +324,9 @@ class Derivation:
     def latex(self) -> str:
         """Return the derivation as an ``aligned`` environment, for MathJax, KaTeX, and LaTeX with amsmath and xcolor.
 
+        Names in scripts that pdflatex has no letters for, such as Chinese, compile with lualatex or xelatex and a
+        package with their font, such as ctex.
+
         Where J has several terms, a summand has the colour of the term that it comes from, nearly as in pictures, and
         in a sum its name below.
         """

@@ -34,10 +34,10 @@ def forms(names: Iterable[str], limit: int = MAX_NAME_LENGTH) -> dict[str, str]:
     for name, form in found.items():
         alike.setdefault(form, []).append(name)
     taken = set(alike)
-    for group in alike.values():
+    for group in (group for group in alike.values() if len(group) > 1):
         first, last = min(group), max(group)
         same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-        for k, name in enumerate(group if len(group) > 1 else ()):
+        for k, name in enumerate(group):
             differs = name[max(same - 2, limit // 3) :]
             form = f"{printable(name[: limit // 3])}…{printable(differs, limit * 2 // 3)}"
             found[name] = form if form not in taken else f"{form}{k}"

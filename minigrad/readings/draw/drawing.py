@@ -99,7 +99,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         filename : str or path-like
             The path to write to.
         view : bool
-            Whether to open the file as well.
+            True to open the file as well.
         dpi : float, optional
             Pixels per inch of a PNG; 96 where none are given.
 

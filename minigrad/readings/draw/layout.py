@@ -132,7 +132,7 @@ class _Neighbours:
         return {leaf: found[0] for leaf, found in users.items() if found}
 
     def _begins_the_spine(self, leaf: Vertex, first: Vertex) -> bool:
-        """Whether a leaf is the data that the first vertex of the spine is computed from."""
+        """Return True if a leaf is the data that the first vertex of the spine is computed from."""
 
         def is_data(v: Vertex) -> bool:
             return v.node is not None and not v.node.requires_grad

@@ -285,7 +285,7 @@ class _Facts:
         ]
 
     def _cosines(self, node: Tensor) -> list[str]:
-        """Whether the terms that reach a node pull together, in words."""
+        """Return how far the terms that reach a node pull together, in words."""
         terms = self.graph.terms_of(self.graph.reach[node])
         cosines = {
             pair: f"{self.graph.cosine(node, *pair):.2f}".replace("-", "−")

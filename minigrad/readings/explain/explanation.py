@@ -67,7 +67,7 @@ def explain(
     (['W'], array([[3., 4.]]), None)
     >>> print(why.why("b", "L2"))
     ∂L2/∂b = 0, whatever the values: no path leads from b to L2.
-    L2 is computed from the leaf W alone; b is not upstream of it.
+    L2 is computed from the leaf W alone; b is no ancestor of it.
     """
     return Explanation(Graph.of_cost(J, names, terms), names or {})
 

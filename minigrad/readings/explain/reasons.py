@@ -84,7 +84,7 @@ class Reasons:
         zero = f"∂{t}/∂{n} = 0, whatever the values: no path leads from {n} to {t}."
         if x in above:
             return _lines(zero, self._flat_use(x, above))
-        evidence = f"{self.sources(term)[:-1]}; {n} is not upstream of it."
+        evidence = f"{self.sources(term)[:-1]}; {n} is no ancestor of it."
         shared = [self.called(y) for y in _leaves(below & above) if y.requires_grad and y is not x]
         return _lines(zero, evidence, self.cuts(x, end) or _held_fixed(n, t, shared))
 
