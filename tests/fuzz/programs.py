@@ -125,9 +125,9 @@ class Program:
         J.backward()
         return J, terms, leaves, derivation
 
-    def away_from_ties(self, rng):
+    def away_from_ties(self, rng, scale=1e-2):
         """Return the program with other inputs nearby."""
-        return replace(self, inputs=tuple(x + rng.normal(scale=1e-2, size=x.shape) for x in self.inputs))
+        return replace(self, inputs=tuple(x + rng.normal(scale=scale, size=x.shape) for x in self.inputs))
 
     def smaller(self):
         """Return the programs that lack one line or one term."""

@@ -43,6 +43,13 @@ def test_at_ties_no_derivative_is_asked_for(text, inputs):
         assert [divergence(one_line(text, *inputs), reading, seed) for seed in range(5)] == [None] * 5
 
 
+def test_a_gradient_that_is_rounding_alone_is_no_mistake():
+    lines = (Line(2, "v0 - v1 + v1"), Line(3, "v2 - np.mean(v2, axis=-1, keepdims=True)", named=True))
+    inputs = np.array([[0.9], [-2.1]]), np.array([[0.3, -0.7, 1.9], [0.4, 1.3, -0.1]])
+    program = Program(inputs, (*lines, Line(4, "np.std(v3, 1)")), ("np.mean(v4)",))
+    assert [divergence(program, edited, seed) for seed in range(5)] == [None] * 5
+
+
 @pytest.mark.parametrize(
     ("reading", "rule"),
     [
