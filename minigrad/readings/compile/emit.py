@@ -120,6 +120,7 @@ class _Writer:
         slots = [self.names.numbered("slot") for _ in sizes]
         for slot, size in zip(slots, sizes, strict=True):
             self.workspace.append(f"{slot} = {self._bound('memory', aligned)}({size})")
+        made: dict[str, str] = {}  # what makes an array, and its name: memories that take turns may be one array
         for memory, name in self.called.items():
             shape, dtype = memory.holder.shape, memory.holder.dtype
             if memory in self.pieces:
@@ -133,8 +134,10 @@ class _Writer:
             else:
                 self.locals.add(name)
                 continue
-            ndarray = self._bound("ndarray", np.ndarray)
-            self.workspace.append(f"{name} = {ndarray}({shape}, {self._dtype(dtype)}, {place})")
+            array = f"{self._bound('ndarray', np.ndarray)}({shape}, {self._dtype(dtype)}, {place})"
+            self.called[memory] = made.setdefault(array, name) if memory in slot_of else name
+            if self.called[memory] is name:
+                self.workspace.append(f"{name} = {array}")
 
     def _dtype(self, dtype: np.dtype[Any]) -> Name:
         return self._bound(dtype.name, dtype)
