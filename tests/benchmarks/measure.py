@@ -8,13 +8,13 @@ import sys
 import time
 import tracemalloc
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from candidates import CANDIDATES, ROADS
 from workloads import WORKLOADS
 
+MAX_WRITTEN_NODES = 10**5  # of a graph that is derived and compiled: a larger one takes minutes
 TURN = 0.01  # seconds that a candidate runs before the next takes its turn
 
 
@@ -117,24 +117,33 @@ def nodes(n):
 
 
 def growth(n):
-    """Print the seconds a node that it takes to record a chain of ``n`` nodes, to go back, and to free it."""
-    phases(1_000)
+    """Print the seconds a node that a recurrence of ``n`` nodes takes to be recorded, gone back through, and read.
+
+    Every second node has a name. Compiled is the recurrence with its gradient.
+    """
+    phases(100)
     print(json.dumps([taken / int(n) for taken in phases(int(n))]))
 
 
 def phases(n):
-    from minigrad import Tensor
+    import minigrad as mg
 
-    y = x = Tensor(np.ones(1))
-    marks = [time.process_time()]
-    for _ in range(n):
-        y = y + x
-    marks.append(time.process_time())
-    y.backward(np.ones(1))
-    marks.append(time.process_time())
-    del y
-    marks.append(time.process_time())
-    return [b - a for a, b in pairwise(marks)]
+    def recurrence(w, h, named=False):
+        for i in range(n // 2):
+            h = np.tanh(w * h)
+            h = h.named(f"h{i + 1}") if named else h
+        return np.sum(h)
+
+    J = recurrence(mg.Tensor(1.1, name="w"), mg.Tensor(np.ones(2), name="h0"), True)
+    compiled = mg.compile(mg.value_and_grad(recurrence))
+    steps = [
+        lambda: recurrence(mg.Tensor(1.1), mg.Tensor(np.ones(2))),
+        J.backward,
+        lambda: str(mg.explain(J)),
+        lambda: mg.derive(J).numpy(),
+        lambda: compiled(1.1, np.ones(2)),
+    ]
+    return [seconds(step, 1, time.process_time) for step in steps[: 3 if n > MAX_WRITTEN_NODES else None]]
 
 
 if __name__ == "__main__":

@@ -116,3 +116,16 @@ def test_masks_are_kept_in_place_of_what_they_are_made_of():
     step(*np.random.default_rng(0).normal(size=(2, n)))
     kept = sum(map(int, re.findall(r"memory\((\d+)\)", step.source)))
     assert kept <= n * (rounds * (8 + 1) + 5 * 8)  # an array and a mask of each round, and what is worked on
+
+
+def test_memories_that_take_turns_are_one_array():
+    def f(A, x):
+        for _ in range(9):
+            x = np.tanh(A @ x)
+        return x
+
+    compiled = compile(f)
+    A, x = np.eye(3) / 2, np.ones((3, 2))
+    np.testing.assert_allclose(compiled(A, x), f(A, x))
+    made = re.findall(r"= (ndarray\(.*\))", compiled.source)
+    assert len(made) == len(set(made)) == 2
