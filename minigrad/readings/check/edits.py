@@ -87,19 +87,14 @@ def other_product(e: Expr, line: RightLine) -> Edits:
     """Yield * for @ and @ for *, each with its factors transposed or not."""
     if e.function is np.matmul:
         a, b = e.args
-        yield Call(np.multiply, (a, b))
-        for x, y in ((_bare(a), b), (a, _bare(b)), (_bare(a), _bare(b))):
+        for x, y in ((a, b), (_bare(a), b), (a, _bare(b)), (_bare(a), _bare(b))):
             yield Call(np.multiply, (x, y))
-    if e.function is np.multiply:
-        for x, y in [pair for a, b in line.products(e) for pair in ((a, b), (b, a))]:
-            yield Call(np.matmul, (x, y))
-            yield Call(np.matmul, (Call(np.transpose, (x,)), y))
-            yield Call(np.matmul, (x, Call(np.transpose, (y,))))
-    if e.function is np.power and e.args[1].value == 2:
-        a = e.args[0]
-        yield Call(np.matmul, (a, a))
-        yield Call(np.matmul, (Call(np.transpose, (a,)), a))
-        yield Call(np.matmul, (a, Call(np.transpose, (a,))))
+    pairs = [pair for a, b in line.products(e) for pair in ((a, b), (b, a))] if e.function is np.multiply else []
+    pairs += [(e.args[0], e.args[0])] if e.function is np.power and e.args[1].value == 2 else []
+    for x, y in pairs:
+        yield Call(np.matmul, (x, y))
+        yield Call(np.matmul, (Call(np.transpose, (x,)), y))
+        yield Call(np.matmul, (x, Call(np.transpose, (y,))))
 
 
 def _bare(e: Expr) -> Formula:
@@ -137,12 +132,9 @@ def mean_for_sum(e: Expr, line: RightLine) -> Edits:
 
 def summed_too(e: Expr, line: RightLine) -> Edits:
     """Yield a sum or mean where none belongs."""
-    for axis in range(np.ndim(line.values[e])):
-        for function in (np.sum, np.mean):
-            yield Call(function, (e,), {"axis": axis, "keepdims": True})
-            yield Call(function, (e,), {"axis": axis})
-    yield Call(np.sum, (e,))
-    yield Call(np.mean, (e,))
+    axes = range(np.ndim(line.values[e]))
+    for options in (*({"axis": axis} | kept for axis in axes for kept in ({"keepdims": True}, {})), {}):
+        yield from (Call(function, (e,), options) for function in (np.sum, np.mean))
 
 
 def other_comparison(e: Expr, line: RightLine) -> Edits:

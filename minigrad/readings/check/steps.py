@@ -398,16 +398,10 @@ def agrees(answer: Array, expected: Array, slack: float) -> bool:
 @lru_cache(maxsize=4096)
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Return True if broadcasting makes one shape of another."""
-    return shape == to or (broadcast_together(shape, to) and np.broadcast_shapes(shape, to) == to)
-
-
-def broadcast_together(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Return True if two shapes broadcast."""
     try:
-        np.broadcast_shapes(a, b)
+        return shape == to or np.broadcast_shapes(shape, to) == to
     except ValueError:
         return False
-    return True
 
 
 @lru_cache(maxsize=64)

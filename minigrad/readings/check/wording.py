@@ -23,6 +23,14 @@ from .steps import Step
 _MAX_LINE_LENGTH = 160
 _MAX_REPEATED_LENGTH = 20  # of what is the same in the right line and in the edited one
 
+_KINDS_LEFT_OUT: dict[Kind, set[Any]] = {
+    Kind.WRONG_FACTOR: {np.power, np.square},
+    Kind.INDEX: {getitem, scatter},
+    Kind.WRONG_MASK: {*COMPARISONS},
+    Kind.MISSING_MASK: {np.where},
+    Kind.TRANSPOSED: {np.transpose, np.swapaxes},
+    Kind.SHAPE: {np.reshape, np.broadcast_to},
+}
 _DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
 
 
@@ -183,19 +191,7 @@ class Words:
         if functions & {np.sum, np.mean}:
             users = self.line.users[path[0][0]]
             return Kind.DIAGONAL if any(user.function in SUMS for user in users) else Kind.NOT_SUMMED
-        if functions & {np.power, np.square}:
-            return Kind.WRONG_FACTOR
-        if functions & {getitem, scatter}:
-            return Kind.INDEX
-        if functions & {*COMPARISONS}:
-            return Kind.WRONG_MASK
-        if np.where in functions:
-            return Kind.MISSING_MASK
-        if functions & {np.transpose, np.swapaxes}:
-            return Kind.TRANSPOSED
-        if functions & {np.reshape, np.broadcast_to}:
-            return Kind.SHAPE
-        return Kind.FUNCTION
+        return next((kind for kind, those in _KINDS_LEFT_OUT.items() if functions & those), Kind.FUNCTION)
 
     def _kind_of_other(self, place: Expr, symbol: Any) -> Kind:
         lines = self.line.lines
