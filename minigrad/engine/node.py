@@ -207,7 +207,7 @@ class Node:
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return int(self._value.ndim)
 
     @property
     def size(self) -> int:
@@ -358,7 +358,7 @@ def ancestors(roots: Iterable[N], known: Container[N] = ()) -> list[N]:
 
 
 def passes_gradient(node: Node) -> tuple[bool, ...]:
-    """For each argument of a node: whether a gradient passes from the node to it."""
+    """Return for each argument of a node True if a gradient passes from the node to it."""
     if node.rule is None or not node.requires_grad:
         return (False,) * len(node.operands)
     flags = tuple([x is not None and x.requires_grad for x in node.operands])

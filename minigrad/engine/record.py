@@ -127,7 +127,7 @@ def _one_array(value: Value, rule: Rule) -> Value:
 
 
 def _passes_gradient(rule: Rule, operands: tuple[Value, ...]) -> bool:
-    """Return whether a gradient passes to any operand."""
+    """Return True if a gradient passes to any operand."""
     wanted = [x is not None and x.requires_grad for x in operands]
     derivatives = rule.vjps(operands) if rule.differentiable else (None,) * len(operands)
     if any(wanted[len(derivatives) :]):

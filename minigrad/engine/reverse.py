@@ -24,6 +24,7 @@ from .context import recording, watcher
 from .errors import described
 from .node import N, Node
 from .primitives import cast
+from .record import apply
 from .rules import Function, same
 
 Values = Callable[[Node], tuple[Any, tuple[Any, ...]]]
@@ -208,8 +209,8 @@ def unbroadcast(g: Value, shape: tuple[int, ...]) -> Value:
     Raises ValueError where broadcasting could not have made ``g``'s shape of ``shape``.
     """
     axes, ones = _broadcast_axes(shape, g.shape, g.dtype)
-    if type(g) is not np.ndarray:
-        total = np.sum(g, axis=axes, keepdims=True)
+    if isinstance(g, Node):
+        total = apply(np.sum, (g,), {"axis": axes, "keepdims": True})
     else:
         total = g.dot(ones) if ones is not None else _add_reduce(g, axes, None, None, True)
     return total.reshape(shape) if g.ndim > len(shape) else total  # of that shape already
@@ -265,7 +266,7 @@ def _broadcast_axes(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: A
 
 
 def _takes_narrow(node: Node) -> bool:
-    """Return whether a node's derivatives may be run on a narrow cotangent: its operands all have its own shape."""
+    """Return True if a node's derivatives may run on a narrow cotangent: its operands all have its own shape."""
     rule = node.rule
     assert rule is not None
     if not rule.pointwise:
@@ -312,7 +313,7 @@ def _recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
     pairs = tuple(zip(node.operands, node.primals, strict=True))
     for x, a in pairs:
-        if x is not None and x.rule is None and x._value is not a and not np.array_equal(x._value, a, equal_nan=True):
+        if x is not None and x.rule is None and x.primal is not a and not np.array_equal(x._value, a, equal_nan=True):
             raise RuntimeError(
                 f"{x.describe()} was updated after {node.op} had used it, so a derivative of this derivative would mix "
                 f"old and new values; record the computation again, or take create_graph gradients before the update"

@@ -100,12 +100,12 @@ class Rule:
 
     @property
     def differentiable(self) -> bool:
-        """Whether it has a derivative that is not 0 everywhere."""
+        """Return True if it has a derivative that is not 0 everywhere."""
         return self.smooth or self.gaps
 
     @property
     def elementwise(self) -> bool:
-        """Whether every entry of the result depends on the arguments' entries at its place alone."""
+        """Return True if every entry of the result depends on the arguments' entries at its place alone."""
         return self.function is np.where or (isinstance(self.function, np.ufunc) and self.function.signature is None)
 
     def vjps(self, operands: tuple[Value, ...]) -> Derivatives:
