@@ -311,11 +311,12 @@ _OURS = _references_of_a_cotangent()
 
 def _recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
-    pairs = tuple(zip(node.operands, node.primals, strict=True))
-    for x, a in pairs:
+    args = []
+    for x, a in zip(node.operands, node.primals, strict=True):
         if x is not None and x.rule is None and x.primal is not a and not np.array_equal(x._value, a, equal_nan=True):
             raise RuntimeError(
                 f"{x.describe()} was updated after {node.op} had used it, so a derivative of this derivative would mix "
                 f"old and new values; record the computation again, or take create_graph gradients before the update"
             )
-    return node, tuple([a if x is None else x for x, a in pairs])
+        args.append(a if x is None else x)
+    return node, tuple(args)
