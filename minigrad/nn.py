@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .engine.context import no_grad
 from .engine.rules import rule
 from .engine.tensor import Tensor
-from .transforms import stop_gradient
 
 Array = Any  # a NumPy array or a Tensor; where a Tensor is given, a Tensor comes back
 
@@ -113,8 +113,9 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
 
 def _greatest(x: Array, axis: int) -> Array:
     """Return the greatest entry along an axis, as a constant: 0 where it is infinite, for ∞ - ∞ is nothing."""
-    greatest = np.max(stop_gradient(x), axis=axis, keepdims=True)
-    return np.where(np.isfinite(greatest), greatest, greatest.dtype.type(0))
+    with no_grad():
+        greatest = np.max(x, axis=axis, keepdims=True)
+        return np.where(np.isfinite(greatest), greatest, greatest.dtype.type(0))
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:

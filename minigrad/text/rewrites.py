@@ -337,6 +337,21 @@ def shares_add_up_to_one(m: Rewriter, e: Expr) -> Expr | None:
     return m.number(1, e.shape, e.dtype) if whole.options.get("keepdims") or whole.shape == () else None
 
 
+@rewrite(READING, PRODUCT)
+def as_many_means_as_entries_are_a_sum(m: Rewriter, e: Expr) -> Expr | None:
+    """n · mean(a) = Σ a, where the mean is of n entries: what is left of Σ (a - mean(a)), which is 0."""
+    coefficient, factors = monomial(e)
+    for mean, power in factors.items():
+        if mean.function is not np.mean or power != 1 or not mean.options.keys() <= {"axis", "keepdims"}:
+            continue
+        (a,) = mean.args
+        if abs(coefficient) * math.prod(mean.shape) == math.prod(a.shape) != 0 and mean.dtype == a.dtype:
+            total = m.simplified(np.sum, (a,), mean.options, mean.shape, mean.dtype)
+            rest, sign = without(factors, {mean: 1}), m.literal(1 if coefficient > 0 else -1)
+            return m.product([(sign, 1), (total, 1), *rest.items()], e.shape, e.dtype)
+    return None
+
+
 @rewrite(READING, np.sum)
 def sums_that_cancel(m: Rewriter, e: Expr) -> Expr | None:
     """Σ u · (a - b) = 0 where Σ u · a = Σ u · b."""

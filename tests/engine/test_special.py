@@ -126,7 +126,8 @@ def test_where_a_closed_form_is_missing_it_is_said():
     ],
 )
 def test_values_at_the_edges_of_formulas(f, x, slope):
-    assert mg.grad(f)(x) == pytest.approx(slope)
+    with np.errstate(invalid="ignore"):  # inf - inf where another formula holds
+        assert mg.grad(f)(x) == pytest.approx(slope)
 
 
 INF = np.inf

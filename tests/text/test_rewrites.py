@@ -88,6 +88,11 @@ def cancelling(b):
     return b.tried(np.sum, b.simple(np.multiply, p, b.simple(np.subtract, d, mean)), axis=0, keepdims=True)
 
 
+def means(b, count, power=1, shape=(3, 4), **options):
+    mean = b.raw(np.mean, b.array(*shape), **options)
+    return b.m.normal("product", [(count, {mean: power, b.array(): 1})], mean.dtype)
+
+
 def column(b, vector):
     return b.raw(getitem, vector, ..., None)
 
@@ -199,6 +204,11 @@ LEFT = {
         lambda b: b.tried(np.sum, b.softmax(), axis=0),
         lambda b: b.tried(np.sum, b.shares(axis=None), keepdims=True),
     ],
+    "as_many_means_as_entries_are_a_sum": [
+        lambda b: means(b, 4, axis=1),
+        lambda b: means(b, -12),
+        lambda b: means(b, 6, axis=(0, 2), keepdims=True, shape=(2, 4, 3)),
+    ],
     "sums_that_cancel": [cancelling],
     "axes_are_written_one_way": [
         lambda b: b.tried(np.sum, b.array(2, 3), axis=(0, -1)),
@@ -301,6 +311,12 @@ UNLIKE = {
         lambda b: b.tried(np.sum, b.shares(b.array(3, 3)), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.shares(power=1), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.array(3, 3), axis=0, keepdims=True),
+    ],
+    "as_many_means_as_entries_are_a_sum": [
+        lambda b: means(b, 3, axis=1),
+        lambda b: means(b, 4, power=2, axis=1),
+        lambda b: means(b, 2, where=np.arange(12).reshape(3, 4) < 6),
+        lambda b: means(b, 1, shape=(1, 0), axis=0),
     ],
     "sums_that_cancel": [
         lambda b: b.tried(np.sum, b.simple(np.subtract, b.array(3, 4), b.array(3, 4)), axis=0, keepdims=True)
