@@ -19,7 +19,7 @@ from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast, getitem
 from minigrad.engine.reverse import BLAS, MAX_BLAS_SUM
 
-from .expressions import LITERAL, PRODUCT, Expr, broadcast_shapes, evaluate, known
+from .expressions import LITERAL, PRODUCT, Expr, Shape, broadcast_shapes, evaluate, known
 from .normal_form import (
     Aim,
     Apply,
@@ -487,6 +487,35 @@ def a_reshape_of_a_reshape(m: Rewriter, e: Expr) -> Expr | None:
     if a.shape == e.shape:
         return a
     return None if a is e.args[0] else m.call(np.reshape, (a,), {"shape": e.shape}, e.shape, e.dtype)
+
+
+@rewrite(READING, np.reshape, np.expand_dims, exact=True)
+def leading_axes_of_length_1_come_by_broadcasting(m: Rewriter, e: Expr) -> Expr | None:
+    """Rewrite the reshape of a vector to a row as a repeat, which products and sums need not write."""
+    (a,) = e.args
+    return m.repeated(a, e.shape) if a.shape and e.shape == _led(a.shape, len(e.shape)) != a.shape else None
+
+
+@rewrite(READING, np.reshape, np.squeeze)
+def leading_axes_of_length_1_leave_a_product(m: Rewriter, e: Expr) -> Expr | None:
+    """Rewrite the reshape of a product from a row to a vector as a product, where its factors need no reshape."""
+    (a,) = e.args
+    if a.function not in (PRODUCT, np.broadcast_to) or not e.shape or a.shape != _led(e.shape, len(a.shape)):
+        return None
+    coefficient, factors = monomial(a)
+    parts = [(m.number(coefficient), 1)]
+    for base, power in factors.items():
+        shape = base.shape[max(0, len(base.shape) - len(e.shape)) :]
+        bare = m.simplified(np.reshape, (base,), {"shape": shape}, shape, base.dtype) if shape != base.shape else base
+        if bare.function is np.reshape:
+            return None
+        parts.append((bare, power))
+    return m.product(parts, e.shape, e.dtype)
+
+
+def _led(shape: Shape, count: int) -> Shape:
+    """Return a shape with axes of length 1 before it, ``count`` axes in all."""
+    return (1,) * (count - len(shape)) + shape
 
 
 @rewrite(READING, np.reshape)

@@ -88,6 +88,7 @@ def test_reading_a_gradient_while_other_threads_run_backward_loses_nothing():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # that a process with threads forks
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # where JAX is loaded
 def test_a_process_forked_while_a_thread_runs_backward_can_run_it_too():
     W, stop = leaf(), threading.Event()
     J = np.sum(W)

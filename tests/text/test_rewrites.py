@@ -93,6 +93,11 @@ def means(b, count, power=1, shape=(3, 4), **options):
     return b.m.normal("product", [(count, {mean: power, b.array(): 1})], mean.dtype)
 
 
+def row(b, factor, power=1):
+    """A row of three numbers: a product of a factor and a vector, in normal form."""
+    return b.m.product([(b.number(3), 1), (factor, power), (b.array(3), 1)], (1, 3), F)
+
+
 def column(b, vector):
     return b.raw(getitem, vector, ..., None)
 
@@ -238,6 +243,16 @@ LEFT = {
         lambda b: b.tried(np.squeeze, b.raw(np.expand_dims, b.array(2, 3), axis=1), axis=1),
         lambda b: b.tried(np.reshape, b.array(2, 3), shape=(2, -1)),
     ],
+    "leading_axes_of_length_1_come_by_broadcasting": [
+        lambda b: b.tried(np.reshape, b.array(3), shape=(1, 3)),
+        lambda b: b.tried(np.reshape, b.array(2, 3), shape=(1, 1, 2, 3)),
+        lambda b: b.tried(np.expand_dims, b.array(3), axis=0),
+    ],
+    "leading_axes_of_length_1_leave_a_product": [
+        lambda b: b.tried(np.reshape, row(b, b.raw(np.sum, b.array(2, 3), axis=0, keepdims=True)), shape=(3,)),
+        lambda b: b.tried(np.squeeze, row(b, b.raw(np.sum, b.array(2, 3), axis=0, keepdims=True), -2), axis=0),
+        lambda b: b.tried(np.reshape, row(b, b.array(1)), shape=(3,)),
+    ],
     "an_axis_that_is_kept_and_dropped": [
         lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 3), axis=1, keepdims=True), shape=(2,))
     ],
@@ -328,6 +343,16 @@ UNLIKE = {
     "a_transpose_of_a_transpose": [
         lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2), axes=(1, 0, 2))),
         lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2)), axes=(1, 0, 2)),
+    ],
+    "leading_axes_of_length_1_come_by_broadcasting": [
+        lambda b: b.tried(np.reshape, b.array(3), shape=(3, 1)),
+        lambda b: b.tried(np.reshape, b.array(1, 3), shape=(3,)),
+        lambda b: b.tried(np.reshape, b.array(2, 3), shape=(1, 3, 2)),
+        lambda b: b.tried(np.reshape, b.array(), shape=(1, 1)),
+    ],
+    "leading_axes_of_length_1_leave_a_product": [
+        lambda b: b.tried(np.reshape, row(b, b.array(1, 3)), shape=(3,)),
+        lambda b: b.tried(np.reshape, row(b, b.raw(np.sum, b.array(2, 3), axis=0, keepdims=True)), shape=(3, 1)),
     ],
     "an_axis_that_is_kept_and_dropped": [
         lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 1), axis=1, keepdims=True), shape=(1, 2))

@@ -705,12 +705,17 @@ def test_the_picture_is_copied_as_it_is_shown(view, tab):
 # --- access -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def axe():
+    """The program that looks for what keeps people from using a page."""
+    return resources.files(pytest.importorskip("axe_core_python")).joinpath("axe.min.js").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_complain_of(view, scheme):
-    package = pytest.importorskip("axe_core_python")
+def test_axe_finds_nothing_to_complain_of(axe, view, scheme):
     opened = view(draw(network()), scheme)
-    opened.page.evaluate(resources.files(package).joinpath("axe.min.js").read_text())
+    opened.page.evaluate(axe)
     for act in (lambda: None, lambda: opened.click("W2"), lambda: opened.page.keyboard.press("n")):
         act()
         opened.page.mouse.move(1, 1)
