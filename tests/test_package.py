@@ -47,7 +47,7 @@ MODULES = (
     *("readings.draw.dot", "readings.draw.fold", "readings.draw.formulas", "readings.draw.layout"),
     *("readings.draw.measure", "readings.draw.svg", "readings.draw.drawing"),
     *("readings.draw.page", "readings.draw.picture"),
-    *("readings.compile.optimize", "readings.compile.memory"),
+    *("readings.compile.rewrites", "readings.compile.optimize", "readings.compile.memory"),
     *("readings.compile.vectorized", "readings.compile.kernels", "readings.compile.emit"),
     *("readings.compile.numbers", "readings.compile.outlines", "readings.compile.compiled"),
     *("nn", "optim", "catalogue"),

@@ -11,7 +11,6 @@ normal forms to calls. Nothing recurses over an expression, and none is expanded
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Flag, auto
 from fractions import Fraction
 from typing import Any
 
@@ -39,13 +38,6 @@ ONE = Fraction(1)  # most coefficients are this object: to see that costs less t
 MAX_PARTS = 16  # longer sums and products are not looked into: it bounds the work
 
 
-class Aim(Flag):
-    """What a rule serves: a text that reads as one writes it by hand, or a program that runs fast."""
-
-    READING = auto()
-    RUNNING = auto()
-
-
 Apply = Callable[["Rewriter", Expr], Expr | None]
 
 
@@ -54,26 +46,25 @@ class Rewrite:
     """A rule: ``apply(rewriter, e)`` is an expression equal to ``e``, None where the rule does not apply.
 
     It is tried on calls of the functions that it ``concerns``. An ``exact`` one leaves every bit of the value as it is,
-    others its value to rounding.
+    others its value to rounding. A ``general`` one serves a program that shall run fast as well as a text.
     """
 
     name: str
     concerns: Callable[[Any], Any]
     apply: Apply
-    aim: Aim
     exact: bool
+    general: bool
 
 
 class Rewriter(Expressions):
     """Expressions, and their normal forms.
 
-    Those of the ``rules`` that serve the ``aim`` are tried in their order on every call and product that is made, until
-    one of them applies.
+    The ``rules`` are tried in their order on every call and product that is made, until one of them applies.
     """
 
-    def __init__(self, rules: Iterable[Rewrite], aim: Aim) -> None:
+    def __init__(self, rules: Sequence[Rewrite]) -> None:
         super().__init__()
-        self.rules = [rule for rule in rules if aim in rule.aim]
+        self.rules = rules
         self.exactly = False  # whether exact rules alone may be used
         self._concerning: dict[Any, list[Rewrite]] = {}  # the rules that concern a function
         self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it

@@ -8,7 +8,7 @@ from minigrad.engine.context import recording, tracing
 from minigrad.engine.node import ancestors
 from minigrad.text import rewrites
 from minigrad.text.expressions import LITERAL, arguments_of, evaluate
-from minigrad.text.normal_form import Aim, Rewriter
+from minigrad.text.normal_form import Rewriter
 from minigrad.text.numpy_code import ATOM, Names, Text
 from minigrad.text.numpy_code import spelled as spelled_value
 from minigrad.text.spelling import numpy as spell
@@ -18,7 +18,7 @@ class Recorded:
     """What is recorded of named Tensors, as expressions in normal form; what has a name is called by it."""
 
     def __init__(self, *roots):
-        self.m = Rewriter(rewrites.REWRITES, Aim.READING)
+        self.m = Rewriter(rewrites.REWRITES)
         self.values, self.of = {}, {}
         for node in ancestors(roots):
             if node.function is not None:
@@ -165,7 +165,7 @@ def test_it_is_written_as_one_writes_it_by_hand(code, expected):
 
 
 def test_a_number_is_filled_into_an_array_of_its_dtype():
-    m = Rewriter(rewrites.REWRITES, Aim.READING)
+    m = Rewriter(rewrites.REWRITES)
     for value, expected in (
         (np.float32(2), "np.full((3,), np.float32(2.0), dtype=np.float32)"),
         (1.5, "np.full((3,), 1.5)"),
@@ -176,7 +176,7 @@ def test_a_number_is_filled_into_an_array_of_its_dtype():
 
 @pytest.mark.parametrize(("negations", "expected"), [(0, "b + a"), (2, "a + b")])
 def test_what_the_user_wrote_is_kept_where_it_is_no_longer(negations, expected):
-    m = Rewriter(rewrites.REWRITES, Aim.READING)
+    m = Rewriter(rewrites.REWRITES)
     a, b = (m.symbol(name, (3,), np.dtype(float)) for name in "ab")
     kind = {}, (3,), np.dtype(float)
     total, theirs = m.simplified(np.add, (a, b), *kind), m.call(np.add, (b, a), *kind)

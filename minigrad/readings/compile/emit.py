@@ -20,11 +20,11 @@ from minigrad.engine.reverse import BLAS
 from minigrad.text import spelling
 from minigrad.text.expressions import LITERAL, Expr, Shape, known
 from minigrad.text.numpy_code import ATOM, Name, Names, Text, spelled
-from minigrad.text.rewrites import inner
 
 from . import kernels
 from .memory import COPYING, EXTREMA, Memory, Plan, Region, Run, is_fresh, runs
 from .optimize import Program, inputs_of
+from .rewrites import inner
 
 _MAX_FILLED_BYTES = 2**18  # of an array that may stand for a number that it repeats
 _CACHE_LINE_BYTES = 64

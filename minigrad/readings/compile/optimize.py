@@ -2,7 +2,7 @@
 
     optimize(inputs, results) -> Program
 
-The nodes become expressions, oldest first, and each is rewritten by the rules of ``text.rewrites``: constants are
+The nodes become expressions, oldest first, and each is rewritten by rules (rewrites.py): constants are
 folded, equal calls are made once, repeated values (``broadcast_to``) are left to broadcasting, sums become products in
 BLAS. Constant factors and signs are gathered until a value is needed as it is: an expression may be a product
 ``factor · base``, so 2·g·a·c costs one product with 2·c, and a negation goes into the next subtraction. What needs only
@@ -23,11 +23,12 @@ import numpy as np
 from minigrad.engine.arrays import Options, Value
 from minigrad.engine.node import ancestors
 from minigrad.engine.tensor import Tensor
-from minigrad.text import rewrites
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, known, parts_of
-from minigrad.text.normal_form import Aim, Rewriter, unbroadcast
+from minigrad.text.normal_form import Rewriter, unbroadcast
 from minigrad.text.numpy_code import Names
-from minigrad.text.rewrites import decides, factor_of
+from minigrad.text.rewrites import decides
+
+from .rewrites import RUNNING, factor_of
 
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
 
@@ -95,7 +96,7 @@ class _Optimizer(Rewriter):
     """Expressions that run fast. No argument of a call is a product in normal form: it is computed before the call."""
 
     def __init__(self) -> None:
-        super().__init__(rewrites.REWRITES, Aim.RUNNING)
+        super().__init__(RUNNING)
         self.identifiers = Names()
         self.fresh = self.identifiers.fresh
 

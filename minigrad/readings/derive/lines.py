@@ -38,7 +38,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import rewrites
 from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, key_of, parts_of
-from minigrad.text.normal_form import Aim, Rewriter, monomial
+from minigrad.text.normal_form import Rewriter, monomial
 from minigrad.text.numpy_code import Names
 
 
@@ -96,7 +96,7 @@ class Lines:
         self, graph: Graph, kept: Collection[Tensor] | None = None, wanted: Collection[Tensor] | None = None
     ) -> None:
         self.graph = graph
-        self.rewriter = Rewriter(rewrites.REWRITES, Aim.READING)
+        self.rewriter = Rewriter(rewrites.REWRITES)
         self.names = Names()
         self.titles: dict[str, tuple[str, bool]] = {}
         self.recorded: dict[Expr, Value] = {}
