@@ -7,8 +7,9 @@ linear time.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -220,7 +221,8 @@ def _repetitions(vertices: list[Vertex], keep: set[Tensor], fewest: int) -> tupl
         siblings.setdefault(path[:-1], []).append(path)
     boxes: _Boxes = {}
     for parent in sorted(siblings, key=len):
-        for run in _runs(siblings[parent], lambda path: _signature(inside[path], len(path))):
+        for _, alike in groupby(siblings[parent], lambda path: _signature(inside[path], len(path))):
+            run = list(alike)
             others = [v for path in run[1:] for v in inside[path] if v.node not in keep and v not in boxes]
             if len(run) >= fewest and others:
                 box = Vertex(f"{len(run) - 1} more like {run[0][-1]}", None, parent, _members(others))
@@ -236,19 +238,6 @@ def _signature(vertices: list[Vertex], depth: int) -> tuple[Any, ...]:
 
 def _stem(name: str) -> str:
     return re.sub(r"\d+", "#", name)
-
-
-def _runs(paths: list[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
-    runs: list[list[Any]] = []
-    last: Any = None
-    for path in paths:
-        this = key(path)
-        if runs and this == last:
-            runs[-1].append(path)
-        else:
-            runs.append([path])
-        last = this
-    return runs
 
 
 def _scopes(vertices: list[Vertex], keep: set[Tensor]) -> tuple[_Boxes, str]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from minigrad.engine.arrays import Value
 from minigrad.engine.tensor import Tensor
-from minigrad.graph import norm
+from minigrad.graph import norm, places
 from minigrad.readings.derive.derivation import Step
 from minigrad.readings.explain.explanation import MAX_TERMS_WITH_COSINES, Explanation
 from minigrad.text.expressions import Expr, evaluate
@@ -195,15 +195,11 @@ def _line(step: Step, recorded: Mapping[Expr, Value]) -> Json:
         value = recorded[line.symbol] if line.symbol in recorded else evaluate(line.expressions[0], recorded)
     return {
         "symbol": as_given(step.symbol),
-        "summands": [[text, _indices(s.terms)] for text, s in zip(texts, line.summands, strict=True)],
+        "summands": [[text, places(s.terms)] for text, s in zip(texts, line.summands, strict=True)],
         "shorter": as_given(printable(step.shorter, _MAX_REASON_LENGTH)),
-        "missing": _indices(line.missing),
+        "missing": places(line.missing),
         "numbers": _entries(value),
     }
-
-
-def _indices(bits: int) -> list[int]:
-    return [k for k in range(bits.bit_length()) if bits >> k & 1]
 
 
 def _entries(a: Value) -> Json:

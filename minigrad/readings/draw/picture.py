@@ -110,22 +110,10 @@ def draw(
 
 def _drawing(writer: "_Writer") -> Drawing:
     """Return the drawing that a writer has the text of, in its layout and in others."""
-    lines = next(iter(next(writer.stages())))
+    lines, picture = next(next(writer.stages())), writer.picture
     colours = dict(zip(writer.terms, writer.colours, strict=True))
-    formulas, derivation = writer.formulas, writer.written.derivation
-    picture = writer.picture
-    return Drawing(
-        writer.graph,
-        picture.vertices,
-        picture.edges,
-        lines,
-        writer.stages,
-        colours,
-        formulas,
-        derivation,
-        writer.marks,
-        page,
-    )
+    told = colours, writer.formulas, writer.written.derivation, writer.marks
+    return Drawing(writer.graph, picture.vertices, picture.edges, lines, writer.stages, *told, page)
 
 
 def _check(**given: tuple[str, tuple[str, ...]]) -> None:
