@@ -178,7 +178,7 @@ class _Writer:
         self.lines.append(_Line(line, self._needed(e.args), {name}))
 
     def _stays(self, e: Expr) -> bool:
-        """Whether the result is a view, for good, of memory that stays."""
+        """Return True if the result is a view, for good, of memory that stays."""
         if not known(e.function).view or is_fresh(e) or not e.shape or self._needed(e.args):
             return False
         a = e.args[0]

@@ -72,7 +72,7 @@ def fusible(program: Program) -> set[Expr]:
 
 
 def can_be_fused(e: Expr) -> bool:
-    """Whether a loop has the function, for these arrays of one floating dtype."""
+    """Return True if a loop has the function, for these arrays of one floating dtype."""
     others = inputs_of(e)
     if math.prod(e.shape) < 2 or not others or not writes(e):
         return False

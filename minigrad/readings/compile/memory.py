@@ -37,7 +37,7 @@ COPYING = frozenset({np.reshape, np.ravel})  # which copy where they can make no
 
 
 def writes(e: Expr) -> bool:
-    """Whether the result can be written into memory that is already there."""
+    """Return True if the result can be written into memory that is already there."""
     if not e.shape or e.dtype.kind not in "biuf":
         return False
     reduces = known(e.function).reduces
@@ -47,14 +47,14 @@ def writes(e: Expr) -> bool:
 
 
 def is_entrywise(e: Expr) -> bool:
-    """Whether each entry of a result that can be written into memory depends on the entries at its place alone."""
+    """Return True if each entry of a result, written into memory, depends on the entries at its place alone."""
     if e.function is cast:
         return bool(np.can_cast(e.args[0].dtype, e.dtype, "same_kind"))
     return isinstance(e.function, np.ufunc) and known(e.function).elementwise
 
 
 def is_fresh(e: Expr) -> bool:
-    """Whether the result never shares memory with an argument."""
+    """Return True if the result never shares memory with an argument."""
     if e.function is getitem:
         return any(a.function is not LITERAL for a in e.args[1:])
     return ours(e.function) and not known(e.function).view
@@ -73,7 +73,7 @@ class Memory:
 
     @property
     def planned(self) -> bool:
-        """Whether the memory is planned beforehand: neither allocated by a function nor returned to the caller."""
+        """Return True if it is planned beforehand: neither allocated by a function nor returned to the caller."""
         return not self.allocated and not self.given
 
 
