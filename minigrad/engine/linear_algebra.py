@@ -51,8 +51,21 @@ def _solve_left(g: Value, y: Value, a: Value, b: Value) -> Value:
     return -right[..., None] * y[..., None, :] if b.ndim == 1 else -right @ swap(y)
 
 
+_CUT = (
+    "np.linalg.pinv has no derivative here where it leaves out singular values that are not 0; give a smaller rcond, "
+    "or compute it from np.linalg.svd(a, full_matrices=False)"
+)
+
+
 def _pinv(g: Value, y: Value, a: Value, rcond: Value = None, rtol: Value = None, hermitian: bool = False) -> Value:
-    """Return the derivative among matrices of the same rank."""
+    """Return the derivative among matrices of the same rank: a cutoff may leave out no more than rounding."""
+    cutoff = rtol if rcond is None else rcond
+    if cutoff is not None:
+        s = np.linalg.svdvals(a)
+        top, rounding = np.max(s, axis=-1, keepdims=True), max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+        kept = np.logical_or(np.greater(s, np.asarray(cutoff)[..., None] * top), np.less_equal(s, rounding * top))
+        ones = np.min(np.where(kept, a.dtype.type(1), a.dtype.type(0)), axis=-1)
+        g = g * nowhere_zero(ones, undefined=_CUT)[..., None, None]
     left, of_g = swap(y), swap(g)
     outside = (of_g - a @ y @ of_g) @ y @ left
     return outside - left @ g @ left + left @ y @ (of_g - of_g @ y @ a)

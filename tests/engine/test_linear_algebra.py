@@ -10,6 +10,7 @@ import minigrad as mg
 
 L = np.linalg
 SQUARE, STACK = (3, 3), (2, 3, 3)
+B = np.array([1.0, 2.0, -3.0])
 ORDERS = [None, 1, 2, -1, -2, math.inf, -math.inf, "fro", "nuc"]
 
 
@@ -31,6 +32,7 @@ CASES = [
     ("inv", L.inv, [STACK]),
     ("pinv, tall", L.pinv, [(4, 2)]),
     ("pinv, wide", lambda a: L.pinv(a, rcond=1e-8), [(2, 2, 3)]),
+    ("pinv, nothing cut", lambda a: L.pinv(a, rtol=np.array([1e-3, 1e-9])), [(2, 2, 3)]),
     ("det", L.det, [STACK]),
     ("slogdet", lambda a: L.slogdet(a).sign * L.slogdet(a)[1], [STACK]),
     ("cholesky", of_definite(L.cholesky), [STACK]),
@@ -209,3 +211,20 @@ def test_lengths_of_0_have_a_first_derivative_and_no_second(f):
 def test_the_number_of_entries_that_are_not_0_is_flat():
     x = mg.Tensor([3.0, 0.0, -1.0])
     assert L.norm(x, 0) == 2 and type(L.norm(x, 0)) is np.float64
+
+
+@pytest.mark.parametrize(
+    "f", [lambda a: L.pinv(a, 0.5), lambda a: L.pinv(a, rtol=0.5), lambda a: L.lstsq(a, B, 0.5)[0]]
+)
+def test_a_cutoff_that_leaves_out_singular_values_has_no_derivative(f):
+    with pytest.raises(ValueError, match=r"pinv.*singular values that are not 0.*smaller rcond"):
+        mg.grad(lambda a: np.sum(f(a)))(np.diag([3.0, 1.0, 2.0]))
+
+
+def test_a_cutoff_of_rounding_alone_keeps_the_rank():
+    def f(a):
+        return np.sum(L.pinv(np.outer(a, B), 1e-9))  # b aᵀ / (|a|² |b|²)
+
+    a = np.array([2.0, -1.0, 0.5])
+    scale = B.sum() / (B @ B)
+    assert np.allclose(mg.grad(f)(a), scale * (1 / (a @ a) - 2 * a * a.sum() / (a @ a) ** 2))
