@@ -95,17 +95,11 @@ class RightLines:
                 e = self._difference(part, np.asarray(line.values[part]))
                 if e is not None and e is not part:
                     lines = copy.copy(self)
-                    lines.definitions = {d: self._put(body, part, e) for d, body in self.definitions.items()}
-                    return RightLine(lines, line.x, self._put(line.root, part, e))
+                    others = parts_of([line.root, *self.definitions.values()], {part}.__contains__)
+                    new = self.lines.rewriter.exchanged((other for other in others if other is not part), {part: e})
+                    lines.definitions = {d: new[body] for d, body in self.definitions.items()}
+                    return RightLine(lines, line.x, new[line.root])
         return None
-
-    def _put(self, e: Expr, old: Expr, new: Expr) -> Expr:
-        """Return an expression with one part for another, as an expression."""
-        if e is old or e.is_atom:
-            return new if e is old else e
-        args = [self._put(a, old, new) for a in e.args]
-        unchanged = all(a is b for a, b in zip(args, e.args, strict=True))
-        return e if unchanged else self.lines.rewriter.call(e.function, args, e.options, e.shape, e.dtype)
 
     def _difference(self, part: Expr, a: Array) -> Expr | None:
         """Return an array as ``k * (output - target)``, for an output of its shape."""
