@@ -193,6 +193,7 @@ def test_every_method_of_scipy_finds_the_oscillation_and_gradients_save_calls(ca
     assert found["BFGS, gradient"].nfev < found["BFGS without a gradient"].nfev / 4
 
 
+@pytest.mark.slow
 def test_the_gaussian_process_is_that_of_scikit_learn():
     gaussian_process = pytest.importorskip("sklearn.gaussian_process")
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -297,6 +298,7 @@ def texts(outputs):
     return [re.sub(r"\S+\.py:\d+|[\d,]+ characters", "", text) for text in said]
 
 
+@pytest.mark.slow
 def test_the_tour_says_what_its_outputs_are():
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

@@ -96,6 +96,7 @@ def test_given_terms_override_names_and_order(leaves):
         Graph(np.ones(2))
 
 
+@pytest.mark.slow
 def test_summands_are_read_in_linear_time():
     x = mg.Tensor(1.0, "x")
 

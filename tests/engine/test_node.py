@@ -27,6 +27,7 @@ def test_a_million_operations():
     assert x.grad == 1
 
 
+@pytest.mark.slow
 def test_bytes_per_operation_do_not_grow():
     def peak(n):
         tracemalloc.start()

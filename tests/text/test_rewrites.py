@@ -474,6 +474,7 @@ def forms(b):
             yield b.tried(getitem, product, ..., 0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("exactly", [False, True])
 @pytest.mark.parametrize("rules", [READING, RUNNING], ids=["reading", "running"])

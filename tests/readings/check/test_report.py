@@ -41,7 +41,7 @@ def right_weights(network):
 
 @NETWORKS
 @pytest.mark.unproved  # saturated weights leave too few digits
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)])
 def test_a_right_derivation_raises_no_alarm(network, dtype):
     for leaves in right_weights(network):
         report = corpus.record(network, leaves, dtype).check()
@@ -58,6 +58,7 @@ def test_a_step_in_float32_is_right(network):
         assert r.check({target: code.replace("lam", "float(np.float32(lam))")}).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_what_rounding_leaves_of_a_gradient_that_cancels_is_right(dtype):
     """A constant that is added to all entries of a row leaves their distances from its mean as they are: dJ/db is 0."""
@@ -70,6 +71,7 @@ def test_what_rounding_leaves_of_a_gradient_that_cancels_is_right(dtype):
     assert not check(J, {"z": z.grad, "b": b.grad + dtype(1e-3)}).ok
 
 
+@pytest.mark.slow
 def test_no_edit_asks_a_series_for_a_value_at_infinity(monkeypatch):
     special = pytest.importorskip("scipy.special")
     asked = []
@@ -125,6 +127,7 @@ def test_both_of_two_mistakes_are_found():
     assert len(found) > 150 and np.mean(found) >= 0.95
 
 
+@pytest.mark.slow
 def test_the_corpus_holds_every_kind():
     r = [corpus.record(network, corpus.weights(network)) for network in corpus.NETWORKS]
     kinds = {mutation.kind for recorded in r for mutation in corpus.mutations(recorded)}

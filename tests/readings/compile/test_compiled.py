@@ -224,6 +224,7 @@ def test_arguments_may_share_memory():
     assert_same(compile(f)(x, x, x[::-1].T), f(x, x, x[::-1].T))
 
 
+@pytest.mark.slow
 def test_long_programs_are_split():
     def f(x):
         y = x
@@ -236,6 +237,7 @@ def test_long_programs_are_split():
     assert compiled.source.count("def part") >= 3
 
 
+@pytest.mark.slow
 def test_a_long_recurrence_compiles_in_linear_time():
     def last(w, x):
         h = np.zeros(3)

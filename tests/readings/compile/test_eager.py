@@ -211,6 +211,7 @@ assert interrupted > 150
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
 def test_interrupted_anywhere_the_next_call_is_right():
     # In a process of its own: in the middle of measuring coverage, an exception would leave its lock taken for ever.

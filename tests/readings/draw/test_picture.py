@@ -339,6 +339,7 @@ def test_arrays_without_a_name_are_explained():
     assert "Constant: target (2,) and c1 = 1 - target." in mg.draw(J, names={"target": target}).source
 
 
+@pytest.mark.slow
 def test_arrays_that_formulas_name_are_compared_in_linear_time():
     def drawing_of(n):
         W, rng = mg.Tensor(np.ones(2), name="W"), np.random.default_rng(0)
@@ -550,6 +551,7 @@ def chain(n: int, shared: int = 1) -> mg.Tensor:
     return sum(np.exp(y * k).named(f"y{k}") for k in range(shared)) if shared > 1 else y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detail", ["named", "all"])
 def test_a_long_chain_takes_linear_time(detail):
     short, long = chain(300), chain(3_000)
@@ -626,6 +628,7 @@ def test_other_crowds_become_boxes_too():
     assert "Scopes are drawn as one box each" in drawing.source
 
 
+@pytest.mark.slow
 def test_the_legend_counts_nodes_that_are_not_drawn():
     x = y = mg.Tensor([1.0], name="x")
     for k in range(400):
@@ -658,6 +661,7 @@ def test_a_loop_over_samples_is_one_term_with_a_count():
     assert mg.explain(J).terms == ["300 summands", "L2"]
 
 
+@pytest.mark.slow
 @needs_dot
 def test_a_thousand_named_terms_are_drawn_in_linear_time():
     def cost(n):

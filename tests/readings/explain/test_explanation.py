@@ -398,6 +398,7 @@ def test_it_costs_little_more_than_a_backward_pass_per_term():
     assert calls(lambda: str(mg.explain(J))) < 1.5 * calls(backward)
 
 
+@pytest.mark.slow
 def test_why_is_quick_on_a_long_chain():
     short, long = (mg.explain(large(n)[0]) for n in (500, 5_000))
     assert calls(lambda: long.why("x", "t1")) < 11 * calls(lambda: short.why("x", "t1"))
