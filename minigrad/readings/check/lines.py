@@ -409,10 +409,12 @@ class RightLine:
 
 
 def _tried(function: Any, args: list[Value], options: Mapping[str, Any]) -> Value:
-    """Return the result of a function in an edited line; NaN where a series of SciPy's might never end."""
+    """Return the result of a function in an edited line; NaN where a series of SciPy, or LAPACK, might never end."""
     series = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
-    if series and not all(np.all(np.abs(a) < _MAX_SERIES_ARGUMENT) for a in args):
-        args = [np.where(np.abs(a) < _MAX_SERIES_ARGUMENT, a, np.nan) for a in args]
+    if series or getattr(function, "__module__", None) == "numpy.linalg":
+        largest = _MAX_SERIES_ARGUMENT if series else np.inf
+        arrays = [isinstance(a, np.ndarray | np.generic | float) for a in args]
+        args = [np.where(np.abs(a) < largest, a, np.nan) if array else a for a, array in zip(args, arrays, strict=True)]
     return applied(function, args, options)
 
 

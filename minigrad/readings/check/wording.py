@@ -270,7 +270,7 @@ class Words:
             if sum(same) == 1 and len(self.code(place.args[same.index(True)])) > _MAX_REPEATED_LENGTH:
                 args = [Hole() if a is b else b for a, b in zip(place.args, new.args, strict=True)]
                 old = self.code(place, {place.args[same.index(True)]: Hole()})
-                return f"{self.code(Call(new.function, tuple(args)))} stands where {old} belongs"
+                return f"{self.code(Call(new.function, tuple(args), new.options))} stands where {old} belongs"
         return f"{self.code(new)} stands where {self.code(place)} belongs"
 
     def name(self, place: Expr) -> str:

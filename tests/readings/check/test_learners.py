@@ -394,3 +394,12 @@ def test_a_slip_in_a_loop_over_layers_of_different_widths_is_one():
     del found["dW3"]
     first = mg.check(np.sum(A[-1] ** 2), found).mistakes[0]
     assert first.node == "W2" and "belongs, and so at 1 more place" in first.message, first.message
+
+
+def test_a_long_gradient_at_another_row():
+    W, V = mg.Tensor([[0.5, -1.0], [2.0, 0.3], [-0.4, 1.1]], name="W"), mg.Tensor([1.5, -0.6], name="V")
+    J = np.sum(np.square(np.tanh(W[0] * V) - 0.25)).named("J")
+    J.backward()
+    wrong = np.roll(W.grad, 1, axis=0)
+    (mistake,) = mg.check(J, {"dW": wrong, "dV": V.grad}).mistakes
+    assert mistake.node == "W" and "np.s_[1], (3, 2)) stands where" in str(mistake)

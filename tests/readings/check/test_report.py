@@ -90,6 +90,22 @@ def test_no_edit_asks_a_series_for_a_value_at_infinity(monkeypatch):
     assert report.mistakes[0].node == "x" and asked and not any(np.any(np.isinf(a)) for a in asked)
 
 
+def test_no_edit_asks_lapack_for_singular_values_at_infinity(monkeypatch):
+    asked = []
+
+    def applied(function, args, options):
+        if function is np.linalg.pinv:
+            asked.append(args[0])  # LAPACK does not end at infinity
+        return expressions.applied(function, args, options)
+
+    monkeypatch.setattr("minigrad.readings.check.lines.applied", applied)
+    x = mg.Tensor([[0.0, 2.0], [1.0, 0.5]], name="x")
+    J = np.sum(np.linalg.pinv(1 / (1 + x * x))).named("J")
+    J.backward()
+    report = check(J, {"x": x.grad * [[1.5, 2.0], [0.7, 0.2]]})
+    assert report.mistakes[0].node == "x" and len(asked) > 1 and not any(np.any(np.isinf(a)) for a in asked)
+
+
 @NETWORKS
 def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
     r = corpus.record(network, corpus.weights(network))
