@@ -95,8 +95,8 @@ def keep_freed_memory() -> None:
 
     glibc gives arrays from 128 kB on back to the system when they are freed, and to fetch their pages anew in every
     step costs more than to compute what stands in them: without this a step of a network of 784-256-128-1 units takes
-    half as long again. Arrays up to 32 MB, the largest limit that glibc takes, are kept, and up to 256 MB of free
-    memory in all.
+    half as long again. Arrays up to 32 MB, the largest limit that glibc takes, are kept, and up to 1 GB of free memory
+    in all: with a quarter of that a step of 20 operations on a million numbers takes two and a half times as long.
 
     References
     ----------
@@ -105,7 +105,7 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, 2**25)
-        mallopt(_TRIM_THRESHOLD, 2**28)
+        mallopt(_TRIM_THRESHOLD, 2**30)
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as <malloc.h> numbers them
