@@ -458,7 +458,7 @@ def _width(label: str) -> float:
 
 def _cluster(name: str | int) -> str:
     if isinstance(name, int):  # a layer that is no scope: it is kept together, and not seen
-        return attributes(label="", peripheries="0", margin="0")
+        return attributes(label="", peripheries="0", margin="0", bgcolor="transparent")
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
     label = short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
     return attributes(label=label, labeljust="l", tooltip=tip([name]), **look)

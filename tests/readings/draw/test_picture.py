@@ -275,6 +275,17 @@ def test_every_edge_is_in_the_rendered_picture():
         assert {id for id, *_ in drawing.edge_list} <= complete
 
 
+@needs_dot
+def test_a_layer_that_is_no_scope_has_no_background():
+    A = mg.constant(np.ones((2, 3)), "X")
+    for k in (1, 2):
+        W, b = mg.Tensor(np.eye(2), name=f"W{k}"), mg.Tensor(np.zeros((2, 1)), name=f"b{k}")
+        A = np.tanh((W @ A + b).named(f"Z{k}")).named(f"A{k}")
+    layers = groups(svg(np.sum(A).named("J")), "cluster").values()
+    fills = {polygon.get("fill") for layer in layers for polygon in layer.iter(f"{SVG}polygon")}
+    assert layers and fills <= {"none", "transparent"}
+
+
 def test_another_layout_is_used_where_an_edge_is_lost(monkeypatch):
     drawing = mg.draw(question())
     tried = []
