@@ -183,6 +183,7 @@ def test_the_facts_of_a_row_are_those_of_its_function(name, rng):
     assert rule.view == np.shares_memory(values(0, first)[0], first)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # np.trapz, of old releases of NumPy
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "missing"], ids=lambda row: row.function)
 def test_what_is_missing_is_refused_where_it_would_lose_a_gradient(row):
     function = FUNCTIONS[row.function]
