@@ -7,6 +7,7 @@ Prints how many programs each reading was tried on, and for each divergence the 
 import argparse
 import faulthandler
 import multiprocessing
+import signal
 import sys
 import time
 from collections import Counter
@@ -57,11 +58,14 @@ def fuzz(programs, seed, seconds=float("inf"), readings=READINGS, jobs=1, hangin
 
 
 def _watched(number, readings, hanging):
-    faulthandler.dump_traceback_later(hanging, exit=True)
+    # Not dump_traceback_later: in a fork of a process that has asked for it too, as pytest does, it waits for ever.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.setitimer(signal.ITIMER_REAL, hanging)
     try:
         return tried(number, readings)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def slips(programs, seed):
