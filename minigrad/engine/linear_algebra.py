@@ -61,9 +61,9 @@ def _pinv(g: Value, y: Value, a: Value, rcond: Value = None, rtol: Value = None,
     """Return the derivative among matrices of the same rank: a cutoff may leave out no more than rounding."""
     cutoff = rtol if rcond is None else rcond
     if cutoff is not None:
-        s = np.linalg.svdvals(a)
+        s, cutoff = np.linalg.svdvals(a), np.asarray(cutoff)[..., None]
         top, rounding = np.max(s, axis=-1, keepdims=True), max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
-        kept = np.logical_or(np.greater(s, np.asarray(cutoff)[..., None] * top), np.less_equal(s, rounding * top))
+        kept = np.logical_or(np.greater(s, cutoff * top), np.less_equal(s, rounding * top)) | (cutoff >= 1)  # all is 0
         ones = np.min(np.where(kept, a.dtype.type(1), a.dtype.type(0)), axis=-1)
         g = g * nowhere_zero(ones, undefined=_CUT)[..., None, None]
     left, of_g = swap(y), swap(g)

@@ -228,3 +228,7 @@ def test_a_cutoff_of_rounding_alone_keeps_the_rank():
     a = np.array([2.0, -1.0, 0.5])
     scale = B.sum() / (B @ B)
     assert np.allclose(mg.grad(f)(a), scale * (1 / (a @ a) - 2 * a * a.sum() / (a @ a) ** 2))
+
+
+def test_a_cutoff_that_leaves_out_everything_has_the_derivative_0():
+    assert np.array_equal(mg.grad(lambda a: np.sum(L.pinv(a, 1)))(np.array([[3.0, 1.0], [0.5, 2.0]])), np.zeros((2, 2)))
