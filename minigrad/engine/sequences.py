@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib import _arraysetops_impl as _sets
 
-from .arrays import Value
+from .arrays import Axis, Value
 from .composed import compose
 from .primitives import array
 from .rules import Function
@@ -63,11 +63,17 @@ def _apply_over_axes(func: Function, a: Value, axes: Value) -> Value:
     return a
 
 
-def _trim_zeros(filt: Value, trim: str = "fb") -> Value:
-    places = np.flatnonzero(filt)
-    if not len(places):
-        return filt[:0]
-    return filt[places[0] if "f" in trim.lower() else 0 : places[-1] + 1 if "b" in trim.lower() else None]
+def _trim_zeros(filt: Value, trim: str = "fb", axis: Axis = None) -> Value:
+    """Return the smallest part, along some axes, that holds all entries but zeros."""
+    axes = range(filt.ndim) if axis is None else [int(i) % filt.ndim for i in np.atleast_1d(axis)]
+    index = [slice(None)] * filt.ndim
+    for i, places in enumerate(np.nonzero(filt)):
+        if i in axes and not len(places):
+            index[i] = slice(0)
+        elif i in axes:
+            first, last = int(places.min()), int(places.max()) + 1
+            index[i] = slice(first if "f" in trim.lower() else None, last if "b" in trim.lower() else None)
+    return filt[tuple(index)]
 
 
 compose(

@@ -4,6 +4,8 @@ Each call stands in a table with the shapes of its arguments x, y, z. Its values
 the differences', to second order; the program of its derivation and its compiled form give the same.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -402,3 +404,14 @@ def test_values_of_a_set_are_those_of_numpy_nan_by_nan(f):
     x = np.array([[2.0, np.nan], [1.0, 2.0], [np.nan, 1.0]])
     for got, expected in zip(arrays_of(f(mg.Tensor(x))), arrays_of(f(x)), strict=True):
         np.testing.assert_array_equal(mg.stop_gradient(got), expected)
+
+
+@pytest.mark.skipif("axis" not in inspect.signature(np.trim_zeros).parameters, reason="of vectors alone in this NumPy")
+@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": (0, -1), "trim": "b"}, {"trim": "f"}])
+def test_zeros_around_a_matrix_are_trimmed_on_all_sides(options):
+    a = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0], [0.0, -2.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    W = mg.Tensor(a)
+    trimmed = np.trim_zeros(W, **options)
+    assert np.array_equal(trimmed.data, np.trim_zeros(a, **options))
+    np.sum(trimmed * trimmed).backward()
+    assert np.array_equal(W.grad, 2 * a)
