@@ -8,6 +8,8 @@ from run import fuzz
 
 import minigrad as mg
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # where JAX is loaded
+
 
 def assert_no_divergence(tried, found):
     assert not found, "\n\n".join(f"seed {seed}, {name}\n{small}\n{wrong}" for seed, name, small, wrong in found)
