@@ -8,7 +8,7 @@ from run import fuzz
 
 import minigrad as mg
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # where JAX is loaded
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork")  # where threads run, as those of JAX
 
 
 def assert_no_divergence(tried, found):
