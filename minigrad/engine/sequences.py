@@ -4,6 +4,7 @@ import numpy as np
 from numpy.lib import _arraysetops_impl as _sets
 
 from .arrays import Axis, Value
+from .axes import axes_of
 from .composed import compose
 from .primitives import array
 from .rules import Function
@@ -65,7 +66,7 @@ def _apply_over_axes(func: Function, a: Value, axes: Value) -> Value:
 
 def _trim_zeros(filt: Value, trim: str = "fb", axis: Axis = None) -> Value:
     """Return the smallest part, along some axes, that holds all entries but zeros."""
-    axes = range(filt.ndim) if axis is None else [int(i) % filt.ndim for i in np.atleast_1d(axis)]
+    axes = axes_of(filt, axis)
     index = [slice(None)] * filt.ndim
     for i, places in enumerate(np.nonzero(filt)):
         if i in axes and not len(places):
