@@ -347,11 +347,12 @@ class Lines:
     def _remember(self, form: Any, slots: list[Expr], pulled: Mapping[Tensor, Expr]) -> None:
         """Keep what a line sends, unless other symbols than those of its slots stand in it."""
         written = {e: self.rewriter.spelled(e) for e in pulled.values()}
-        defined = {s: e for s in slots[1:] if (e := self.rewriter.definitions.get(s)) and _consist_of([e], slots)}
-        roots = [*written, *written.values()]
-        if _consist_of(roots, slots):
+        definitions = self.rewriter.definitions
+        defined = {s: e for s in slots[1:] if (e := definitions.get(s)) and _made_of(slots, [e]) is not None}
+        parts = _made_of(slots, [*written, *written.values(), *defined.values()])
+        if parts is not None:
             sent = {self.symbols[y]: e for y, e in pulled.items()}
-            self._patterns[form] = _Pattern(slots, defined, _inner([*roots, *defined.values()], slots), sent, written)
+            self._patterns[form] = _Pattern(slots, defined, parts, sent, written)
 
     def _as_before(self, form: Any, slots: list[Expr]) -> dict[Tensor, Expr] | None:
         """Return what a line sends, from an earlier one of its form where the same definitions hold; otherwise None."""
@@ -455,14 +456,11 @@ def largest(a: Value) -> float:
     return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
 
 
-def _inner(roots: Iterable[Expr], slots: Collection[Expr]) -> list[Expr]:
-    """Return what expressions are made of, parts first, but for what stands in the slots."""
-    return [e for e in parts_of(roots, slots.__contains__) if e not in slots]
-
-
-def _consist_of(roots: Iterable[Expr], slots: Collection[Expr]) -> bool:
-    """Return True if no symbols but those in the slots stand in expressions."""
-    return all(e.function is not None for e in _inner(roots, slots))
+def _made_of(slots: Iterable[Expr], roots: Iterable[Expr]) -> list[Expr] | None:
+    """Return the parts of expressions, parts first, but for what stands in the slots; None if other symbols do."""
+    held = set(slots)
+    parts = [e for e in parts_of(roots, held.__contains__) if e not in held]
+    return parts if all([e.function is not None for e in parts]) else None
 
 
 def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:
