@@ -30,6 +30,7 @@ OTHER = (
     *("{f}([{a}, {b}])", "{f}([{a}, {b}], axis=-1)", "{f}({a}, 1)", "{f}({a}, (-1,))", "{f}({a} > {b}, {a}, {b})"),
 )
 SYMMETRIC = ("{f}({a} + {a}.T)", "{f}({a} @ {a}.T)")  # of others NumPy reads one half alone, and the gradient has both
+DEFINITE = ("{f}({a} @ {a}.T + np.eye(len({a})))",)  # without the summand, rounding decides whether there is a factor
 WRITTEN = (
     *(
         "{a} + {b}",
@@ -154,7 +155,9 @@ def functions():
             continue
         try:
             if eval(name, dict(NAMESPACE)) is function:
-                if function in (np.linalg.eigvalsh, np.linalg.cholesky):
+                if function is np.linalg.cholesky:
+                    found[name] = DEFINITE
+                elif function is np.linalg.eigvalsh:
                     found[name] = SYMMETRIC
                 elif hasattr(function, "nin"):
                     found[name] = UNARY if function.nin == 1 else BINARY
