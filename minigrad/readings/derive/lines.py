@@ -41,6 +41,8 @@ from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, ke
 from minigrad.text.normal_form import Rewriter, monomial
 from minigrad.text.numpy_code import Names
 
+_MAX_FORM_OPERATIONS = 60  # of a definition that lines of one form share; a longer one would be walked for each
+
 
 class Summand(NamedTuple):
     """A part of a line: ``source`` is the node that sends it, None where several parts were added up to a number.
@@ -347,8 +349,8 @@ class Lines:
     def _remember(self, form: Any, slots: list[Expr], pulled: Mapping[Tensor, Expr]) -> None:
         """Keep what a line sends, unless other symbols than those of its slots stand in it."""
         written = {e: self.rewriter.spelled(e) for e in pulled.values()}
-        definitions = self.rewriter.definitions
-        defined = {s: e for s in slots[1:] if (e := definitions.get(s)) and _made_of(slots, [e]) is not None}
+        short = {s: e for s in slots[1:] if (e := self.rewriter.definitions.get(s)) and e.size <= _MAX_FORM_OPERATIONS}
+        defined = {s: e for s, e in short.items() if _made_of(slots, [e]) is not None}
         parts = _made_of(slots, [*written, *written.values(), *defined.values()])
         if parts is not None:
             sent = {self.symbols[y]: e for y, e in pulled.items()}
