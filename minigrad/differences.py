@@ -11,7 +11,7 @@ from .engine.arrays import Value
 from .engine.errors import called
 from .engine.rules import Function
 from .engine.tensor import Tensor
-from .transforms import grad, jacfwd, jacrev
+from .transforms import grad, jacfwd, jacrev, jvp
 from .trees import Tree
 
 _MAX_ROUNDINGS = 10
@@ -21,7 +21,9 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
     """Compare the derivatives of ``f`` at ``args`` with central differences in float64.
 
     Every entry of the Jacobian is compared at its own scale, in reverse and in forward mode. For the second derivatives
-    the results of f are weighted with fixed random numbers and summed, and the gradient of the sum is compared in turn.
+    the results of f are weighted with fixed random numbers and summed. Of the gradient g of this sum the derivative
+    along a random direction v is compared, entry by entry: in forward mode, and in reverse as the gradient of g · v,
+    whose second derivatives are the third of f.
 
     Parameters
     ----------
@@ -52,42 +54,66 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
     def of_arrays(*arrays: Any) -> list[Value]:
         return trees.flatten(f(*trees.unflatten(structure, arrays)))[0]
 
-    places = trees.paths(tuple(args), "args")
-    _check(of_arrays, arrays, places, order, rtol, atol, np.random.default_rng(0), f"of {called(f)}")
+    places, what = trees.paths(tuple(args), "args"), f"of {called(f)}"
+    _check_jacobian(of_arrays, arrays, places, rtol, atol, what)
+    rng = np.random.default_rng(0)
+    weights = [rng.uniform(0.5, 1.5, np.shape(y)) for y in of_arrays(*arrays)]
+
+    def weighted(*arrays: Any) -> Value:
+        return _dot(weights, of_arrays(*arrays))
+
+    for _ in range(1, order):
+        what, rtol, atol = f"of the gradient {what}", 10 * rtol, 10 * atol
+        direction = [np.maximum(1.0, np.abs(x)) * rng.uniform(0.5, 1.5, x.shape) for x in arrays]
+        weighted = _check_gradient(weighted, arrays, direction, places, rtol, atol, what)
 
 
-# A quoted annotation, so that importing minigrad does not import numpy.random.
-def _check(
-    f: Callable[..., list[Value]],
-    xs: list[Value],
-    places: list[str],
-    order: int,
-    rtol: float,
-    atol: float,
-    rng: "np.random.Generator",
-    what: str,
+def _check_jacobian(
+    f: Callable[..., list[Value]], xs: list[Value], places: list[str], rtol: float, atol: float, what: str
 ) -> None:
     numeric, noise = _central_differences(f, xs)
     for mode, exact in (("reverse", jacrev(f, range(len(xs)))(*xs)), ("forward", jacfwd(f, range(len(xs)))(*xs))):
         for k, i in np.ndindex(len(exact), len(xs)):
-            error, allowed = np.abs(exact[k][i] - numeric[k][i]), atol + rtol * np.abs(numeric[k][i]) + noise[k][i]
-            if not np.all(error <= allowed):
-                at = np.unravel_index(np.argmax(np.nan_to_num(error / allowed, nan=np.inf)), error.shape)
-                y_at, x_at = at[: error.ndim - xs[i].ndim], at[error.ndim - xs[i].ndim :]
-                raise AssertionError(
-                    f"the derivative {what} is wrong in {mode} mode, worst at {places[i]}{_index(x_at)} for "
-                    f"result{_index((k,) if len(exact) > 1 else ())}{_index(y_at)}: minigrad {exact[k][i][at]}, "
-                    f"central differences {numeric[k][i][at]}"
-                )
-    if order > 1:
-        weights = [rng.uniform(0.5, 1.5, np.shape(y)) for y in f(*xs)]
+            result = " for result" + _index((k,) if len(exact) > 1 else ())
+            allowed = atol + rtol * np.abs(numeric[k][i]) + noise[k][i]
+            where = f"{what} is wrong in {mode} mode, worst at {places[i]}"
+            _compare(exact[k][i], numeric[k][i], allowed, where, xs[i].ndim, result)
 
-        def weighted(*arrays: Any) -> Value:
-            return sum([np.sum(w * y) for w, y in zip(weights, f(*arrays), strict=True)], 0.0)
 
-        for i, place in enumerate(places):
-            further = f"of the derivative by {place} {what}"
-            _check(lambda *xs, i=i: [grad(weighted, i)(*xs)], xs, places, order - 1, rtol * 10, atol * 10, rng, further)
+def _check_gradient(
+    f: Function, xs: list[Value], direction: list[Value], places: list[str], rtol: float, atol: float, what: str
+) -> Function:
+    """Check the derivative of the gradient of a scalar f along a direction, and return gradient · direction."""
+    gradient = grad(f, range(len(xs)))
+
+    def moved(t: Value) -> list[Value]:
+        return [*gradient(*[x + t * v for x, v in zip(xs, direction, strict=True)])]
+
+    def slope(*xs: Any) -> Value:
+        return _dot(direction, gradient(*xs))
+
+    numeric, noise = _central_differences(moved, [np.zeros(())])
+    reverse, forward = grad(slope, range(len(xs)))(*xs), jvp(gradient, xs, direction)[1]
+    for mode, exact in (("reverse", reverse), ("forward", forward)):
+        for k, place in enumerate(places):
+            allowed = atol + rtol * np.abs(numeric[k][0]) + noise[k][0]
+            where = f"{what} is wrong in {mode} mode, worst at {place}"
+            _compare(exact[k], numeric[k][0], allowed, where, xs[k].ndim)
+    return slope
+
+
+def _compare(exact: Value, numeric: Value, allowed: Value, where: str, ndim: int, result: str = "") -> None:
+    """Compare derivatives by an array of ``ndim`` axes, which are the last ones."""
+    error = np.abs(exact - numeric)
+    if not np.all(error <= allowed):
+        at = np.unravel_index(np.argmax(np.nan_to_num(error / allowed, nan=np.inf)), error.shape)
+        of_x, of_result = _index(at[error.ndim - ndim :]), result + _index(at[: error.ndim - ndim])
+        numbers = f"minigrad {exact[at]}, central differences {numeric[at]}"
+        raise AssertionError(f"the derivative {where}{of_x}{of_result}: {numbers}")
+
+
+def _dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
+    return sum([np.sum(x * y) for x, y in zip(xs, ys, strict=True)], 0.0)
 
 
 def _index(index: Iterable[Value]) -> str:

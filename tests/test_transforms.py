@@ -374,8 +374,33 @@ def test_check_grads_finds_a_derivative_that_is_wrong_only_in_second_order():
 
     wrong = mg.rule(lambda x: x * x * x, cube)
     mg.check_grads(wrong, (np.array([1.0, 2.0]),), order=1)
-    with pytest.raises(AssertionError, match=r"the derivative of the derivative by args\[0\] of"):
-        mg.check_grads(wrong, (np.array([1.0, 2.0]),), order=2)
+    for order in (2, 3):
+        with pytest.raises(
+            AssertionError, match=r"the derivative of the gradient of .* at args\[0\]\[\d\]: minigrad 0"
+        ):
+            mg.check_grads(wrong, (np.array([1.0, 2.0]),), order)
+
+
+def test_check_grads_finds_a_mixed_derivative_that_is_wrong():
+    def rule(held):
+        return mg.rule(lambda x, z: x * z * z, lambda g, y, x, z: g * z * held(z), lambda g, y, x, z: g * 2 * x * z)
+
+    args = np.array([1.0, 2.0]), np.array([0.5, 3.0])
+    mg.check_grads(rule(lambda z: z), args, order=3)
+    mg.check_grads(rule(mg.stop_gradient), args, order=1)
+    with pytest.raises(AssertionError, match=r"of the gradient of .* mode, worst at args\[\d\]\[\d\]: minigrad"):
+        mg.check_grads(rule(mg.stop_gradient), args)
+
+
+def test_check_grads_finds_a_derivative_that_is_wrong_only_in_third_order():
+    def linearised(g, y, x):
+        here = mg.stop_gradient(x)
+        return g * (3 * here * here + 6 * here * (x - here))
+
+    cubed = mg.rule(lambda x: x * x * x, linearised)
+    mg.check_grads(cubed, (np.array([1.0, 2.0]),))
+    with pytest.raises(AssertionError, match=r"the derivative of the gradient of the gradient of"):
+        mg.check_grads(cubed, (np.array([1.0, 2.0]),), order=3)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e6, 1e-3])
