@@ -3,6 +3,7 @@
 import ast
 import base64
 import contextlib
+import functools
 import inspect
 import io
 import os
@@ -54,11 +55,15 @@ MODULES = (
 )
 
 
+@functools.cache
+def nodes_of(path):
+    return [*ast.walk(ast.parse(path.read_text()))]
+
+
 def imported_modules(path):
     """The modules of minigrad that a file imports from, wherever in it, and for whatever purpose."""
-    tree = ast.parse(path.read_text())
     package = path.relative_to(PACKAGE).parent.parts
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             start = [*package[: len(package) + 1 - node.level], *filter(None, [node.module])]
             name = ".".join(start) if node.level else node.module.removeprefix("minigrad").strip(".")
@@ -88,14 +93,13 @@ def test_imports_run_downwards(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=short_name)
 def test_files_and_functions_are_short(path):
-    source = path.read_text()
     lengths = {
         f"{short_name(path)}: {node.name}": node.end_lineno - node.lineno + 1
-        for node in ast.walk(ast.parse(source))
+        for node in nodes_of(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert not {name: length for name, length in lengths.items() if length > 50}
-    assert len(source.splitlines()) <= 550
+    assert len(path.read_text().splitlines()) <= 550
 
 
 def test_the_top_level_is_the_frame():

@@ -7,6 +7,7 @@ from pathlib import Path
 import corpus
 import numpy as np
 import pytest
+from measures import some_quick
 
 import minigrad as mg
 from minigrad.graph import Graph
@@ -40,7 +41,7 @@ def right_weights(network):
 
 
 @NETWORKS
-@pytest.mark.unproved  # saturated weights leave too few digits
+@pytest.mark.usefixtures("unproved")  # saturated weights leave too few digits
 @pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)])
 def test_a_right_derivation_raises_no_alarm(network, dtype):
     for leaves in right_weights(network):
@@ -513,7 +514,7 @@ def test_entries_that_cannot_be_recomputed_are_said_to_be_unchecked():
 HOSTILE = ["</script><script>alert(1)</script>", "W\n2\x1b[31m", "\u202eW", "%s{0}{x}", "W" * 10_000, '"; import os']
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", some_quick(HOSTILE))
 def test_hostile_names_come_out_as_harmless_text(name):
     W = mg.Tensor([[1.0, 2.0, -3.0]], name=name)
     Z = (W * 3.0).named("Z" + name)

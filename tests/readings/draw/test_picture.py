@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import graphviz
 import numpy as np
 import pytest
-from measures import calls, contrast
+from measures import calls, contrast, some_quick
 
 import minigrad as mg
 from minigrad import draw as draw_function
@@ -527,7 +527,7 @@ HOSTILE = [
 
 
 @needs_dot
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("name", some_quick(HOSTILE), ids=ascii)
 def test_hostile_names_come_out_as_text(name):
     x = mg.Tensor([1.0, 2.0], name=name)
     with mg.scope(name):
