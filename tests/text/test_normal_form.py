@@ -95,6 +95,7 @@ WRITTEN = {
     "0 / a": "np.zeros((3,))",
     "a - a": "np.zeros((3,))",
     "a - a + 2": "np.full((3,), 2.0)",
+    "np.where(a > 1, 0.3 * s / s, 0)": "0.3 * (a > 1)",  # what is left of the product is a number
     "a * 2 / 2 + b - a": "b",
     "np.maximum(0.5, a)": "np.maximum(0.5, a)",
     # numbers stand before arrays, in a fraction of their own
@@ -106,6 +107,7 @@ WRITTEN = {
     "-s / a": "-s / a",
     "s * t": "s * t",
     "np.sum(2 * s * a)": "2 * s * np.sum(a)",
+    "A @ np.broadcast_to(s * t, (3,))": "A @ np.full((3,), s * t)",  # nothing but ones would stay
     # a product of masks is a number
     "(a > 1) * 2": "2.0 * (a > 1)",
     "(a > 1) * (b > 1) * 1.0": "1.0 * (a > 1) * (b > 1)",
@@ -132,6 +134,7 @@ WRITTEN = {
     "a / b - a": "a * (1 / b - 1)",
     # a sum of arrays does not lead
     "(a - b) * c": "c * (a - b)",
+    "(a - b) * -1": "b - a",
     "(a - b) * (a + c)": "(a + c) * (a - b)",
     "(A - B) * (A - B)": "(A - B)**2",
     "s * (A - B) * a": "s * a * (A - B)",
@@ -203,3 +206,16 @@ def test_sums_are_multiplied_out(p, product, expected):
     e = made.m.multiplied_out(made.of[z], made.of[y], made.m.definitions[made.of[y]])
     np.testing.assert_allclose(evaluate(e, made.values), z.data)
     assert text(made.m.spelled(e)) == expected
+
+
+def test_what_gets_long_is_not_multiplied_out():
+    a, b, *_ = letters()
+    p, u = (a - b).named("p"), a + b
+    made = Recorded(z := p * u * u * u * u)
+    assert made.m.multiplied_out(made.of[z], made.of[p], made.m.definitions[made.of[p]]) is None
+
+
+def test_zero_below_the_line_stays_there():
+    m = Rewriter(rewrites.REWRITES)
+    a = m.symbol("a", (3,), np.dtype(float))
+    assert text(m.spelled(m.product([(a, 1), (m.literal(0), -1)], (3,), a.dtype))) == "a / 0"
