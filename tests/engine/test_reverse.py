@@ -1,5 +1,6 @@
 """The reverse walk: backward and gradients, by exact algebra."""
 
+import weakref
 from dataclasses import replace
 from itertools import combinations
 
@@ -9,7 +10,7 @@ from measures import calls
 
 import minigrad as mg
 from minigrad.engine.reverse import on_path, pull, unbroadcast, walk
-from minigrad.engine.rules import RULES, define
+from minigrad.engine.rules import RULES, Rule, define, dispatching
 
 
 @pytest.fixture
@@ -219,6 +220,45 @@ def test_cotangents_of_any_size_are_added_and_change_no_other(n):
     np.testing.assert_allclose(b.grad, np.full((2, 1), np.sum(y.data + x.data * y.data + np.exp(x.data))))
 
 
+@pytest.fixture
+def doubled():
+    """A function with a pointwise derivative, and what that gave, each with the shape of the cotangent that it got."""
+    function, given = dispatching(lambda a: 2 * a), []
+
+    def derivative(g, y, a):
+        c = np.broadcast_to(g, a.shape) * 2
+        given.append((weakref.ref(c), g.shape))
+        return c
+
+    define(Rule(function, (derivative,), pointwise=True))
+    yield function, given
+    del RULES[function]
+
+
+@pytest.mark.parametrize(("n", "in_place"), [(2**11, False), (2**12, True)])
+def test_a_large_cotangent_is_summed_in_the_memory_of_its_first_part(doubled, n, in_place):
+    function, given = doubled
+    x = mg.Tensor(np.ones(n))
+    found = walk({function(x): np.ones(n), function(x): np.ones(n), function(x): np.ones(n)}, {x})
+    assert np.array_equal(found[x], np.full(n, 6.0)) and len(given) == 3
+    assert (given[0][0]() is found[x]) == in_place
+
+
+def test_a_pointwise_derivative_of_the_engine_gets_one_number_for_a_repeated_cotangent(doubled):
+    function, given = doubled
+    x, b = mg.Tensor(np.ones((2, 3))), mg.Tensor(np.ones(3))
+    np.sum(function(x)).backward()
+    np.sum(function(x) + b).backward()  # np.add has two arguments, of which b needs the cotangent whole
+    assert [shape for _, shape in given] == [(), (2, 3)]
+
+
+def test_a_recorded_cotangent_of_what_was_broadcast_is_a_sum(rng):
+    b, x = mg.Tensor(rng.normal(size=(3, 1))), rng.normal(size=(3, 4))
+    (db,) = mg.gradients(np.sum(np.exp(b + x)), [b], create_graph=True)
+    assert db.function is np.sum
+    np.testing.assert_allclose(db.data, np.sum(np.exp(b.data + x), axis=1, keepdims=True))
+
+
 def test_more_axes_than_broadcasting_made_are_said():
     with pytest.raises(ValueError, match=r"broadcasting does not make \(3,\) of \(1, 3\)"):
         unbroadcast(np.ones(3), (1, 3))
@@ -274,6 +314,7 @@ def test_constants_get_cotangents_where_they_are_asked_for():
     found = walk({J: np.float64(1)}, constants=True)
     assert np.array_equal(found[c], w.data) and np.array_equal(found[w], c.data) and unused not in found
     assert c not in walk({J: np.float64(1)}) and set(on_path([J], [c], constants=True)) == {c, J, *J.inputs}
+    assert set(on_path([J])) == {w, J, *J.inputs}
     assert walk({c: np.ones(2)}, constants=True).keys() == {c} and walk({c: np.ones(2)}) == {}
 
 
