@@ -29,7 +29,7 @@ README = (ROOT / "README.md").read_text()
 MODULES = (
     "engine.frames",
     *("engine.context", "engine.arrays", "engine.rules", "engine.axes"),
-    *("engine.primitives", "engine.vjps", "engine.composed"),
+    *("engine.primitives", "engine.vjps", "engine.composed", "engine.borrowed"),
     *("engine.shapes", "engine.statistics", "engine.polynomials", "engine.ufuncs"),
     *("engine.sequences", "engine.files"),
     *("engine.elementwise", "engine.linear_algebra", "engine.fourier", "engine.special"),

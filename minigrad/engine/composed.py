@@ -5,11 +5,12 @@ They need no derivative of their own: called on Tensors they run these lines of 
 
 import itertools
 from string import ascii_letters
+from typing import Any
 
 import numpy as np
 
-from .arrays import Axis, Value
-from .axes import axes_of, slab
+from .arrays import Value
+from .axes import slab
 from .primitives import array, concatenate, einsum, stack
 from .rules import Function, Rule, define
 
@@ -32,9 +33,10 @@ def _inner(a: Value, b: Value) -> Value:
     return a @ b if np.ndim(a) == np.ndim(b) == 1 else np.tensordot(a, b, axes=(-1, -1))  # which gives the same, longer
 
 
-def concatenated(arrays: Value, axis: int | None = 0, dtype: object = None) -> Value:
+def concatenated(arrays: Value, axis: int | None = 0, dtype: object = None, casting: Any = "same_kind") -> Value:
     """``np.concatenate``, of arrays, Tensors and sequences of them."""
-    parts = [array(a, dtype) if axis is not None else np.ravel(array(a, dtype)) for a in arrays]
+    parts = [array(a, dtype, casting) for a in arrays]
+    parts = [np.ravel(part) for part in parts] if axis is None else parts
     return concatenate(*parts, axis=axis or 0)
 
 
@@ -60,11 +62,6 @@ def array_split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Val
     else:
         edges = [0, *map(int, indices_or_sections), a.shape[axis]]
     return [slab(a, axis, slice(i, j)) for i, j in itertools.pairwise(edges)]
-
-
-def _flip(a: Value, axis: Axis = None) -> Value:
-    flipped = axes_of(a, axis)
-    return a[tuple(slice(None, None, -1) if i in flipped else slice(None) for i in range(a.ndim))]
 
 
 def _vecdot(a: Value, b: Value, axis: int = -1) -> Value:
@@ -122,7 +119,6 @@ _COMPOSED: dict[Function, Function] = {
     np.stack: _stack,
     np.split: split,
     np.array_split: array_split,
-    np.flip: _flip,
     np.copy: lambda a, order="K", subok=False: +a,
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
@@ -130,9 +126,6 @@ _COMPOSED: dict[Function, Function] = {
     **dict.fromkeys((np.zeros_like, np.empty_like), lambda a, *args, **options: _full_like(a, 0, *args, **options)),
     np.ones_like: lambda a, *args, **options: _full_like(a, 1, *args, **options),
     np.full_like: lambda a, fill_value, *args, **options: _full_like(a, fill_value, *args, **options),
-    np.shape: lambda a: a.shape,
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a: a.size,
 }
 if hasattr(np, "matvec"):  # NumPy 2.2
     _COMPOSED |= {

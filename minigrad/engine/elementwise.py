@@ -63,8 +63,6 @@ compose(
     {
         np.frexp: _frexp,
         np.imag: lambda val: np.zeros(val.shape, val.dtype),
-        np.iscomplexobj: lambda x: False,
-        np.isrealobj: lambda x: True,
         np.nan_to_num: _nan_to_num,
         np.piecewise: _piecewise,
         np.real: lambda val: +val,

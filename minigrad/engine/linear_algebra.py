@@ -12,18 +12,17 @@ decomposition of tall matrices with full column rank in forward and reverse mode
 """
 
 import math
-import operator
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
 from numpy.linalg import _linalg
 
-from .arrays import Axis, Options, Value
-from .axes import axes_of, in_rows
+from .arrays import Axis, Value
+from .axes import axes_of
+from .borrowed import own_lines
 from .composed import compose
 from .primitives import array, concatenate, norm, nowhere_zero, others, ratio
-from .rules import Function, dispatching
+from .rules import dispatching
 from .vjps import kept, others_of_two, part, row, spread, swap
 
 
@@ -214,50 +213,28 @@ def _norm_part(g: Value, y: Value, a: Value, ord: float = 2, axis: Axis = None, 
 
 row(norm, _norm_part)
 
-_OF_SINGULAR_VALUES: dict[Any, Function] = {2: np.max, -2: np.min, "nuc": np.sum}
-
-
-def _vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Value:
-    axes = axes_of(x, axis)
-    if len(axes) != 1:
-        y = _vector_norm(in_rows(x, axis), axis=-1, ord=ord)
-        return np.expand_dims(y, axes) if keepdims else y
-    if isinstance(ord, str):
-        raise ValueError(f"ord={ord!r} is no norm of vectors; leave it out, or give a number")
-    options: Options = {"axis": axes[0], **({"keepdims": True} if keepdims else {})}
-    if ord == 0:
-        return np.sum(x != 0, **options).astype(x.dtype)
-    if ord == 1:
-        return np.sum(np.abs(x), **options)
-    if abs(ord) == math.inf:
-        return (np.max if ord > 0 else np.min)(np.abs(x), **options)
-    return norm(x, **({} if ord == 2 else {"ord": ord}), **options)
-
-
-def _matrix_norm(x: Value, /, *, keepdims: bool = False, ord: Any = "fro") -> Value:
-    return _norm(x, ord, (-2, -1), keepdims)
+_numpy_norm = own_lines(np.linalg.norm)
+_NUMPY_NORMS: dict[int, tuple[Any, ...]] = {  # by the number of axes
+    1: (0, 1, math.inf, -math.inf),
+    2: (1, -1, 2, -2, math.inf, -math.inf, "nuc"),
+}
 
 
 def _norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Value:
-    given: Options = {
-        key: value for key, value in (("axis", axis), ("keepdims", keepdims or None)) if value is not None
-    }
-    axes = axes_of(x, axis)
-    if ord is None or (ord == "fro" and len(axes) == 2):
-        return norm(x, **given)
-    if len(axes) == 1:
-        return _vector_norm(x, ord=ord, **given)
-    if len(axes) != 2:
-        raise ValueError(f"ord={ord!r} is a norm of vectors or matrices; give one axis or two")
-    matrices = np.moveaxis(x, axes, (-2, -1))
-    if ord in _OF_SINGULAR_VALUES:
-        y = _OF_SINGULAR_VALUES[ord](np.linalg.svdvals(matrices), axis=-1)
-    elif ord in (1, -1, math.inf, -math.inf):
-        sums = np.sum(np.abs(matrices), axis=-2 if abs(ord) == 1 else -1)
-        y = (np.max if ord > 0 else np.min)(sums, axis=-1)
-    else:
-        raise ValueError(f"ord={ord!r} is no norm of matrices; there are 1, 2, -1, -2, inf, -inf, 'fro' and 'nuc'")
-    return np.expand_dims(y, axes) if keepdims else y
+    """Return norms that are lengths by their own rule, which has a value at 0, and others by NumPy's lines."""
+    ndim = len(axes_of(x, axis))
+    euclidean = ord is None or (ord == 2 and ndim == 1) or (ord in ("f", "fro") and ndim == 2)
+    if not euclidean:
+        if ndim not in _NUMPY_NORMS:
+            raise ValueError(f"ord={ord!r} is a norm of vectors or matrices; give one axis or two")
+        if ord in _NUMPY_NORMS[ndim]:
+            return _numpy_norm(x, ord, axis, keepdims)
+        if ndim == 2:
+            raise ValueError(f"ord={ord!r} is no norm of matrices; there are 1, 2, -1, -2, inf, -inf, 'fro' and 'nuc'")
+        if isinstance(ord, str):
+            raise ValueError(f"ord={ord!r} is no norm of vectors; leave it out, or give a number")
+    options = {"ord": None if euclidean else ord, "axis": axis, "keepdims": keepdims or None}
+    return norm(x, **{name: option for name, option in options.items() if option is not None})
 
 
 def _cond(x: Value, p: Value = None) -> Value:
@@ -277,37 +254,11 @@ def _lstsq(a: Value, b: Value, rcond: float | None = None) -> Value:
     return x, residuals if m > n else residuals[:0], np.linalg.matrix_rank(a), np.linalg.svdvals(a)
 
 
-def _matrix_power(a: Value, n: int) -> Value:
-    if a.ndim < 2:
-        raise np.linalg.LinAlgError(f"an array of shape {a.shape} has no powers; give square matrices")
-    a, n = (np.linalg.inv(a), -n) if n < 0 else (a, operator.index(n))
-    power = None if n else np.broadcast_to(_eye(a), a.shape)  # else no product by 1 is recorded
-    while n:
-        power = power if n % 2 == 0 else a if power is None else power @ a
-        a, n = a @ a if n > 1 else a, n // 2
-    return power
-
-
-def _multi_dot(arrays: Value) -> Value:
-    """Return the product of matrices, multiplied in the order that takes the fewest operations."""
-    terms = [ascii_letters[i : i + 2] for i in range(len(arrays))]
-    if np.ndim(arrays[0]) == 1:
-        terms[0] = terms[0][1:]
-    if np.ndim(arrays[-1]) == 1:
-        terms[-1] = terms[-1][:1]
-    return np.einsum(",".join(terms), *arrays, optimize=True)
-
-
 def _tensorsolve(a: Value, b: Value, axes: Value = None) -> Value:
     if axes is not None:
         a = np.moveaxis(a, axes, range(-len(axes), 0))
     shape = a.shape[np.ndim(b) :]
     return np.linalg.solve(a.reshape(-1, math.prod(shape)), np.ravel(b)).reshape(shape)
-
-
-def _tensorinv(a: Value, ind: int = 2) -> Value:
-    rows, columns = a.shape[:ind], a.shape[ind:]
-    return np.linalg.inv(a.reshape(math.prod(rows), -1)).reshape(columns + rows)
 
 
 def _cross(a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Value:
@@ -326,29 +277,16 @@ compose(
         np.cross: _cross,
         np.vdot: lambda a, b: np.ravel(array(a)) @ np.ravel(array(b)),
         np.linalg.cond: _cond,
-        np.linalg.cross: lambda x1, x2, /, *, axis=-1: _cross(x1, x2, axis=axis),
-        np.linalg.diagonal: lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1),
         np.linalg.eig: _no_eig,
         np.linalg.eigh: lambda a, UPLO="L": _linalg.EighResult(
             np.linalg.eigvalsh(a, UPLO), _eigh_vectors(a, UPLO=UPLO)
         ),
         np.linalg.eigvals: _no_eig,
         np.linalg.lstsq: _lstsq,
-        np.linalg.matmul: np.matmul,
-        np.linalg.matrix_norm: _matrix_norm,
-        np.linalg.matrix_power: _matrix_power,
-        np.linalg.matrix_transpose: swap,
-        np.linalg.multi_dot: _multi_dot,
         np.linalg.norm: _norm,
-        np.linalg.outer: np.outer,
         np.linalg.qr: _qr,
         np.linalg.slogdet: lambda a: _linalg.SlogdetResult(_sign(a), _logabsdet(a)),
         np.linalg.svd: _svd,
-        np.linalg.tensordot: np.tensordot,
-        np.linalg.tensorinv: _tensorinv,
         np.linalg.tensorsolve: _tensorsolve,
-        np.linalg.trace: lambda x, /, *, offset=0: np.trace(x, offset, -2, -1),
-        np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: np.sum(x1 * x2, axis=axis),
-        np.linalg.vector_norm: _vector_norm,
     }
 )

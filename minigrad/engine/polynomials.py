@@ -38,48 +38,10 @@ def _correlate(a: Value, v: Value, mode: Any = "valid") -> Value:
 RULES[np.convolve].general = _convolve
 
 
-def _polyval(p: Value, x: Value) -> Value:
-    x, y = array(x), np.zeros_like(array(x))
-    for coefficient in array(p):
-        y = y * x + coefficient
-    return y
-
-
 def _coefficients(p: Value) -> Value:
     p = np.atleast_1d(array(p))
     if p.ndim != 1:
         raise ValueError(f"coefficients of shape {p.shape}; give those of one polynomial, in a row")
-    return p
-
-
-def _aligned(a1: Value, a2: Value) -> Value:
-    """Return coefficients with zeros in front of the shorter ones."""
-    a1, a2 = (np.atleast_1d(array(a)) for a in (a1, a2))
-    n = max(len(a1), len(a2))
-    return tuple(a if len(a) == n else np.pad(_coefficients(a), (n - len(a), 0)) for a in (a1, a2))
-
-
-def _poly(seq_of_zeros: Value) -> Value:
-    zeros = np.atleast_1d(array(seq_of_zeros))
-    if zeros.ndim != 1:
-        raise TypeError("of a matrix is not recorded; give its eigenvalues: np.poly(np.linalg.eigvalsh(A))")
-    coefficients = np.ones(1, zeros.dtype)
-    for zero in zeros:
-        coefficients = np.pad(coefficients, (0, 1)) - zero * np.pad(coefficients, (1, 0))
-    return coefficients
-
-
-def _polyder(p: Value, m: int = 1) -> Value:
-    p = _coefficients(p)
-    for _ in range(m):
-        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
-    return p
-
-
-def _polyint(p: Value, m: int = 1, k: Value = 0) -> Value:
-    p = _coefficients(p)
-    for constant in np.broadcast_to(0 if k is None else k, m):
-        p = np.append(p / np.arange(len(p), 0, -1), constant)
     return p
 
 
@@ -95,13 +57,7 @@ def _polyfit(x: Value, y: Value, deg: int, w: Value = None) -> Value:
 compose(
     {
         np.correlate: _correlate,
-        np.polyval: _polyval,
-        np.polyadd: lambda a1, a2: np.add(*_aligned(a1, a2)),
-        np.polysub: lambda a1, a2: np.subtract(*_aligned(a1, a2)),
         np.polymul: lambda a1, a2: np.convolve(_coefficients(a1), _coefficients(a2)),
-        np.poly: _poly,
-        np.polyder: _polyder,
-        np.polyint: _polyint,
         np.polyfit: _polyfit,
     }
 )

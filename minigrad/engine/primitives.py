@@ -125,10 +125,10 @@ def unique(ar: Value, *, part: int, **options: Any) -> Value:
     return np.unique(ar, return_index=True, return_inverse=True, return_counts=True, **options)[part]
 
 
-def array(a: Value, dtype: object = None) -> Value:
+def array(a: Value, dtype: object = None, casting: Any = "unsafe") -> Value:
     """Return a number or sequence as an array; one that has Tensors in it, however deep, is stacked."""
     if dtype is not None:
-        return array(a).astype(dtype)
+        return array(a).astype(dtype, casting=casting)
     if hasattr(a, "__array_function__"):
         return a
     parts = [array(item) for item in a] if isinstance(a, list | tuple) else []

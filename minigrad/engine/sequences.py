@@ -1,13 +1,11 @@
 """Ranges between two numbers, sets of values, and what else makes a sequence of another length."""
 
 import numpy as np
-from numpy.lib import _arraysetops_impl as _sets
 
 from .arrays import Axis, Value
 from .axes import axes_of
 from .composed import compose
 from .primitives import array
-from .rules import Function
 
 
 def _linspace(
@@ -25,18 +23,6 @@ def _linspace(
     y = np.moveaxis(start * (1 - parts) + stop * parts, 0, axis)
     y = array(y, dtype)
     return (y, length / steps) if retstep else y
-
-
-def _logspace(
-    start: Value,
-    stop: Value,
-    num: int = 50,
-    endpoint: bool = True,
-    base: Value = 10.0,
-    dtype: object = None,
-    axis: int = 0,
-) -> Value:
-    return array(np.power(base, _linspace(start, stop, num, endpoint, axis=axis)), dtype)
 
 
 def _geomspace(
@@ -57,13 +43,6 @@ def _intersect1d(ar1: Value, ar2: Value) -> Value:
     return values[np.isin(values, ar2)]
 
 
-def _apply_over_axes(func: Function, a: Value, axes: Value) -> Value:
-    for axis in [axes] if isinstance(axes, int | np.integer) else axes:
-        reduced = func(a, axis)
-        a = reduced if reduced.ndim == a.ndim else np.expand_dims(reduced, axis)
-    return a
-
-
 def _trim_zeros(filt: Value, trim: str = "fb", axis: Axis = None) -> Value:
     """Return the smallest part, along some axes, that holds all entries but zeros."""
     axes = axes_of(filt, axis)
@@ -80,16 +59,10 @@ def _trim_zeros(filt: Value, trim: str = "fb", axis: Axis = None) -> Value:
 compose(
     {
         np.linspace: _linspace,
-        np.logspace: _logspace,
         np.geomspace: _geomspace,
-        np.union1d: lambda ar1, ar2: np.unique(np.concatenate([ar1, ar2], axis=None)),
         np.setdiff1d: _setdiff1d,
         np.intersect1d: _intersect1d,
         np.setxor1d: lambda ar1, ar2: np.sort(np.concatenate([_setdiff1d(ar1, ar2), _setdiff1d(ar2, ar1)])),
-        np.unique_all: lambda x: _sets.UniqueAllResult(*np.unique(x, True, True, True, equal_nan=False)),
-        np.unique_counts: lambda x: _sets.UniqueCountsResult(*np.unique(x, return_counts=True, equal_nan=False)),
-        np.unique_inverse: lambda x: _sets.UniqueInverseResult(*np.unique(x, return_inverse=True, equal_nan=False)),
-        np.apply_over_axes: _apply_over_axes,
         np.trim_zeros: _trim_zeros,
     }
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import Value, frozen
 from .axes import slab
-from .composed import compose, concatenated, split
+from .composed import compose, concatenated
 from .primitives import array, cast, concatenate, getitem, pad, scatter
 from .rules import RULES, Function
 from .vjps import row
@@ -41,7 +41,6 @@ def _trace(g: Value, y: Value, a: Value, offset: int = 0, axis1: int = 0, axis2:
 
 
 _row(np.roll, lambda g, y, a, shift, axis=None: np.roll(g, np.negative(shift).tolist(), axis))
-_row(np.rot90, lambda g, y, m, k=1, axes=(0, 1): np.rot90(g, -k, axes), view=True)
 _row(np.tril, lambda g, y, m, k=0: np.tril(g, k))
 _row(np.triu, lambda g, y, m, k=0: np.triu(g, k))
 _row(np.trace, _trace)
@@ -81,13 +80,6 @@ def _take(a: Value, indices: Value, axis: int | None = None, mode: str = "raise"
     return getitem(a, *(slice(None),) * (axis % a.ndim), indices)
 
 
-def _take_along_axis(arr: Value, indices: Value, axis: int | None = -1) -> Value:
-    a, axis = _flat(arr, axis)
-    axis %= a.ndim
-    grid = np.ogrid[tuple(slice(n) for n in a.shape)]
-    return a[tuple(indices if i == axis else numbers for i, numbers in enumerate(grid))]
-
-
 def _compress(condition: Value, a: Value, axis: int | None = None) -> Value:
     a, axis = _flat(a, axis)
     return slab(a, axis, np.flatnonzero(condition))
@@ -106,10 +98,6 @@ def _insert(arr: Value, obj: Value, values: Value, axis: int | None = None) -> V
         np.arange(a.size).reshape(a.shape), obj, a.size + np.arange(new.size).reshape(new.shape), axis=axis
     )
     return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype))[places]
-
-
-def _append(arr: Value, values: Value, axis: int | None = None) -> Value:
-    return concatenated([arr, values], axis)
 
 
 def _select(condlist: Value, choicelist: Value, default: Value = 0) -> Value:
@@ -170,33 +158,6 @@ def _padded(a: Value, axis: int, widths: Value, values: Value, mode: str, statis
 # --- several arrays ---------------------------------------------------------------------------------------------------
 
 
-def _at_least(ndim: int, a: Value) -> Value:
-    """Return an array with ``ndim`` axes or more: a row of a matrix, a row of a matrix in a stack, a matrix of rows."""
-    a = array(a)
-    if a.ndim >= ndim:
-        return a
-    return a.reshape(((1,) * ndim, (1, *a.shape, 1)[:ndim], (*a.shape, 1))[a.ndim])
-
-
-def _each_at_least(ndim: int) -> Function:
-    def lines(*arys: Value) -> Value:
-        arrays = tuple(_at_least(ndim, a) for a in arys)
-        return arrays[0] if len(arrays) == 1 else arrays
-
-    return lines
-
-
-def _joining(ndim: int, axis: int, convert: Function | None = None) -> Function:
-    """Return a function that joins arrays along an axis, after it gave them ``ndim`` axes."""
-    convert = convert or functools.partial(_at_least, ndim)
-
-    def lines(tup: Value, dtype: object = None) -> Value:
-        arrays = [convert(a) for a in tup]
-        return concatenated(arrays, min(axis, arrays[0].ndim - 1) if arrays else 0, dtype=dtype)
-
-    return lines
-
-
 def _block(arrays: Value) -> Value:
     def depth_of(item: Value) -> int:
         return 1 + max(map(depth_of, item), default=0) if isinstance(item, list) else 0
@@ -246,11 +207,6 @@ def _vander(x: Value, N: int | None = None, increasing: bool = False) -> Value:
     return array(x)[:, None] ** (powers if increasing else powers[::-1])
 
 
-def _rollaxis(a: Value, axis: int, start: int = 0) -> Value:
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
-    return np.moveaxis(a, axis, start - (start > axis))
-
-
 def _apply_along_axis(func1d: Function, axis: int, arr: Value, *args: Value, **kwargs: object) -> Value:
     rows = np.moveaxis(array(arr), axis, -1)
     results = [
@@ -271,48 +227,28 @@ def _no_writing(*args: Value, **options: object) -> Value:
 compose(
     {
         np.take: _take,
-        np.take_along_axis: _take_along_axis,
         np.compress: _compress,
         np.extract: lambda condition, arr: _compress(np.ravel(condition), arr),
         np.delete: _delete,
         np.insert: _insert,
-        np.append: _append,
         np.select: _select,
         np.choose: _choose,
         np.pad: _pad,
-        np.atleast_1d: _each_at_least(1),
-        np.atleast_2d: _each_at_least(2),
-        np.atleast_3d: _each_at_least(3),
-        np.vstack: _joining(2, 0),
-        np.hstack: _joining(1, 1),
-        np.dstack: _joining(3, 2),
-        np.column_stack: _joining(2, 1, lambda a: _at_least(2, a) if np.ndim(a) > 1 else _at_least(2, a).T),
+        np.column_stack: lambda tup: concatenated([a if np.ndim(a) > 1 else np.atleast_2d(a).T for a in tup], 1),
         np.block: _block,
-        np.hsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, min(ary.ndim - 1, 1)),
-        np.vsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 0),
-        np.dsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 2),
         np.broadcast_arrays: _broadcast_arrays,
         np.meshgrid: _meshgrid,
         np.kron: _kron,
         np.vander: _vander,
-        np.rollaxis: _rollaxis,
         np.apply_along_axis: _apply_along_axis,
-        np.diag_indices_from: lambda arr: np.diag_indices(len(arr), arr.ndim),
-        np.tril_indices_from: lambda arr, k=0: np.tril_indices(len(arr), k, arr.shape[1]),
-        np.triu_indices_from: lambda arr, k=0: np.triu_indices(len(arr), k, arr.shape[1]),
         np.result_type: lambda *args: np.result_type(*(getattr(a, "dtype", a) for a in args)),
         **{
             f: lambda a, *args, f=f, **options: f(a.value, *args, **options)
             for f in (np.array_repr, np.array_str, np.array2string)
         },
-        np.fliplr: lambda m: m[:, ::-1],
-        np.flipud: lambda m: m[::-1],
-        np.matrix_transpose: lambda x: np.swapaxes(x, -1, -2),
         np.astype: lambda x, dtype, copy=True: x.astype(dtype),
         np.array: lambda object, dtype=None, **options: array(object, dtype),
         np.asarray: lambda a, dtype=None, **options: array(a, dtype),
         **dict.fromkeys((np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal, np.copyto), _no_writing),
     }
 )
-if hasattr(np, "unstack"):  # NumPy 2.1
-    compose({np.unstack: lambda x, axis=0: tuple(slab(x, axis, i) for i in range(x.shape[axis]))})

@@ -90,7 +90,6 @@ compose(
             a, np.argpartition(a, kth, axis=axis, kind=kind), axis
         ),
         np.unique: _unique,
-        np.unique_values: lambda x: _unique(x, equal_nan=False),
         np.nanquantile: _nanquantile,
         np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, np.true_divide(q, 100), *args, **options),
         np.nanmedian: lambda a, axis=None, keepdims=False: (
@@ -249,19 +248,8 @@ def _corrcoef(x: Value, y: Value = None, rowvar: bool = True, dtype: object = No
 # --- differences and sums along an axis -------------------------------------------------------------------------------
 
 
-def _diff(a: Value, n: int = 1, axis: int = -1, prepend: Value = None, append: Value = None) -> Value:
-    a = array(a)
-    single = tuple(1 if i == axis % a.ndim else m for i, m in enumerate(a.shape))
-    ends = [None if e is None else np.broadcast_to(e, single) if np.ndim(e) == 0 else e for e in (prepend, append)]
-    parts = [part for part in (ends[0], a, ends[1]) if part is not None]
-    a = a if len(parts) == 1 else np.concatenate(parts, axis)
-    for _ in range(n):
-        a = slab(a, axis, slice(1, None)) - slab(a, axis, slice(-1))
-    return a
-
-
 def _ediff1d(ary: Value, to_end: Value = None, to_begin: Value = None) -> Value:
-    differences = _diff(np.ravel(ary))
+    differences = np.diff(np.ravel(ary))
     parts = [np.ravel(part) for part in (to_begin, differences, to_end) if part is not None]
     return concatenated(parts, dtype=differences.dtype)
 
@@ -292,14 +280,6 @@ def _slope(f: Value, axis: int, spacing: Value, edge_order: int) -> Value:
     return np.moveaxis(np.concatenate([first, inner, last], axis=-1), -1, axis)
 
 
-def _trapezoid(y: Value, x: Value = None, dx: Value = 1.0, axis: int = -1) -> Value:
-    y = array(y)
-    if x is not None:
-        dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
-        dx = dx if np.ndim(x) > 1 else dx.reshape([-1 if i == axis % y.ndim else 1 for i in range(y.ndim)])
-    return np.sum(dx * (slab(y, axis, slice(1, None)) + slab(y, axis, slice(-1))) / 2, axis=axis)
-
-
 def _interp(
     x: Value, xp: Value, fp: Value, left: Value = None, right: Value = None, period: float | None = None
 ) -> Value:
@@ -316,18 +296,6 @@ def _interp(
     y = y0 + (x - x0) * (y1 - y0) / width
     y = np.where(x < xp[0], fp[0] if left is None or period else left, y)
     return np.where(x > xp[-1], fp[-1] if right is None or period else right, y)
-
-
-def _cumulative(function: Function, first: float) -> Function:
-    def lines(x: Value, axis: int | None = None, dtype: object = None, include_initial: bool = False) -> Value:
-        x = np.atleast_1d(array(x, dtype))
-        if axis is None and x.ndim > 1:
-            raise ValueError(f"axis is needed for an array of {x.ndim} axes")
-        y = function(x, axis=axis)
-        start = np.full(kept_shape(y, axis), first, y.dtype)
-        return np.concatenate([start, y], axis or 0) if include_initial else y
-
-    return lines
 
 
 def _shifted(a: Value, step: int, axis: int) -> Value:
@@ -377,10 +345,8 @@ compose(
     {
         np.cov: _cov,
         np.corrcoef: _corrcoef,
-        np.diff: _diff,
         np.ediff1d: _ediff1d,
         np.gradient: _gradient,
-        np.trapezoid: _trapezoid,
         np.interp: _interp,
         np.nancumsum: lambda a, axis=None: np.cumsum(np.where(np.isnan(a), 0, a), axis),
         np.nancumprod: lambda a, axis=None: np.cumprod(np.where(np.isnan(a), 1, a), axis),
@@ -388,5 +354,3 @@ compose(
         np.histogram: _histogram,
     }
 )
-if hasattr(np, "cumulative_sum"):  # NumPy 2.1
-    compose({np.cumulative_sum: _cumulative(np.cumsum, 0), np.cumulative_prod: _cumulative(np.cumprod, 1)})
