@@ -58,7 +58,7 @@ def own_lines(function: Any) -> Function:
 _BORROWED = (
     *(np.append, np.apply_over_axes, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.diag_indices_from, np.diff),
     *(np.dsplit, np.dstack, np.flip, np.fliplr, np.flipud, np.hsplit, np.hstack, np.iscomplexobj, np.isrealobj),
-    *(np.logspace, np.matrix_transpose, np.ndim, np.poly, np.polyadd, np.polyder, np.polyint, np.polysub, np.polyval),
+    *(np.logspace, np.matrix_transpose, np.ndim, np.poly, np.polyadd, np.polysub, np.polyval),
     *(np.rollaxis, np.rot90, np.shape, np.size, np.take_along_axis, np.tensordot, np.trapezoid, np.tril_indices_from),
     *(np.triu_indices_from, np.union1d, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values),
     *(np.vsplit, np.vstack, np.linalg.cross, np.linalg.diagonal, np.linalg.matmul, np.linalg.matrix_norm),

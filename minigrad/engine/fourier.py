@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Axis, Options, Value
 from .axes import axes_of, slab
+from .borrowed import own_lines
 from .composed import compose
 from .primitives import concatenate
 from .rules import RULES, Function
@@ -65,7 +66,7 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Function, types: Value, args: Value, options: Options) -> Value:
         rule = RULES.get(function)
         if function in _FUNCTIONS:
-            return _FUNCTIONS[function](*args, **options)
+            return _FUNCTIONS[function](*args, **{name: given for name, given in options.items() if given is not None})
         if function in _LINEAR or (rule is not None and rule.linear == 1):
             first, *others = args
             return Complex(*(function(_of(take, first), *others, **options) for take in (np.real, np.imag)))
@@ -180,19 +181,10 @@ def _scale(norm: str | None, n: int, inverse: bool) -> float:
     if norm not in (None, "backward", "ortho", "forward"):
         raise ValueError(f"norm={norm!r} is none of 'backward', 'ortho' and 'forward'")
     divided = norm == "forward" if not inverse else norm in (None, "backward")
-    return 1 / n if divided else 1 / math.sqrt(n) if norm == "ortho" else 1.0
+    return 1 / int(n) if divided else 1 / math.sqrt(n) if norm == "ortho" else 1.0
 
 
-def _fft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
-    return _transform(z, n, axis, norm, inverse=False)
-
-
-def _ifft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
-    """Return the conjugate of the transform of the conjugate."""
-    return _transform(z.conj() if isinstance(z, Complex) else z, n, axis, norm, inverse=True).conj()
-
-
-def _transform(z: Value, n: int | None, axis: int, norm: str | None, inverse: bool) -> Complex:
+def _fft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None, inverse: bool = False) -> Complex:
     axis = axis % z.ndim
     n = z.shape[axis] if n is None else n
     z, factor = _fitted(z, n, axis), _scale(norm, n, inverse)
@@ -204,9 +196,19 @@ def _transform(z: Value, n: int | None, axis: int, norm: str | None, inverse: bo
     return Complex(real, imag) if factor == 1 else Complex(real * factor, imag * factor)
 
 
-def _rfft(x: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
-    spectrum = _fft(x, n, axis, norm)
-    return spectrum.each(lambda y: slab(y, axis, slice(spectrum.shape[axis] // 2 + 1)))
+def _ifft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+    """Return the conjugate of the transform of the conjugate."""
+    return _fft(z.conj() if isinstance(z, Complex) else z, n, axis, norm, inverse=True).conj()
+
+
+def _first_half(transform: Function) -> Function:
+    """Return a transform of real numbers: the other half of it is the conjugate of this one."""
+
+    def half(x: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
+        spectrum: Complex = transform(x, n, axis, norm)
+        return spectrum.each(lambda y: slab(y, axis, slice(y.shape[axis] // 2 + 1)))
+
+    return half
 
 
 def _irfft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Value:
@@ -225,60 +227,19 @@ def _irfft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = No
     return y * _scale(norm, n, inverse=True)
 
 
-_SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
-
-
-def _hfft(z: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Value:
-    return _irfft(np.conj(z), n, axis, _SWAPPED.get(norm, norm))
-
-
-def _ihfft(x: Value, n: int | None = None, axis: int = -1, norm: str | None = None) -> Complex:
-    return _rfft(x, n, axis, _SWAPPED.get(norm, norm)).conj()
-
-
-def _over_axes(*steps: Function, default: Value = None) -> Function:
-    """Return a transform over several axes: the last step is that of the last axis, the first that of the others.
-
-    The last axis comes first where its transform takes real numbers, and last where it gives them.
-    """
-
-    def transform(z: Value, s: Value = None, axes: Value = default, norm: str | None = None) -> Value:
-        axes = range(-len(s) if s is not None else -z.ndim, 0) if axes is None else axes
-        sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else n for n in s]
-        calls = list(zip([steps[0]] * (len(axes) - 1) + [steps[-1]], axes, sizes, strict=True))
-        for step, axis, n in calls[::-1] if steps[-1] is _rfft else calls:
-            z = step(z, n, axis, norm)
-        return z
-
-    return transform
-
-
-def _shifted(inverse: bool) -> Function:
-    def shifted(x: Value, axes: Value = None) -> Value:
-        axes = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int | np.integer) else axes
-        shifts = [(x.shape[axis] + inverse) // 2 for axis in axes]
-        return np.roll(x, tuple(shifts), tuple(axes))
-
-    return shifted
-
-
 _FOURIER: dict[Function, Function] = {
     np.fft.fft: _fft,
     np.fft.ifft: _ifft,
-    np.fft.rfft: _rfft,
+    np.fft.rfft: _first_half(_fft),
     np.fft.irfft: _irfft,
-    np.fft.hfft: _hfft,
-    np.fft.ihfft: _ihfft,
-    np.fft.fftn: _over_axes(_fft),
-    np.fft.ifftn: _over_axes(_ifft),
-    np.fft.rfftn: _over_axes(_fft, _rfft),
-    np.fft.irfftn: _over_axes(_ifft, _irfft),
-    np.fft.fft2: _over_axes(_fft, default=(-2, -1)),
-    np.fft.ifft2: _over_axes(_ifft, default=(-2, -1)),
-    np.fft.rfft2: _over_axes(_fft, _rfft, default=(-2, -1)),
-    np.fft.irfft2: _over_axes(_ifft, _irfft, default=(-2, -1)),
-    np.fft.fftshift: _shifted(inverse=False),
-    np.fft.ifftshift: _shifted(inverse=True),
+    np.fft.ihfft: _first_half(_ifft),
+    **{
+        function: own_lines(function)
+        for function in (
+            *(np.fft.fft2, np.fft.fftn, np.fft.ifft2, np.fft.ifftn, np.fft.rfft2, np.fft.rfftn, np.fft.irfft2),
+            *(np.fft.irfftn, np.fft.hfft, np.fft.fftshift, np.fft.ifftshift),
+        )
+    },
 }
 _FUNCTIONS: dict[Function, Function] = {
     **_FOURIER,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .arrays import Value
+from .borrowed import own_lines
 from .composed import compose
 from .primitives import array
-from .rules import RULES
+from .rules import RULES, Function
 from .vjps import row
 
 row(
@@ -45,6 +46,11 @@ def _coefficients(p: Value) -> Value:
     return p
 
 
+def _of_coefficients(function: Function) -> Function:
+    lines = own_lines(function)
+    return lambda p, *args, **options: lines(_coefficients(p), *args, **options)
+
+
 def _polyfit(x: Value, y: Value, deg: int, w: Value = None) -> Value:
     """Return the coefficients of least squares, each column of the matrix scaled to length 1 as NumPy does."""
     matrix, y = np.vander(x, deg + 1), array(y)
@@ -58,6 +64,8 @@ compose(
     {
         np.correlate: _correlate,
         np.polymul: lambda a1, a2: np.convolve(_coefficients(a1), _coefficients(a2)),
+        np.polyder: _of_coefficients(np.polyder),
+        np.polyint: _of_coefficients(np.polyint),
         np.polyfit: _polyfit,
     }
 )
