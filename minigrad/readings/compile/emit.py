@@ -28,7 +28,6 @@ from .rewrites import inner
 
 _MAX_FILLED_BYTES = 2**18  # of an array that may stand for a number that it repeats
 _CACHE_LINE_BYTES = 64
-_MAX_STATEMENTS = 2000  # of one Python function; longer programs are split
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,6 @@ def emit(program: Program, arranged: Callable[[list[str], Names], str], fast: bo
     return _Writer(program, kernels.regions(program)).source(arranged)
 
 
-@dataclass
-class _Line:
-    """Lines of ``run``, the local names that they need, and those that they define."""
-
-    text: str
-    needs: set[str]
-    defines: set[str]
-
-
 class _Writer:
     """The text of a program, written call by call."""
 
@@ -80,7 +70,7 @@ class _Writer:
         self.kernels: dict[str, Name] = {}
         self.names.namespace |= {"np": np, "special": sys.modules.get("scipy.special")}
         self.workspace: list[str] = []
-        self.lines: list[_Line] = []
+        self.lines: list[str] = []  # of ``run``
         for symbol, a in program.constants.items():
             self.names.namespace[symbol.value] = a if np.ndim(a) else np.asarray(a)[()]
 
@@ -109,11 +99,11 @@ class _Writer:
                     self._write_kernel(run)
                 i = run.last + 1
         result = arranged([self._output(place, e) for place, e in enumerate(self.program.outputs)], self.names)
-        self.lines.append(_Line(f"return {result}", self._needed(self.program.outputs), set()))
         main = self.names.fresh("run")
-        functions = _functions(main, [x.value for x in self.program.inputs], self.lines, self.names)
+        head = f"def {main}({', '.join([x.value for x in self.program.inputs])}):"
+        body = [f"    {line}" for line in (*self.lines, f"return {result}")]
         loops = [text.replace("kernel", name, 1) for text, name in self.kernels.items()]
-        return Source("\n".join([*self.workspace, *functions, ""]), main, loops, self.names.namespace)
+        return Source("\n".join([*self.workspace, head, *body, ""]), main, loops, self.names.namespace)
 
     def _allocate(self) -> None:
         sizes, slot_of = self.plan.slots(self.pieces)
@@ -145,9 +135,6 @@ class _Writer:
     def _bound(self, wish: str, value: Value) -> Name:
         return self.numbers.get(wish) or self.numbers.setdefault(wish, self.names.bind(value, wish))
 
-    def _needed(self, expressions: Iterable[Expr]) -> set[str]:
-        return {self.texts[a] for a in expressions if a.function is not LITERAL} & self.locals
-
     # --- calls -------------------------------------------------------------------------------------------------------
 
     def _write(self, i: int, e: Expr) -> None:
@@ -155,18 +142,17 @@ class _Writer:
         if memory is None or memory.allocated:
             self._write_expression(e, memory)
             return
-        self.texts[e] = name = self.called[memory]
-        call = self._call(e, [self._argument(a, e) for a in e.args], name)
-        needs = self._needed([*e.args, e])
-        defines = {name} if memory.given and memory.first == i else set()
-        self.lines.append(_Line("\n".join((*self._fresh(i, memory), call)), needs - defines, defines))
+        name = self._place(i, e)
+        self.lines.append(self._call(e, [self._argument(a, e) for a in e.args], name))
 
-    def _fresh(self, i: int, memory: Memory) -> list[str]:
-        """Return the allocation of memory that is returned, where call ``i`` is the first to write to it."""
-        if not memory.given or memory.first != i:
-            return []
-        shape, dtype = memory.holder.shape, memory.holder.dtype
-        return [f"{self.called[memory]} = {self._bound('empty', np.empty)}({shape}, {self._dtype(dtype)})"]
+    def _place(self, i: int, e: Expr) -> str:
+        """Return what call ``i`` writes into, which it allocates where it is the first to write what is returned."""
+        memory = self.plan.owner[e]
+        self.texts[e] = name = self.called[memory]
+        if memory.given and memory.first == i:
+            shape, dtype = memory.holder.shape, memory.holder.dtype
+            self.lines.append(f"{name} = {self._bound('empty', np.empty)}({shape}, {self._dtype(dtype)})")
+        return name
 
     def _write_expression(self, e: Expr, memory: Memory | None) -> None:
         self.texts[e] = name = self.called[memory] if memory is not None else self.names.numbered("v")
@@ -175,11 +161,13 @@ class _Writer:
             self.workspace.append(line)
             return
         self.locals.add(name)
-        self.lines.append(_Line(line, self._needed(e.args), {name}))
+        self.lines.append(line)
 
     def _stays(self, e: Expr) -> bool:
         """Return True if the result is a view, for good, of memory that stays."""
-        if not known(e.function).view or is_fresh(e) or not e.shape or self._needed(e.args):
+        if not known(e.function).view or is_fresh(e) or not e.shape:
+            return False
+        if any(self.texts[a] in self.locals for a in inputs_of(e)):
             return False
         a = e.args[0]
         if e.function is np.diag and len(a.shape) == 1:  # which makes a matrix of a vector
@@ -261,22 +249,14 @@ class _Writer:
     def _write_kernel(self, region: Region) -> None:
         """Write the call of a loop that numba compiles."""
         calls = self.program.calls[region.first : region.last + 1]
-        allocations: list[str] = []
-        defines = set[str]()
         for i, e in enumerate(calls, region.first):
-            memory = self.plan.owner[e]
-            self.texts[e] = self.called[memory]
-            allocations += self._fresh(i, memory)
-            if memory.given and memory.first == i:
-                defines.add(self.called[memory])
+            self._place(i, e)
         stored = [e for e in calls if self.last_uses.get(e, 0) > region.last]
         made = kernels.kernel(calls, stored, self.texts.__getitem__)
         if made.text not in self.kernels:
             self.kernels[made.text] = self.names.bind(kernels.compiled(made.text), "kernel")
-        needs = self._needed([*stored, *(a for e in calls for a in e.args if a not in calls)])
         arguments = ", ".join(self._reshaped(e, shape) for e, shape in made.arguments)
-        call = f"{self.kernels[made.text]}({arguments})"
-        self.lines.append(_Line("\n".join((*allocations, call)), needs - defines, defines))
+        self.lines.append(f"{self.kernels[made.text]}({arguments})")
 
     def _reshaped(self, e: Expr, shape: Shape) -> str:
         """Return an array in the shape in which a loop takes it."""
@@ -295,44 +275,25 @@ class _Writer:
 
     def _write_run(self, run: Run) -> None:
         """Return a loop over pieces."""
-        allocations, heads, calls = [], dict[str, str](), []
-        needs, defines = set[str](), set[str]()
+        heads, calls = dict[str, str](), []
         for i, e in enumerate(self.program.calls[run.first : run.last + 1], run.first):
-            memory = self.plan.owner[e]
-            self.texts[e] = self.called[memory]
-            allocations += self._fresh(i, memory)
-            needs |= self._needed([*e.args, e])
-            if memory.given and memory.first == i:
-                defines.add(self.called[memory])
-            arguments = [
-                self._piece(a, run, heads) if a.function is not LITERAL else self._number_piece(a.value, e, run, heads)
-                for a in e.args
-            ]
-            calls.append(self._call(e, arguments, self._piece(e, run, heads)))
+            self._place(i, e)
+            *arguments, out = (self._piece(a, e, run, heads) for a in (*e.args, e))
+            calls.append(self._call(e, arguments, out))
         start, stop = self.names.fresh("i"), self.names.fresh("j")
-        header = f"for {start} in range(0, {run.shape[run.axis]}, {run.step}):"
+        self.lines.append(f"for {start} in range(0, {run.shape[run.axis]}, {run.step}):")
         body = [f"{stop} = {start} + {run.step}", *(h.format(i=start, j=stop) for h in heads.values()), *calls]
-        text = "\n".join([*allocations, header, *(f"    {line}" for line in body)])
-        self.lines.append(_Line(text, needs - defines, defines))
+        self.lines += [f"    {line}" for line in body]
 
-    def _piece(self, e: Expr, run: Run, heads: dict[str, str]) -> str:
-        """Return the name of an operand's piece, which ``heads`` defines."""
-        text = self.texts[e]
-        if run.whole(e.shape):
+    def _piece(self, a: Expr, e: Expr, run: Run, heads: dict[str, str]) -> str:
+        """Return the name of the piece of an argument of ``e``, or of its result, which ``heads`` defines."""
+        number = a.function is LITERAL
+        text = self._number(a.value, e, run.piece_shape()) if number else self.texts[a]
+        if text not in self.filled if number else run.whole(a.shape):
             return text
-        if self.plan.owner.get(e) in self.pieces:
-            return self._first_part(text, run, heads)
-        return self._part(text, e.shape, "{i}:{j}", run, heads)
-
-    def _number_piece(self, a: Value, e: Expr, run: Run, heads: dict[str, str]) -> str:
-        text = self._number(a, e, run.piece_shape())
-        return self._first_part(text, run, heads) if text in self.filled else text
-
-    def _first_part(self, text: str, run: Run, heads: dict[str, str]) -> str:
-        """As much as the current piece takes of what is as large as a piece: the last one may be smaller."""
-        return self._part(text, run.shape, f":min({{j}}, {run.shape[run.axis]}) - {{i}}", run, heads)
-
-    def _part(self, text: str, shape: Shape, part: str, run: Run, heads: dict[str, str]) -> str:
+        shape, part = a.shape, "{i}:{j}"
+        if number or self.plan.owner.get(a) in self.pieces:  # as large as a piece: the last one may be smaller
+            shape, part = run.shape, f":min({{j}}, {run.shape[run.axis]}) - {{i}}"
         if text not in heads:
             heads[text] = f"{self.names.numbered('p')} = {run.piece(text, shape, part)}"
         return heads[text].split(" ", 1)[0]
@@ -351,28 +312,3 @@ def aligned(nbytes: int) -> Array:
     raw = np.empty(nbytes + _CACHE_LINE_BYTES, np.uint8)
     start = -raw.ctypes.data % _CACHE_LINE_BYTES
     return raw[start : start + nbytes]
-
-
-def _functions(run: str, inputs: Sequence[str], lines: Sequence[_Line], names: Names) -> list[str]:
-    """Return the function ``run``, and those that it calls in turn where it would be too long for one."""
-    parts = [lines[i : i + _MAX_STATEMENTS] for i in range(0, len(lines), _MAX_STATEMENTS)]
-    needed_later = [set[str]()]
-    for part in reversed(parts[1:]):
-        needed_later.append(needed_later[-1].union(*(line.needs for line in part)))
-    needed_later.reverse()
-    text, calls = [], []
-    for part, later in zip(parts[:-1], needed_later, strict=False):
-        defined = set[str]().union(*(line.defines for line in part))
-        given = sorted(set[str]().union(*(line.needs for line in part)) - defined)
-        returned = sorted(defined & later)
-        name = names.fresh("part")
-        body = [*(line.text for line in part), f"return ({''.join(f'{x}, ' for x in returned)})"]
-        text.append(_function(name, given, body))
-        calls.append(f"{''.join(f'{x}, ' for x in returned)}{'= ' if returned else ''}{name}({', '.join(given)})")
-    return [*text, _function(run, inputs, [*calls, *(line.text for line in parts[-1])])]
-
-
-def _function(name: str, parameters: Iterable[str], body: Iterable[str]) -> str:
-    return "\n".join(
-        [f"def {name}({', '.join(parameters)}):", *(f"    {s}" for part in body for s in part.splitlines())]
-    )

@@ -225,7 +225,7 @@ def test_arguments_may_share_memory():
 
 
 @pytest.mark.slow
-def test_long_programs_are_split():
+def test_long_programs():
     def f(x):
         y = x
         for i in range(9000):
@@ -234,7 +234,6 @@ def test_long_programs_are_split():
 
     compiled = compile(f)
     assert_same(compiled(np.array([0.1, 0.2])), f(np.array([0.1, 0.2])))
-    assert compiled.source.count("def part") >= 3
 
 
 @pytest.mark.slow
