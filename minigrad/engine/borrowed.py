@@ -57,13 +57,14 @@ def own_lines(function: Any) -> Function:
 
 _BORROWED = (
     *(np.append, np.apply_over_axes, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.diag_indices_from, np.diff),
-    *(np.dsplit, np.dstack, np.flip, np.fliplr, np.flipud, np.hsplit, np.hstack, np.iscomplexobj, np.isrealobj),
-    *(np.logspace, np.matrix_transpose, np.ndim, np.poly, np.polyadd, np.polysub, np.polyval),
-    *(np.rollaxis, np.rot90, np.shape, np.size, np.take_along_axis, np.tensordot, np.trapezoid, np.tril_indices_from),
-    *(np.triu_indices_from, np.union1d, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values),
-    *(np.vsplit, np.vstack, np.linalg.cross, np.linalg.diagonal, np.linalg.matmul, np.linalg.matrix_norm),
-    *(np.linalg.matrix_power, np.linalg.matrix_transpose, np.linalg.multi_dot, np.linalg.outer, np.linalg.tensordot),
-    *(np.linalg.tensorinv, np.linalg.trace, np.linalg.vecdot, np.linalg.vector_norm),
+    *(np.dsplit, np.dstack, np.flip, np.fliplr, np.flipud, np.full_like, np.hsplit, np.hstack, np.iscomplexobj),
+    *(np.isrealobj, np.logspace, np.matrix_transpose, np.ndim, np.ones_like, np.poly, np.polyadd, np.polysub),
+    *(np.polyval, np.real_if_close, np.rollaxis, np.rot90, np.setdiff1d, np.shape, np.size, np.take_along_axis),
+    *(np.tensordot, np.trapezoid, np.tril_indices_from, np.trim_zeros, np.triu_indices_from, np.union1d),
+    *(np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.vsplit, np.vstack, np.zeros_like),
+    *(np.linalg.cross, np.linalg.diagonal, np.linalg.matmul, np.linalg.matrix_norm, np.linalg.matrix_power),
+    *(np.linalg.matrix_transpose, np.linalg.multi_dot, np.linalg.outer, np.linalg.tensordot, np.linalg.tensorinv),
+    *(np.linalg.trace, np.linalg.vecdot, np.linalg.vector_norm),
     *(getattr(np, name) for name in ("cumulative_prod", "cumulative_sum", "unstack") if hasattr(np, name)),  # NumPy 2.1
 )
 compose({function: own_lines(function) for function in _BORROWED})

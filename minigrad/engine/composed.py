@@ -98,12 +98,6 @@ def _einsum(subscripts: Value, *arrays: Value, optimize: object = False) -> Valu
     return einsum(*arrays, subscripts=written, **({"optimize": optimize} if optimize else {}))
 
 
-def _full_like(
-    a: Value, fill_value: Value, dtype: object = None, order: str = "K", subok: bool = True, shape: Value = None
-) -> Value:
-    return np.full(a.shape if shape is None else shape, fill_value, dtype or a.dtype)
-
-
 def compose(table: dict[Function, Function]) -> None:
     """Write the rows of functions that are run as lines of plain NumPy."""
     for function, lines in table.items():
@@ -123,9 +117,9 @@ _COMPOSED: dict[Function, Function] = {
     np.divmod: lambda a, b: (a // b, a % b),
     np.modf: lambda a: (a - np.trunc(a), np.trunc(a)),
     np.vecdot: _vecdot,
-    **dict.fromkeys((np.zeros_like, np.empty_like), lambda a, *args, **options: _full_like(a, 0, *args, **options)),
-    np.ones_like: lambda a, *args, **options: _full_like(a, 1, *args, **options),
-    np.full_like: lambda a, fill_value, *args, **options: _full_like(a, fill_value, *args, **options),
+    np.empty_like: lambda a, dtype=None, order="K", subok=True, shape=None, **device: np.empty(
+        a.shape if shape is None else shape, dtype or a.dtype
+    ),
 }
 if hasattr(np, "matvec"):  # NumPy 2.2
     _COMPOSED |= {

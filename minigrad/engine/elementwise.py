@@ -66,6 +66,5 @@ compose(
         np.nan_to_num: _nan_to_num,
         np.piecewise: _piecewise,
         np.real: lambda val: +val,
-        np.real_if_close: lambda a, tol=100: +a,
     }
 )

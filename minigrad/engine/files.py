@@ -1,4 +1,4 @@
-"""What writes arrays into files writes the values of Tensors."""
+"""What writes arrays, into files or as text, writes the values of Tensors."""
 
 import numpy as np
 
@@ -11,11 +11,12 @@ def _plain(a: Value) -> Value:
     return a.to_numpy() if hasattr(a, "to_numpy") else a
 
 
-def _saving(function: Function) -> Function:
-    def save(file: Value, *arrays: Value, **named: object) -> Value:
-        return function(file, *map(_plain, arrays), **{name: _plain(a) for name, a in named.items()})
+def _writing(function: Function) -> Function:
+    def write(*args: Value, **options: Value) -> Value:
+        return function(*map(_plain, args), **{name: _plain(option) for name, option in options.items()})
 
-    return save
+    return write
 
 
-compose({function: _saving(function) for function in (np.save, np.savez, np.savez_compressed, np.savetxt)})
+_SAVING = (np.save, np.savez, np.savez_compressed, np.savetxt)
+compose({function: _writing(function) for function in (*_SAVING, np.array_repr, np.array_str, np.array2string)})

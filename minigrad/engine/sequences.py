@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .arrays import Axis, Value
-from .axes import axes_of
+from .arrays import Value
 from .composed import compose
 from .primitives import array
 
@@ -33,36 +32,16 @@ def _geomspace(
     return np.moveaxis(np.sign(start) * np.exp(logarithms), 0, axis).astype(dtype)
 
 
-def _setdiff1d(ar1: Value, ar2: Value) -> Value:
-    values = np.unique(array(ar1))
-    return values[np.isin(values, ar2, invert=True)]
-
-
 def _intersect1d(ar1: Value, ar2: Value) -> Value:
     values = np.unique(array(ar1))
     return values[np.isin(values, ar2)]
-
-
-def _trim_zeros(filt: Value, trim: str = "fb", axis: Axis = None) -> Value:
-    """Return the smallest part, along some axes, that holds all entries but zeros."""
-    axes = axes_of(filt, axis)
-    index = [slice(None)] * filt.ndim
-    for i, places in enumerate(np.nonzero(filt)):
-        if i in axes and not len(places):
-            index[i] = slice(0)
-        elif i in axes:
-            first, last = int(places.min()), int(places.max()) + 1
-            index[i] = slice(first if "f" in trim.lower() else None, last if "b" in trim.lower() else None)
-    return filt[tuple(index)]
 
 
 compose(
     {
         np.linspace: _linspace,
         np.geomspace: _geomspace,
-        np.setdiff1d: _setdiff1d,
         np.intersect1d: _intersect1d,
-        np.setxor1d: lambda ar1, ar2: np.sort(np.concatenate([_setdiff1d(ar1, ar2), _setdiff1d(ar2, ar1)])),
-        np.trim_zeros: _trim_zeros,
+        np.setxor1d: lambda ar1, ar2: np.sort(np.concatenate([np.setdiff1d(ar1, ar2), np.setdiff1d(ar2, ar1)])),
     }
 )

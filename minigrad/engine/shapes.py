@@ -242,10 +242,6 @@ compose(
         np.vander: _vander,
         np.apply_along_axis: _apply_along_axis,
         np.result_type: lambda *args: np.result_type(*(getattr(a, "dtype", a) for a in args)),
-        **{
-            f: lambda a, *args, f=f, **options: f(a.value, *args, **options)
-            for f in (np.array_repr, np.array_str, np.array2string)
-        },
         np.astype: lambda x, dtype, copy=True: x.astype(dtype),
         np.array: lambda object, dtype=None, **options: array(object, dtype),
         np.asarray: lambda a, dtype=None, **options: array(a, dtype),

@@ -71,10 +71,8 @@ def _nanquantile(a: Value, q: Value, axis: Axis = None, keepdims: bool = False) 
     return np.moveaxis(y, -1, 0).reshape((*level.shape, *kept))
 
 
-def _percentile(
-    g: Value, y: Value, a: Value, q: Value, axis: Axis = None, method: Any = "linear", keepdims: bool = False
-) -> Value:
-    return _quantile(g, y, a, np.true_divide(q, 100), axis, method)
+def _hundredths(q: Value) -> Value:
+    return q / 100 if isinstance(q, int | float) else np.true_divide(q, 100)  # a number stays one, of no dtype
 
 
 def _median(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
@@ -82,16 +80,16 @@ def _median(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = Fa
 
 
 row(np.quantile, _quantile)
-row(np.percentile, _percentile)
 row(np.median, _median)
 compose(
     {
         np.partition: lambda a, kth, axis=-1, kind="introselect": np.take_along_axis(
             a, np.argpartition(a, kth, axis=axis, kind=kind), axis
         ),
+        np.percentile: lambda a, q, *args, **options: np.quantile(a, _hundredths(q), *args, **options),
         np.unique: _unique,
         np.nanquantile: _nanquantile,
-        np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, np.true_divide(q, 100), *args, **options),
+        np.nanpercentile: lambda a, q, *args, **options: _nanquantile(a, _hundredths(q), *args, **options),
         np.nanmedian: lambda a, axis=None, keepdims=False: (
             _nanquantile(a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
         ),

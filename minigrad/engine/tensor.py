@@ -27,6 +27,7 @@ from .reverse import walk
 from .rules import RULES, Function
 from .scope import variables
 
+_record: Callable[..., Tensor] = apply
 _RECORDERS: dict[Function, Function] = {
     function: recorder(function) for function, rule in RULES.items() if rule.reduces or isinstance(function, np.ufunc)
 }
@@ -328,8 +329,7 @@ class Tensor(Node):
     def detach(self) -> Tensor:
         """Return a constant with the same value, cut off from the graph: no gradient passes."""
         if traced.get():
-            recorded: Tensor = apply(detach, (self,))
-            return recorded
+            return _record(detach, (self,))
         constant = leaf_holding(type(self), self.capture(), self.name and f"{self.name} detached")
         constant._source = weakref.ref(self)
         return constant
@@ -395,8 +395,7 @@ class Tensor(Node):
 
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if isinstance(index, tuple) else (index,)
-        part: Tensor = apply(getitem, (self, *parts))
-        return part
+        return _record(getitem, (self, *parts))
 
     def __setitem__(self, index: Any, value: Value = None) -> None:
         raise TypeError(
@@ -424,8 +423,7 @@ class Tensor(Node):
 
     def __pow__(self, exponent: Value) -> Tensor:
         if type(exponent) is int and exponent == 2:  # as NumPy itself computes it
-            square: Tensor = apply(np.square, (self,))
-            return square
+            return _record(np.square, (self,))
         power: Tensor = self._power(exponent)
         return power
 
@@ -443,22 +441,19 @@ class Tensor(Node):
     def reshape(self, *shape: Any, **options: Any) -> Value:
         """Return the same entries in another shape, given as a tuple or as numbers."""
         wanted = frozen(shape[0] if len(shape) == 1 else shape)
-        reshaped: Any = (
-            np.reshape(self, wanted, **options) if options else apply(np.reshape, (self,), {"shape": wanted})
-        )
-        return reshaped
+        if options:
+            return np.reshape(self, wanted, **options)
+        return _record(np.reshape, (self,), {"shape": wanted})
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, given as a tuple or as numbers; reversed without any."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        transposed: Tensor = apply(np.transpose, (self,), {"axes": tuple(order)} if order else NO_OPTIONS)
-        return transposed
+        return _record(np.transpose, (self,), {"axes": tuple(order)} if order else NO_OPTIONS)
 
     @property
     def T(self) -> Tensor:
         """The axes in reversed order."""
-        transposed: Tensor = apply(np.transpose, (self,))
-        return transposed
+        return _record(np.transpose, (self,))
 
     def flatten(self, order: Any = "C") -> Value:
         """Return all entries in a row."""
@@ -475,8 +470,7 @@ class Tensor(Node):
         dtype = np.dtype(dtype)
         if not np.can_cast(self.dtype, dtype, casting):
             raise TypeError(f"astype of {self.describe()}: it is not cast to {dtype} by the rule {casting!r}")
-        copied: Tensor = apply(cast, (self if dtype.kind == "f" else self.detach(), dtype))
-        return copied
+        return _record(cast, (self if dtype.kind == "f" else self.detach(), dtype))
 
     # What else an array has.
     all, any, argmax, argmin, nonzero = _methods(np.all, np.any, np.argmax, np.argmin, np.nonzero)

@@ -110,3 +110,9 @@ def test_arrays_of_tensors_are_made_like_a_tensor():
     assert y.shape == (2, 2)
     assert [float(g) for g in mg.gradients(np.sum(y * [[1, 2], [3, 4]]), [a, b])] == [5.0, 7.0]
     assert type(np.asarray([1.0, 2.0], like=a)) is np.ndarray
+
+
+@pytest.mark.parametrize("write", [np.array_repr, np.array_str, np.array2string])
+def test_numpy_writes_a_tensor_s_value_as_text(write):
+    W = leaf()
+    assert write(W, precision=2) == write(W.data, precision=2)
