@@ -22,6 +22,7 @@ import numpy as np
 
 from minigrad.engine.arrays import Options, Value
 from minigrad.engine.node import ancestors
+from minigrad.engine.reverse import BLAS
 from minigrad.engine.tensor import Tensor
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, known, parts_of
 from minigrad.text.normal_form import Rewriter, unbroadcast
@@ -63,7 +64,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
         if node.rule is None:
             of_node[node] = made.value(node._value)
             continue
-        made.exactly = node in exact or node.dtype.kind != "f"
+        made.exactly = node in exact or node.dtype not in BLAS  # a factor may leave float16, or need more than float64
         args = arguments_of(node, of_node, made.value)
         if node.rule.pure:
             e = made.simplified(node.function, args, node.options, node.shape, node.dtype)

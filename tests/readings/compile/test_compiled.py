@@ -523,6 +523,20 @@ def test_factors_overflow_and_underflow_where_they_do_eagerly():
             assert_same(compile(f)(x), f(x))
 
 
+@pytest.mark.parametrize(
+    ("x", "f"),
+    [
+        (np.float16([0.5, -0.25]), lambda x: x * 300 * 300),
+        (np.float16([0.5, -0.25]), lambda x: np.square(x * 300)),
+        (np.float16([6e4, 1e4]), lambda x: x * 1e-4 * 1e-4),
+        (np.float16([1e-3, 2e-3]), lambda x: (1e3 * x) @ (1e3 * x)),
+        (np.longdouble([3, 7]) / 9, lambda x: x * (np.longdouble(1) / 3) * 5),
+    ],
+)
+def test_half_and_extended_precision_compute_as_written(x, f):
+    assert np.array_equal(compile(f)(x), f(x))
+
+
 # --- random programs ------------------------------------------------------------------------------------------------
 
 UNARY = [
