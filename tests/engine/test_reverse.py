@@ -343,6 +343,7 @@ def test_one_vjp_has_the_argument_s_shape_and_dtype(rng):
     found = pull(a / b, 0, g)
     assert (found.shape, found.dtype) == ((3, 1), np.float32)
     np.testing.assert_allclose(found, np.sum(g / b.data, axis=1, keepdims=True), rtol=1e-6)
+    assert np.array_equal(pull(np.sum(b, axis=0), 0, np.array([3.0, 5.0])), [[3.0, 5.0]])
 
 
 def test_a_given_cotangent_is_sent_on_in_a_recorded_walk_too():

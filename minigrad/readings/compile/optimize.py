@@ -52,11 +52,8 @@ class Program:
 def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequence[Tensor] = ()) -> Program:
     """Return the program that computes ``results`` from ``inputs``, and makes each of the ``impure`` calls once."""
     made = _Optimizer()
-    of_node: dict[Tensor, Expr] = {}
-    for x in inputs:
-        if x not in of_node:
-            of_node[x] = made.symbol(made.fresh(x.name or "x"), x.shape, x.dtype)
-    symbols = [of_node[x] for x in inputs]
+    symbols = [made.symbol(made.fresh(x.name or "x"), x.shape, x.dtype) for x in inputs]
+    of_node = dict(zip(inputs, symbols, strict=True))
     nodes = ancestors([*results, *impure], of_node)
     exact = _exact(nodes)
     uses = Counter([*results, *(x for node in nodes for x in node.operands if x is not None)])
@@ -81,7 +78,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
     calls = _shrinking(calls, outputs)
     used = {a for e in calls for a in e.args} | set(outputs)
     constants = {symbol: a for symbol, a in made.constants.items() if symbol in used}
-    return Program(symbols, constants, calls, outputs, {of_node[x] for x in exact if x in of_node}, made.identifiers)
+    return Program(symbols, constants, calls, outputs, {of_node[x] for x in exact}, made.identifiers)
 
 
 def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import sys
 import threading
 
@@ -442,6 +443,7 @@ def test_source_shows_what_runs():
         (lambda x: x * (np.ones((3, 3)) * 2 + 1), 1),
         (lambda x: (lambda g: g * x + (1 + g))(-np.exp(x)), 4),
         (lambda x: np.sum(x * x) - np.sum(x * np.sin(x)), 3),
+        (lambda x: mg.stop_gradient(np.sin(x)) * 2, 2),
     ],
 )
 def test_no_more_calls_than_needed(f, calls):
@@ -450,6 +452,47 @@ def test_no_more_calls_than_needed(f, calls):
     assert_same(compiled(x), f(x))
     body = compiled.source.split("def run")[1].splitlines()
     assert sum("(" in line and "empty" not in line and "return" not in line for line in body[1:]) == calls
+
+
+@pytest.mark.parametrize(
+    ("f", "operations"),
+    [
+        (lambda x, v: (2 * x) * (3 * np.sin(x)), "sin multiply multiply"),  # numbers are gathered,
+        (lambda x, v: (lambda s: (s @ x, s * x))(2 * np.exp(x)), "exp multiply dot multiply"),  # if one use needs them,
+        (lambda x, v: x * np.tanh(2 * v), "multiply tanh multiply"),
+        (lambda x, v: x * (2 * np.tanh(v)), "tanh multiply multiply"),  # and stay with the smaller array,
+        (lambda x, v: x + x * -v, "multiply subtract"),  # which a sign need not do
+        (lambda x, v: (x * 2.0**30) @ (x * 2.0**30) @ x, "dot multiply dot"),  # large ones go no further
+        (lambda x, v: np.exp(x) * np.sin(np.cos(x)), "cos sin exp multiply"),  # what needs only inputs waits
+        (lambda x, v: (lambda a: (np.cos(np.tan(x)), a > 1))(np.exp(np.sin(x))), "sin exp greater tan cos"),
+        (lambda x, v: (lambda a: (a, np.cos(np.tan(x)), a > 1))(np.exp(np.sin(x))), "sin exp tan cos greater"),
+    ],
+)
+def test_what_is_computed_in_which_order(f, operations):
+    compiled, (x, v) = compile(f), arrays((3, 3), (3,))
+    assert_same(compiled(x, v), f(x, v))
+    assert re.findall(r"^    (?!empty)(\w+)\(", compiled.source, re.M) == operations.split()
+
+
+def test_calls_of_impure_functions_keep_their_order():
+    seen = []
+    row_sums, noted = (mg.rule(lambda a, axis=axis: seen.append(axis) or a.sum(axis), None) for axis in (1, None))
+    x = np.ones((3, 3))
+    compiled = compile(lambda x: (noted(x), row_sums(np.exp(np.sin(x)))))  # the second frees more than it takes
+    compiled(x), seen.clear(), compiled(x)
+    assert seen == [None, 1]
+
+
+def test_a_program_names_its_arguments_and_keeps_the_constants_that_it_needs():
+    compiled = compile(lambda weights: weights * (np.ones((3, 3)) * 2 + 1))
+    compiled(np.ones((3, 3)))
+    assert "def run(weights)" in compiled.source
+    assert sum(type(value) is np.ndarray for value in compiled._last.source.namespace.values()) == 1
+
+
+def test_a_factor_stays_in_the_dtype_that_it_was_given_to():
+    x, y = np.float32([1, 2, 3]), np.array([0.1, 0.2, 0.3])
+    assert np.array_equal(compile(lambda x, y: (x * 0.1) * y)(x, y), (x * 0.1) * y)
 
 
 def test_a_sum_of_products_adds_in_the_wider_of_two_dtypes():
