@@ -104,14 +104,14 @@ def second_derivative(program, rng):
 
 def terms_add_up(program, rng):
     """What the terms send to each node is what backward leaves there."""
-    J, _, _, derived = program.derived
+    derived, dtype = program.derived[3], program.inputs[0].dtype
     graph = derived.lines.graph
     explanation = Explanation(graph, {}, derived)
     for name in explanation.nodes:
         found, wanted = explanation.gradient(name), graph.by_name[name].grad
         parts = [explanation.gradient(name, term) for term in explanation.terms]
         scale = sum(float(np.abs(part).max(initial=0)) for part in parts if part is not None)
-        if (found is None) != (wanted is None) or (wanted is not None and not close(found, wanted, J.dtype, scale)):
+        if (found is None) != (wanted is None) or (wanted is not None and not close(found, wanted, dtype, scale)):
             return f"explain gives {found} for the gradient of {name}, backward {wanted}"
         for term in explanation.terms:
             explanation.why(name, term)
@@ -120,13 +120,13 @@ def terms_add_up(program, rng):
 
 def derivation(program, rng):
     """The program that derive writes gives what backward leaves, and no line failed its proof."""
-    J, _, _, derived = program.derived
+    derived, dtype = program.derived[3], program.inputs[0].dtype
     space = {**derived.inputs, **derived.constants}
     exec(derived.numpy(), space)
     by_name = derived.lines.graph.by_name
     scale = max([float(np.abs(x.grad).max(initial=0)) for x in by_name.values() if x.grad is not None], default=0.0)
     for name, variable in derived.gradients.items():
-        if not close(space[variable], by_name[name].grad, J.dtype, 1e-3 * scale):
+        if not close(space[variable], by_name[name].grad, dtype, 1e-3 * scale):
             return f"derive gives {space[variable]} for {name}, backward {by_name[name].grad}\n{derived.numpy()}"
     if derived.lines.unproved:
         return f"not proved: {[x.describe() for x in derived.lines.unproved]}"

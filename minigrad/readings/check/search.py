@@ -7,6 +7,7 @@ are equal; the few candidates that have the sums of the learner's numbers are co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple, TypeVar
 
@@ -118,7 +119,10 @@ class Search:
             rate = np.stack([np.asarray(f[e], float).ravel() for f in found])
             a = np.asarray(self.line.values[e])
             moved = a + rng.uniform(0.5, 1.5, a.shape) * (1 + np.abs(a))
-            actual = self._sums(self.line.replaced(e, moved)) - self.base
+            root = self._spread(partial(self.line.replaced, e, moved))
+            if root is None:
+                continue
+            actual = self._sums(root) - self.base
             scale = np.abs(rate) @ np.abs(moved - a).ravel() + np.abs(self.base)
             if np.all(np.abs(rate @ (moved - a).ravel() - actual) <= 1e-9 * scale):
                 linear[e] = rate

@@ -66,8 +66,9 @@ class Values:
                 if x is not None and x not in values:
                     values[x] = noise(a)
                 args.append(a if x is None else values[x])
-            result = recomputed(node, args) if node.requires_grad else node.primal
-            exact = has_kink(node) or not node.requires_grad
+            steady = node.requires_grad and not (node.rule is not None and node.rule.jumps)  # noise is no jump
+            result = recomputed(node, args) if steady else node.primal
+            exact = has_kink(node) or not steady
             self._noisy[node] = (node.primal, node.primals) if exact else (result, tuple(args))
             values[node] = noise(result) if node in names else result
 

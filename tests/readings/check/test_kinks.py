@@ -82,3 +82,13 @@ def test_the_absolute_value_at_zero():
     J = np.sum(np.abs(A))
     assert all(check(J, {"A": np.array([s, 1.0])}).ok for s in (-1.0, 0.3, 1.0))
     assert not any(check(J, {"A": np.array([s, t])}).ok for s, t in ((1.2, 1.0), (0.0, -1.0), (0.0, 0.0)))
+
+
+@pytest.mark.parametrize("function", [np.remainder, np.fmod])
+@pytest.mark.parametrize("factor", [-1, 0, 0.5, 2])
+def test_a_derivative_is_checked_where_the_value_jumps(function, factor):
+    a, b = mg.Tensor([1.5, -2.0], name="a"), mg.Tensor([0.5, 2.0], name="b")
+    J = np.sum(np.exp(function(a, b)) * [1.0, 3.0]).named("J")
+    J.backward()
+    assert check(J, {"a": a.grad, "b": b.grad}).ok
+    assert [m.node for m in check(J, {"a": a.grad, "b": factor * b.grad}).mistakes] == ["b"]

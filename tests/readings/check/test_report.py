@@ -107,6 +107,14 @@ def test_no_edit_asks_lapack_for_singular_values_at_infinity(monkeypatch):
     assert report.mistakes[0].node == "x" and len(asked) > 1 and not any(np.any(np.isinf(a)) for a in asked)
 
 
+def test_a_trial_value_that_lapack_refuses_is_no_error():
+    x = mg.Tensor([[0.4, -0.4, -0.2], [1.4, 0.5, -0.5], [-1.6, 0.8, -0.6]], name="x")
+    J = np.sum(np.square(np.linalg.cholesky(x @ x.T + np.eye(3)))).named("J")
+    J.backward()
+    (mistake,) = check(J, {"x": 2 * x.grad.T}).mistakes
+    assert mistake.node == "x"
+
+
 @NETWORKS
 def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
     r = corpus.record(network, corpus.weights(network))
