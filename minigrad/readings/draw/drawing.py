@@ -23,7 +23,7 @@ from minigrad.readings.derive.derivation import Derivation
 from minigrad.text.markup import Shown
 from minigrad.text.words import headline, listed, printable
 
-from .fold import MAX_VERTICES_APART, Edge, Vertex
+from .fold import Edge, Vertex
 from .measure import trouble
 from .svg import mended
 
@@ -69,7 +69,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         vertices: list[Vertex],
         edges: list[Edge],
         lines: list[str],
-        stages: Callable[[], Iterable[Iterable[list[str]]]],
+        layouts: Callable[[], Iterable[list[str]]],
+        plain: Callable[[], list[str]],
         colours: Mapping[str, str],
         formulas: Mapping[Tensor, str],
         derivation: Derivation | None,
@@ -77,7 +78,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         page: "Callable[[Drawing], str]",
     ) -> None:
         super().__init__(name="minigrad", body=_body(lines))
-        self._stages, self._own = stages, len(lines)
+        self._layouts, self._plain, self._own = layouts, plain, len(lines)
         self._best = ("", "", b"")  # a source, the source of its best layout, and that as SVG
         self.graph = graph
         self.derivation, self._page = derivation, page
@@ -164,34 +165,31 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         """Return the DOT text and the SVG of the best layout; that of ``source``, where it is good enough."""
         if self._best[0] == self.source:
             return self._best[1:]
-        added = self.body[self._own :]  # what a user has put in
         found: list[tuple[float, float, int, str, bytes]] = []
-        tried = set[str]()
-        failure: _LayoutError | None = None
-        for stage in self._stages():
-            for lines in stage:
-                source = graphviz.Digraph(name="minigrad", body=[*_body(lines), *added]).source
-                if source in tried:
-                    continue
-                tried.add(source)
-                try:
-                    svg = _rendered(source, "svg")
-                    self._refuse_lost_edges(svg)
-                except _LayoutError as error:
-                    failure = failure or error
-                    continue
-                wide, hard = trouble(svg)
-                found.append((hard, wide, len(found), source, svg))
-                if not wide and hard <= _MAX_TROUBLE_PER_EDGE * len(self.edges):
-                    break
-            if found and (not min(found)[1] or len(self.vertices) > MAX_VERTICES_APART):
+        for source in dict.fromkeys(map(self._with_additions, self._layouts())):
+            try:
+                svg = self._complete(source)
+            except _LayoutError:
+                continue
+            wide, hard = trouble(svg)
+            found.append((hard, wide, len(found), source, svg))
+            if not wide and hard <= _MAX_TROUBLE_PER_EDGE * len(self.edges):
                 break
-        if not found:
-            raise RenderError(str(failure)) from None
-        self._best = (self.source, *min(found)[3:])
-        return self._best[1:]
+        if found:
+            laid_out = min(found)[3:]
+        else:
+            source = self._with_additions(self._plain())
+            laid_out = source, self._complete(source)
+        self._best = (self.source, *laid_out)
+        return laid_out
 
-    def _refuse_lost_edges(self, svg: bytes) -> None:
+    def _with_additions(self, lines: list[str]) -> str:
+        """Return the DOT text of a layout with what a user has put in."""
+        return str(graphviz.Digraph(name="minigrad", body=[*_body(lines), *self.body[self._own :]]).source)
+
+    def _complete(self, source: str) -> bytes:
+        """Return the SVG of a DOT text; raise an error where it lacks an edge."""
+        svg = _rendered(source, "svg")
         groups = [part.partition(b'"') for part in svg.split(b'<g id="')]
         drawn = {id.removeprefix(b"a_").decode() for id, _, inside in groups if b"<path" in inside}
         lost = [
@@ -201,6 +199,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         ]
         if lost:
             raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
+        return svg
 
     def page(self, height: int = 640) -> "Page":
         """Return the page of ``.render("graph.html")``, which a notebook shows inline, ``height`` pixels high.

@@ -18,25 +18,15 @@ from minigrad.text.words import number
 from .dot import size_of
 from .fold import word
 
+# In characters: of a line in the head of a box, of one in a term's, and of a summand in the body.
+MAX_LINE_LENGTH, MAX_TERM_LENGTH, MAX_SUMMAND_LENGTH = 36, 28, 34
 MAX_HEAD_LINES = 2  # a longer formula is cut in its middle
 MAX_TOOLTIP_FORMULA_LENGTH = 160
 MAX_FORMULA_OPERATIONS = 200
-_MAX_SUMMANDS_OF_A_TERM = 2  # in a box, such as the uses of a weight
+_MAX_SUMMANDS, _MAX_SUMMANDS_OF_A_TERM = 4, 2  # in a box, such as the uses of a weight
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
-
-
-class Lengths(NamedTuple):
-    """Characters of a line in the head of a box, in a term's, of a summand in the body, and how many of those."""
-
-    line: int
-    term: int
-    summand: int
-    summands: int
-
-
-FULL, TERSE = Lengths(36, 28, 34, 4), Lengths(24, 24, 16, 2)
 
 
 class Summand(NamedTuple):
@@ -84,7 +74,7 @@ class Formulas:
                     return [line.replace("\xa0", " ") for line in lines]
         return [f"{word(x)}(…)"] if word(x).isidentifier() else []
 
-    def gradient(self, x: Tensor, longest: Lengths, prefix: str = "") -> list[Summand]:
+    def gradient(self, x: Tensor, prefix: str = "") -> list[Summand]:
         """Return the summands of a node's gradient, as mathematics; names go without ``prefix``."""
         if self.derivation is None or x not in self.derivation.lines.backward:
             return []
@@ -95,8 +85,8 @@ class Formulas:
             summands = (summands[0]._replace(expression=shorter),)
         found = [Summand(self._written(s.expression, "unicode", prefix), s.terms) for s in summands]
         of_one_term = max(Counter(s.terms for s in found).values())
-        short = all(0 < len(s.text) <= longest.summand for s in found)
-        fits = short and len(found) <= longest.summands and of_one_term <= _MAX_SUMMANDS_OF_A_TERM
+        short = all(0 < len(s.text) <= MAX_SUMMAND_LENGTH for s in found)
+        fits = short and len(found) <= _MAX_SUMMANDS and of_one_term <= _MAX_SUMMANDS_OF_A_TERM
         return found if fits else []
 
     def constants(self) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Layout:
 
     ``row`` is empty where Graphviz decides. ``ranks`` go from left to right; ``free`` edges are not to be straight;
     ``fan`` maps a penalty term to the vertex that it stands to the right of; ``near`` maps a vertex to the last row of
-    what it is computed from, from where its edge is to be straight. In a ``loose`` layout free edges count for nothing.
+    what it is computed from, from where its edge is to be straight.
     """
 
     groups: dict[Vertex, Group]
@@ -32,15 +32,12 @@ class Layout:
     free: set[Edge] = field(default_factory=set)
     fan: dict[Vertex, Vertex] = field(default_factory=dict)
     near: dict[Vertex, int] = field(default_factory=dict)
-    loose: bool = False
 
     def attributes(self, edge: Edge) -> dict[str, str]:
         """Return what Graphviz shall know of an edge: how many rows it spans, and how much to straighten it."""
         if edge.tail not in self.row or edge.head not in self.row:
             return {}
         rows = self.row[edge.head] - self.row[edge.tail]
-        if self.loose and edge in self.free:
-            return {"constraint": "false"}
         straight = edge.summands or self.row[edge.tail] == self.near.get(edge.head)
         weight = "0" if not rows or edge in self.free else "20" if straight else "1"
         return {"weight": weight, **({"minlen": str(rows)} if rows > 1 else {})}

@@ -12,7 +12,6 @@ import itertools
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +38,7 @@ from .dot import (
 )
 from .drawing import Drawing
 from .fold import MAX_VERTICES_APART, Edge, Fold, Vertex, fold, unique_slugs, word
-from .formulas import FULL, TERSE, Formulas, Lengths, Summand
+from .formulas import MAX_LINE_LENGTH, MAX_SUMMAND_LENGTH, MAX_TERM_LENGTH, Formulas, Summand
 from .layout import Group, Layout, scopes, spine
 from .measure import MAX_READABLE_WIDTH, PAGE_WIDTH
 from .page import page
@@ -110,10 +109,12 @@ def draw(
 
 def _drawing(writer: "_Writer") -> Drawing:
     """Return the drawing that a writer has the text of, in its layout and in others."""
-    lines, picture = next(next(writer.stages())), writer.picture
+    lines, picture = next(writer.layouts()), writer.picture
     colours = dict(zip(writer.terms, writer.colours, strict=True))
     told = colours, writer.formulas, writer.written.derivation, writer.marks
-    return Drawing(writer.graph, picture.vertices, picture.edges, lines, writer.stages, *told, page)
+    return Drawing(
+        writer.graph, picture.vertices, picture.edges, lines, writer.layouts, writer.without_layout, *told, page
+    )
 
 
 def _check(**given: tuple[str, tuple[str, ...]]) -> None:
@@ -160,8 +161,6 @@ class _Writer:
         picture: Fold,
         direction: str,
         marks: Mapping[Tensor, tuple[str, str]],
-        longest: Lengths = FULL,
-        written: Formulas | None = None,
     ) -> None:
         self.graph, self.picture, self.direction, self.marks = graph, picture, direction, marks
         self.terms = list(graph.terms)
@@ -170,10 +169,10 @@ class _Writer:
         self.classes = dict(zip(self.terms, unique_slugs(self.terms), strict=True))
         self.of_term = {term.node: k for k, term in enumerate(graph.terms.values())}
         self.called = forms([*graph.names.values(), *(v.title for v in picture.vertices)])
-        self.written, self.longest = written or Formulas(graph), longest
+        self.written = Formulas(graph)
         self.formulas = self.written.in_numpy(v.node for v in picture.vertices if v.node is not None)
         self.heads = {
-            v: self.written.head(v.node, longest.term if v.node in self.of_term else longest.line, v.prefix)
+            v: self.written.head(v.node, MAX_TERM_LENGTH if v.node in self.of_term else MAX_LINE_LENGTH, v.prefix)
             for v in picture.vertices
             if v.node is not None and v.named
         }
@@ -192,27 +191,17 @@ class _Writer:
         most, fewest = max(reached, default=0), min(reached, default=0)
         return [2.6 - 1.2 * (n - fewest) / (most - fewest or 1) for n in reached]
 
-    def stages(self) -> Iterator[Iterator[list[str]]]:
-        """Yield the DOT text in layouts of a stage, and those of the next stage, for where none of these will do.
-
-        The last leaves out rows and scopes, at which Graphviz may fail.
-        """
-        if len(self.picture.vertices) > MAX_VERTICES_APART:  # each layout of a crowd takes long
-            yield self._in_rows(1.0, loose=True)
-        else:
-            yield itertools.chain(self._in_rows(1.0, loose=True), self._in_rows(1.0, 0.75, 0.5))
-            terse = _Writer(self.graph, self.picture, self.direction, self.marks, TERSE, self.written)
-            yield terse._in_rows(0.78, 0.64, 0.5)
-            yield terse._in_rows(0.78, 0.64, 0.5, loose=True)
-        yield iter([self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))])
-
-    def _in_rows(self, *parts: float, loose: bool = False) -> Iterator[list[str]]:
-        """Yield the lines for pages of parts of what can be read."""
+    def layouts(self) -> Iterator[list[str]]:
+        """Yield the DOT text in layouts for ever narrower pages; of a crowd in one, as each takes long."""
         if self.direction == "LR" and _widest_path(self.picture, self.width) <= PAGE_WIDTH:
             yield self._lines(scopes(self.picture), self.direction)
-        for part in parts:
-            layout = spine(self.picture, self.graph.root, self.of_term, self.width, part * MAX_READABLE_WIDTH)
-            yield self._lines(replace(layout, loose=loose))
+        for part in (1.0, 0.75, 0.5) if len(self.picture.vertices) <= MAX_VERTICES_APART else (1.0,):
+            page_width = part * MAX_READABLE_WIDTH
+            yield self._lines(spine(self.picture, self.graph.root, self.of_term, self.width, page_width))
+
+    def without_layout(self) -> list[str]:
+        """Return the DOT text without rows and scopes, at which Graphviz may fail."""
+        return self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))
 
     def _lines(self, layout: Layout, direction: str = "TB") -> list[str]:
         self.clusters = 0
@@ -306,7 +295,7 @@ class _Writer:
 
     def _gradient(self, vertex: Vertex, node: Tensor) -> str:
         """Return the gradient of a node, its summands in the colours of their terms; where that is long, the terms."""
-        bits, summands = self.graph.reach[node], self.written.gradient(node, self.longest, vertex.prefix)
+        bits, summands = self.graph.reach[node], self.written.gradient(node, vertex.prefix)
         if not summands:
             reaching = places(bits)
             summands = [Summand(self.called[self.terms[k]], 1 << k) for k in reaching[:_MAX_TERMS_APART]]
@@ -318,7 +307,7 @@ class _Writer:
             lines.append(sized(f"{escaped(families(zero, 3))}: 0 here", colour=_GREY))
         missing = [self.called[name] for k, name in enumerate(self.terms) if not bits >> k & 1]
         if missing:
-            said = textwrap.wrap(f"no path to {families(missing, 3)}", self.longest.summand)
+            said = textwrap.wrap(f"no path to {families(missing, 3)}", MAX_SUMMAND_LENGTH)
             lines += [sized(escaped(line), colour=_GREY) for line in said]
         return "<BR/>".join(lines) + self._mark(node)
 
@@ -332,7 +321,7 @@ class _Writer:
             sign = "− " if text.startswith("-") and k else "+ " if k else ""
             unsigned = text.removeprefix("-") if sign else text
             parts.append(sized(sign) + sized(mark, colour=colour) + sized(escaped(unsigned), colour=colour))
-        fits = sum(len(text) + 3 for text, _ in summands) <= self.longest.summand
+        fits = sum(len(text) + 3 for text, _ in summands) <= MAX_SUMMAND_LENGTH
         joined = [sized(" ").join(parts)] if fits else parts
         return [sized(symbol) + joined[0], *joined[1:]]
 
