@@ -1,6 +1,5 @@
 """Draw a graph, and render it to files and pages."""
 
-from .drawing import Drawing, RenderError
-from .picture import draw
+from .drawing import Drawing, RenderError, draw
 
 __all__ = ["Drawing", "RenderError", "draw"]

@@ -1,4 +1,4 @@
-"""A drawing: DOT text that shows itself in notebooks and renders to files, with whatever Graphviz there is.
+"""Draw a graph: DOT text that shows itself in notebooks and renders to files, with whatever Graphviz there is.
 
 ``dot`` on PATH is used; else pygraphviz, whose wheels bundle Graphviz. Where neither works the DOT text is saved, so
 that it can be rendered elsewhere, and the error says where it is and what to install.
@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ import graphviz  # type: ignore[import-untyped]
 from minigrad.engine.arrays import Options
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
-from minigrad.readings.derive.derivation import Derivation
+from minigrad.readings.check.report import Check
 from minigrad.text.markup import Shown
 from minigrad.text.words import headline, listed, printable
 
-from .fold import Edge, Vertex
+from .fold import fold
 from .measure import trouble
+from .page import page
+from .picture import INHERITED, RIGHT, WRONG, Writer
 from .svg import mended
 
 SUFFIXES = ("svg", "png", "pdf", "dot", "html")
@@ -45,6 +47,81 @@ _NO_FONT = (
 )
 
 
+def draw(
+    J: Tensor,
+    names: Mapping[str, object] | None = None,
+    terms: Mapping[str, Tensor] | None = None,
+    direction: str = "LR",
+    detail: str = "named",
+    check: Check | None = None,
+) -> "Drawing":
+    """Draw the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
+
+    Named nodes, cost terms, learned leaves and ``J`` itself are drawn (where nothing has a name: all operations);
+    anonymous constants are hidden, scopes are boxes.
+
+    Parameters
+    ----------
+    J : Tensor
+        The root of the graph.
+    names : mapping of str to anything, optional
+        Names of Tensors, usually ``locals()``; what is no Tensor is ignored.
+    terms : mapping of str to Tensor, optional
+        Names of summands of ``J``, in place of the terms that are found.
+    direction : {"LR", "TB"}
+        Left to right, or top to bottom.
+    detail : {"named", "all"}
+        With "all" every operation is a node.
+    check : Check, optional
+        A report of ``mg.check`` on the same ``J`` and names, whose findings mark the gradients.
+
+    Returns
+    -------
+    Drawing
+        A node's ``id`` is ``node-NAME``, an edge's ``class`` has ``term-NAME`` for each term that sends gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument does not fit the others, or is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> W = mg.Tensor([[1.0, -2.0]], name="W")
+    >>> J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(np.square(W)).named("L2")
+    >>> [name for id, name, node in mg.draw(J).vertices]
+    ['W', 'hinge', 'L2', 'output']
+    """
+    _check(direction=(direction, ("LR", "TB")), detail=(detail, ("named", "all")))
+    graph = Graph(J, names, terms)
+    everything = detail == "all" or not (names or terms or any(node.name for node in graph.nodes))
+    return Drawing(Writer(graph, fold(graph, everything), direction, _marks(graph, check) if check else {}))
+
+
+def _check(**given: tuple[str, tuple[str, ...]]) -> None:
+    """Raise ValueError for an argument that is none of its choices."""
+    for what, (value, choices) in given.items():
+        if value not in choices:
+            raise ValueError(f"draw: {what}={value!r} is none of {', '.join(map(repr, choices))}")
+
+
+def _marks(graph: Graph, report: Check) -> dict[Tensor, tuple[str, str]]:
+    """{node: (mark, message)} of the gradients that a report speaks of."""
+    said = {
+        **dict.fromkeys(report.right, (RIGHT, "")),
+        **dict.fromkeys(report.inherited, (INHERITED, "Wrong only because an earlier step is.")),
+        **{m.node: (WRONG, "\n".join((m.message, *m.correction))) for m in report.mistakes},
+    }
+    for name in said:
+        if name not in graph.by_name:
+            raise ValueError(
+                f"draw: check= speaks of {printable(name)!r}, no node of {printable(graph.names[graph.root])}; "
+                f"check and draw the same J with the same names="
+            )
+    return {graph.by_name[name]: mark for name, mark in said.items()}
+
+
 class RenderError(RuntimeError):
     """There is no Graphviz to render with, or it failed."""
 
@@ -63,30 +140,18 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     graph, None where it is large; ``marks``, {node: (mark, message)} of a check.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        vertices: list[Vertex],
-        edges: list[Edge],
-        lines: list[str],
-        layouts: Callable[[], Iterable[list[str]]],
-        plain: Callable[[], list[str]],
-        colours: Mapping[str, str],
-        formulas: Mapping[Tensor, str],
-        derivation: Derivation | None,
-        marks: Mapping[Tensor, tuple[str, str]],
-        page: "Callable[[Drawing], str]",
-    ) -> None:
-        super().__init__(name="minigrad", body=_body(lines))
-        self._layouts, self._plain, self._own = layouts, plain, len(lines)
+    def __init__(self, writer: Writer) -> None:
+        super().__init__(name="minigrad", body=_body(next(writer.layouts())))
+        self._writer, self._own = writer, len(self.body)
         self._best = ("", "", b"")  # a source, the source of its best layout, and that as SVG
-        self.graph = graph
-        self.derivation, self._page = derivation, page
-        self.colours, self.formulas, self.marks = colours, formulas, marks
-        self.vertices = [(v.id, v.name, v.node) for v in vertices]
-        self.place = {node: k for k, v in enumerate(vertices) for node in v.members}
-        self.edges = edges
-        self.edge_list = [(f"edge-{k}", e.tail.id, e.head.id, graph.terms_of(e.bits)) for k, e in enumerate(edges, 1)]
+        self.graph, self.derivation, self.formulas = writer.graph, writer.written.derivation, writer.formulas
+        self.colours, self.marks = dict(zip(writer.terms, writer.colours, strict=True)), writer.marks
+        self.vertices = [(v.id, v.name, v.node) for v in writer.picture.vertices]
+        self.place = {node: k for k, v in enumerate(writer.picture.vertices) for node in v.members}
+        self.edge_list = [
+            (f"edge-{k}", e.tail.id, e.head.id, self.graph.terms_of(e.bits))
+            for k, e in enumerate(writer.picture.edges, 1)
+        ]
 
     def render(
         self, filename: str | os.PathLike[str] = "graph.svg", view: bool = False, dpi: float | None = None
@@ -144,8 +209,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         if kind == "dot":
             return str(self.source).encode()
         if kind == "html":
-            return self._page(self).encode()
+            return self._html().encode()
         return bytes(self.pipe(kind, dpi=dpi))
+
+    def _html(self) -> str:
+        return page(self._writer, self.pipe("svg"))
 
     def pipe(self, format: str = "svg", encoding: str | None = None, dpi: float | None = None) -> Any:
         """Return the picture as bytes, or with ``encoding`` as text, with every edge in it.
@@ -166,19 +234,19 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         if self._best[0] == self.source:
             return self._best[1:]
         found: list[tuple[float, float, int, str, bytes]] = []
-        for source in dict.fromkeys(map(self._with_additions, self._layouts())):
+        for source in dict.fromkeys(map(self._with_additions, self._writer.layouts())):
             try:
                 svg = self._complete(source)
             except _LayoutError:
                 continue
             wide, hard = trouble(svg)
             found.append((hard, wide, len(found), source, svg))
-            if not wide and hard <= _MAX_TROUBLE_PER_EDGE * len(self.edges):
+            if not wide and hard <= _MAX_TROUBLE_PER_EDGE * len(self.edge_list):
                 break
         if found:
             laid_out = min(found)[3:]
         else:
-            source = self._with_additions(self._plain())
+            source = self._with_additions(self._writer.without_layout())
             laid_out = source, self._complete(source)
         self._best = (self.source, *laid_out)
         return laid_out
@@ -192,11 +260,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         svg = _rendered(source, "svg")
         groups = [part.partition(b'"') for part in svg.split(b'<g id="')]
         drawn = {id.removeprefix(b"a_").decode() for id, _, inside in groups if b"<path" in inside}
-        lost = [
-            f"{printable(edge.tail.name)} → {printable(edge.head.name)}"
-            for edge, (id, *_) in zip(self.edges, self.edge_list, strict=True)
-            if id not in drawn
-        ]
+        name = {id: printable(name) for id, name, _ in self.vertices}
+        lost = [f"{name[tail]} → {name[head]}" for id, tail, head, _ in self.edge_list if id not in drawn]
         if lost:
             raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
         return svg
@@ -206,7 +271,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
         Raises RenderError where no Graphviz renders.
         """
-        return Page(self._page(self), height)
+        return Page(self._html(), height)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Options:
         """Return what a notebook shows: the picture, or where nothing renders the reason and a tree in text."""
@@ -295,28 +360,16 @@ def _bundled(source: str, kind: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file at once: to a temporary file beside it, which then takes its place."""
-    temporary = None
+    """Write a file at once: to a temporary directory beside it, from where it takes its place."""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        if not isinstance(error, OSError):  # an interrupt
-            raise
+        with tempfile.TemporaryDirectory(prefix=".minigrad-", dir=path.parent) as folder:
+            written = Path(folder, "graph")
+            written.write_bytes(content)
+            os.replace(written, path)
+    except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
 
 
 def _has_fonts() -> bool:
     folders = [Path(folder).expanduser() for folder in _FONT_FOLDERS]
     return sys.platform != "linux" or any(path.is_file() for folder in folders for path in folder.rglob("*.[ot]t[cf]"))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

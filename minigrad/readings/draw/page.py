@@ -31,8 +31,9 @@ from minigrad.readings.explain.explanation import MAX_TERMS_WITH_COSINES, Explan
 from minigrad.text.expressions import Expr, evaluate
 from minigrad.text.words import headline, number, printable, sign_of
 
-from .drawing import Drawing
+from .fold import Fold, Vertex
 from .formulas import as_given
+from .picture import Writer
 
 Json = Any  # what the script of the page reads: dictionaries, lists, texts and numbers
 
@@ -82,19 +83,19 @@ _SHELL = Template("""\
 """)
 
 
-def page(drawing: Drawing) -> str:
-    """Return the HTML of the page of a drawing. Raises RenderError where no Graphviz renders the picture."""
-    facts = _Facts(drawing)
-    nodes = [facts.of(*vertex) for vertex in drawing.vertices]
+def page(writer: Writer, svg: bytes) -> str:
+    """Return the HTML of the page of a picture, which Graphviz has rendered."""
+    facts = _Facts(writer)
+    nodes = [facts.of(vertex) for vertex in writer.picture.vertices]
     style, script = _text("page.css"), _text("page.js")
     return _SHELL.substitute(
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         f"base-uri 'none'; form-action 'none'",
-        title=html.escape(headline(drawing.graph, minus="−")),
+        title=html.escape(headline(writer.graph, minus="−")),
         style=style,
         script=script,
-        svg=_svg(drawing.pipe("svg"), nodes),
-        data=_json({"terms": facts.terms, "nodes": nodes, "edges": _edges(drawing), "lines": _lines(drawing)}),
+        svg=_svg(svg, nodes),
+        data=_json({"terms": facts.terms(), "nodes": nodes, "edges": _edges(writer.picture), "lines": facts.lines()}),
     )
 
 
@@ -153,39 +154,16 @@ def _remove_background(root: ElementTree.Element) -> None:
             return
 
 
-def _edges(drawing: Drawing) -> list[Json]:
+def _edges(picture: Fold) -> list[Json]:
     """[id, tail, head, terms that send gradient along it, the terms that it adds to the root], all by index."""
-    place = {id: k for k, (id, _, _) in enumerate(drawing.vertices)}
-    term = {name: k for k, name in enumerate(drawing.graph.terms)}
-    edges = []
-    for edge, (id, tail, head, names) in zip(drawing.edges, drawing.edge_list, strict=True):
-        summands = drawing.graph.terms_of(edge.summands)
-        edges.append([id, place[tail], place[head], [term[name] for name in names], [term[name] for name in summands]])
-    return edges
+    place = {vertex: k for k, vertex in enumerate(picture.vertices)}
+    return [
+        [f"edge-{k}", place[e.tail], place[e.head], places(e.bits), places(e.summands)]
+        for k, e in enumerate(picture.edges, 1)
+    ]
 
 
 # --- the derivation ---------------------------------------------------------------------------------------------------
-
-
-def _lines(drawing: Drawing) -> list[Json]:
-    """Return the lines of both passes; none of a graph so large that it is not written out."""
-    derivation, terms = drawing.derivation, drawing.graph.terms
-    if derivation is None:
-        return []
-    of = {s: x for symbols in (derivation.lines.symbols, derivation.lines.gradients) for x, s in symbols.items()}
-    told = []
-    for name, steps in derivation.steps().items():
-        for step in steps:
-            facts = {"pass": name, "node": -1, **_line(step, derivation.lines.recorded), "parts": []}
-            node = of.get(step.line.symbol)  # None of a temporary
-            if node is not None:
-                facts["node"] = drawing.place.get(node, -1)
-                bits = drawing.graph.reach[node] if name == "backward" else 0
-                if bits & (bits - 1):
-                    sent = {k: drawing.graph.cotangents(term) for k, term in enumerate(terms) if bits >> k & 1}
-                    facts["parts"] = [[k, _entries(part[node])] for k, part in sent.items()]
-            told.append(facts)
-    return told
 
 
 def _line(step: Step, recorded: Mapping[Expr, Value]) -> Json:
@@ -207,50 +185,65 @@ def _entries(a: Value) -> Json:
     a = np.asarray(a, np.float64)
     rows = a.reshape(1, -1) if a.ndim < 2 else a
     small = a.ndim <= 2 and max(rows.shape) <= _MAX_FULL_SIZE
-    return {
-        "shape": _shape(a.shape),
-        "norm": _number(norm(a)),
-        "rows": [[number(x, 3).replace("-", "−") for x in row] for row in rows] if small else None,
-    }
+    all_entries = [[_number(x, 3) for x in row] for row in rows] if small else None
+    return {"shape": _shape(a.shape), "norm": _number(norm(a)), "rows": all_entries}
 
 
-# --- what is known of a node ------------------------------------------------------------------------------------------
+# --- what is known of the graph ---------------------------------------------------------------------------------------
 
 
 class _Facts:
-    """What the panel says of the nodes of a drawing."""
+    """What the page tells of terms, of lines, and of nodes."""
 
-    def __init__(self, drawing: Drawing) -> None:
-        self.drawing, self.graph = drawing, drawing.graph
-        self.explanation = Explanation(self.graph, {}, drawing.derivation)
-        shown = {node for _, _, node in drawing.vertices if node is not None and node.requires_grad}
-        self.computed = any([node.grad is not None for node in shown])
+    def __init__(self, writer: Writer) -> None:
+        self.writer, self.graph, self.derivation = writer, writer.graph, writer.written.derivation
+        self.explanation = Explanation(self.graph, {}, self.derivation)
         self.reasons = min(_MAX_REASONS, _MAX_REASON_VISITS // max(len(self.graph.nodes), 1))  # that may still be given
-        place = {node: k for k, (_, _, node) in enumerate(drawing.vertices) if node is not None}
-        self.terms = [
+        self.place = {node: k for k, vertex in enumerate(writer.picture.vertices) for node in vertex.members}
+
+    def terms(self) -> list[Json]:
+        """Return the name of each term, its vertex by index, and its looks."""
+        return [
             {
-                **{"name": printable(name, _MAX_NAME_LENGTH), "node": place.get(term.node)},
-                **{"colour": drawing.colours[name], "sign": sign_of(k)},
+                **{"name": printable(name, _MAX_NAME_LENGTH), "node": self.place.get(term.node)},
+                **{"colour": self.writer.colours[k], "sign": sign_of(k)},
             }
             for k, (name, term) in enumerate(self.graph.terms.items())
         ]
 
-    def of(self, id: str, name: str, node: Tensor | None) -> Json:
+    def lines(self) -> list[Json]:
+        """Return the lines of both passes; none of a graph so large that it is not written out."""
+        if self.derivation is None:
+            return []
+        lines, told = self.derivation.lines, []
+        of = {s: x for symbols in (lines.symbols, lines.gradients) for x, s in symbols.items()}
+        for name, steps in self.derivation.steps().items():
+            for step in steps:
+                node = of.get(step.line.symbol)  # None of a temporary
+                sent = self._sent(node) if node is not None and name == "backward" else []
+                parts = [[k, _entries(part)] for k, part in enumerate(sent) if part is not None]
+                facts = {"pass": name, "node": -1 if node is None else self.place.get(node, -1)}
+                told.append({**facts, **_line(step, lines.recorded), "parts": parts if len(parts) > 1 else []})
+        return told
+
+    def _sent(self, node: Tensor) -> list[Value | None]:
+        """Return what each term sends to a node; None where there is no path."""
+        return [self.graph.cotangents(term).get(node) for term in self.graph.terms]
+
+    def of(self, vertex: Vertex) -> Json:
         """Return the facts of a vertex; of a box that stands for several nodes only its name."""
-        facts: Json = {"id": id, "name": printable(name, _MAX_NAME_LENGTH)}
+        node = vertex.node
+        facts: Json = {"id": vertex.id, "name": printable(vertex.name, _MAX_NAME_LENGTH)}
         if node is None:
             return {**facts, "kind": "several nodes, drawn as one"}
+        value, grad = self.graph.value(node), node.grad
         facts |= {"kind": self._kind(node), "shape": _shape(node.shape), "dtype": str(node.dtype)}
-        value = self.graph.value(node)
-        facts |= {"value": _statistics(value), "gradient": None, "heat": [_heat(value), None]}
-        if node.grad is not None:
-            facts |= {"gradient": _statistics(node.grad), "heat": [_heat(value), _heat(node.grad)]}
-        if node in self.drawing.marks:
-            mark, message = self.drawing.marks[node]
-            facts["mark"] = {
-                "says": mark,
-                "lines": [printable(line, _MAX_REASON_LENGTH) for line in message.splitlines()],
-            }
+        facts |= {"value": _statistics(value), "gradient": None if grad is None else _statistics(grad)}
+        facts["heat"] = [_heat(value), None if grad is None else _heat(grad)]
+        if node in self.writer.marks:
+            mark, message = self.writer.marks[node]
+            lines = [printable(line, _MAX_REASON_LENGTH) for line in message.splitlines()]
+            facts["mark"] = {"says": mark, "lines": lines}
         if node.requires_grad and (node is not self.graph.root or self.graph.reach[node]):
             facts |= {"shares": self._shares(node), "cosines": self._cosines(node)}
             facts["why"] = [self._why_not(node, k, term) for k, term in enumerate(self.graph.terms)]
@@ -259,7 +252,7 @@ class _Facts:
     def _kind(self, node: Tensor) -> str:
         if node is self.graph.root:
             return "the cost, which is differentiated"
-        if any(term.node is node for term in self.graph.terms.values()):
+        if node in self.writer.of_term:
             return "a cost term"
         if node.requires_grad:
             return "computed" if node.function else "learned"
@@ -267,14 +260,10 @@ class _Facts:
 
     def _shares(self, node: Tensor) -> list[Json]:
         """Per term: None where there is no path, else [norm, part of the sum of norms], or [] before backward."""
-        paths = [self.graph.reach[node] >> k & 1 for k in range(len(self.graph.terms))]
-        if not self.computed:
-            return [[] if path else None for path in paths]
-        norms = [
-            norm(self.graph.cotangents(term)[node]) if path else None
-            for term, path in zip(self.graph.terms, paths, strict=True)
-        ]
-        whole = sum(n for n in norms if n is not None)
+        norms = [None if part is None else norm(part) for part in self._sent(node)]
+        if not self.writer.computed:
+            return [None if n is None else [] for n in norms]
+        whole = sum(filter(None, norms))
         return [
             None if n is None else [_number(n), round(n / whole, 4) if whole and np.isfinite(whole) else 0]
             for n in norms
@@ -283,13 +272,12 @@ class _Facts:
     def _cosines(self, node: Tensor) -> list[str]:
         """Return how far the terms that reach a node pull together, in words."""
         terms = self.graph.terms_of(self.graph.reach[node])
-        cosines = {
-            pair: f"{self.graph.cosine(node, *pair):.2f}".replace("-", "−")
-            for pair in combinations(terms if self.computed and len(terms) <= MAX_TERMS_WITH_COSINES else [], 2)
-        }
+        if not self.writer.computed or len(terms) > MAX_TERMS_WITH_COSINES:
+            return []
+        called = {term: printable(term, _MAX_NAME_LENGTH) for term in terms}
         return [
-            f"cosine {c} between {printable(a, _MAX_NAME_LENGTH)} and {printable(b, _MAX_NAME_LENGTH)}"
-            for (a, b), c in cosines.items()
+            f"cosine {self.graph.cosine(node, a, b):.2f}".replace("-", "−") + f" between {called[a]} and {called[b]}"
+            for a, b in combinations(terms, 2)
         ]
 
     def _why_not(self, node: Tensor, k: int, term: str) -> str:
@@ -310,8 +298,8 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _number(x: Value) -> str:
-    return number(x).replace("-", "−")
+def _number(x: Value, digits: int = 4) -> str:
+    return number(x, digits).replace("-", "−")
 
 
 def _statistics(a: Value) -> list[str]:

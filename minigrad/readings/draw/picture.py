@@ -1,9 +1,9 @@
-"""Draw a graph: which cost term reaches what, in one look.
+"""A picture as DOT text: which cost term reaches what, in one look.
 
 Arrays are nodes, operations are labels on edges. An edge's colour says which cost term sends gradient along it,
 parallel strokes that several do; the node says it in words too. "No path" is written, never drawn.
 
-The picture is DOT text. Its width is what decides whether it can be read where it is shown, so a graph that is too wide
+The width of a picture is what decides whether it can be read where it is shown, so a graph that is too wide
 from left to right is set like text: rows from left to right, one below the other, a scope to a row.
 """
 
@@ -19,7 +19,6 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph, norm, places
-from minigrad.readings.check.report import Check
 from minigrad.text.words import colour_of, headline, listed, number, printable, sign_of, tinted
 
 from .dot import (
@@ -36,12 +35,10 @@ from .dot import (
     tip,
     values,
 )
-from .drawing import Drawing
-from .fold import MAX_VERTICES_APART, Edge, Fold, Vertex, fold, unique_slugs, word
+from .fold import MAX_VERTICES_APART, Edge, Fold, Vertex, unique_slugs, word
 from .formulas import MAX_LINE_LENGTH, MAX_SUMMAND_LENGTH, MAX_TERM_LENGTH, Formulas, Summand
 from .layout import Group, Layout, scopes, spine
 from .measure import MAX_READABLE_WIDTH, PAGE_WIDTH
-from .page import page
 
 _FONT = 12
 _CHARACTER_WIDTH = 0.6  # relative to its size, about
@@ -54,105 +51,11 @@ _MAX_LEGEND_LENGTH = 92
 _MAX_EDGE_CLASSES = 100  # more may be longer than Graphviz reads of a string
 _MAX_TOOLTIP_TERMS = 40
 
-
-def draw(
-    J: Tensor,
-    names: Mapping[str, object] | None = None,
-    terms: Mapping[str, Tensor] | None = None,
-    direction: str = "LR",
-    detail: str = "named",
-    check: Check | None = None,
-) -> Drawing:
-    """Draw the graph of ``J``, as a graphviz.Digraph: notebooks show it, ``.render("graph.svg")`` writes it.
-
-    Named nodes, cost terms, learned leaves and ``J`` itself are drawn (where nothing has a name: all operations);
-    anonymous constants are hidden, scopes are boxes.
-
-    Parameters
-    ----------
-    J : Tensor
-        The root of the graph.
-    names : mapping of str to anything, optional
-        Names of Tensors, usually ``locals()``; what is no Tensor is ignored.
-    terms : mapping of str to Tensor, optional
-        Names of summands of ``J``, in place of the terms that are found.
-    direction : {"LR", "TB"}
-        Left to right, or top to bottom.
-    detail : {"named", "all"}
-        With "all" every operation is a node.
-    check : Check, optional
-        A report of ``mg.check`` on the same ``J`` and names, whose findings mark the gradients.
-
-    Returns
-    -------
-    Drawing
-        A node's ``id`` is ``node-NAME``, an edge's ``class`` has ``term-NAME`` for each term that sends gradient.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Where an argument does not fit the others, or is not as described.
-
-    Examples
-    --------
-    >>> import numpy as np, minigrad as mg
-    >>> W = mg.Tensor([[1.0, -2.0]], name="W")
-    >>> J = np.sum(np.maximum(W, 0)).named("hinge") + np.sum(np.square(W)).named("L2")
-    >>> [name for id, name, node in mg.draw(J).vertices]
-    ['W', 'hinge', 'L2', 'output']
-    """
-    _check(direction=(direction, ("LR", "TB")), detail=(detail, ("named", "all")))
-    graph = Graph(J, names, terms)
-    picture = fold(graph, detail == "all" or not _has_names(graph, names or {}, terms or {}))
-    return _drawing(_Writer(graph, picture, direction, _marks(graph, check) if check is not None else {}))
-
-
-def _drawing(writer: "_Writer") -> Drawing:
-    """Return the drawing that a writer has the text of, in its layout and in others."""
-    lines, picture = next(writer.layouts()), writer.picture
-    colours = dict(zip(writer.terms, writer.colours, strict=True))
-    told = colours, writer.formulas, writer.written.derivation, writer.marks
-    return Drawing(
-        writer.graph, picture.vertices, picture.edges, lines, writer.layouts, writer.without_layout, *told, page
-    )
-
-
-def _check(**given: tuple[str, tuple[str, ...]]) -> None:
-    """Raise ValueError for an argument that is none of its choices."""
-    for what, (value, choices) in given.items():
-        if value not in choices:
-            raise ValueError(f"draw: {what}={value!r} is none of {', '.join(map(repr, choices))}")
-
-
-def _has_names(graph: Graph, names: Mapping[str, object], terms: Mapping[str, Any]) -> bool:
-    given = [x for x in names.values() if isinstance(x, Tensor) and x in graph.reach]
-    return bool(given or terms) or any(node.name for node in graph.nodes)
-
-
 WRONG, INHERITED, RIGHT = "✗ wrong here", "↳ inherited", "✓ right"  # a sign and words: they survive grey print
 _MARKS = {WRONG: "#b3261e", INHERITED: "#5f5f5f", RIGHT: "#146c2e"}
 
 
-def _marks(graph: Graph, report: Check) -> dict[Tensor, tuple[str, str]]:
-    """{node: (mark, message)} of the gradients that a report speaks of."""
-    said = {
-        **dict.fromkeys(report.right, (RIGHT, "")),
-        **dict.fromkeys(report.inherited, (INHERITED, "Wrong only because an earlier step is.")),
-        **{m.node: (WRONG, "\n".join((m.message, *m.correction))) for m in report.mistakes},
-    }
-    for name in said:
-        if name not in graph.by_name:
-            raise ValueError(
-                f"draw: check= speaks of {printable(name)!r}, no node of {printable(graph.names[graph.root])}; "
-                f"check and draw the same J with the same names="
-            )
-    return {graph.by_name[name]: mark for name, mark in said.items()}
-
-
-# --- the DOT text -----------------------------------------------------------------------------------------------------
-
-
-class _Writer:
+class Writer:
     """Writes the DOT text of a picture."""
 
     def __init__(

@@ -837,8 +837,6 @@ def test_a_heat_map_is_the_means_of_blocks():
 
 
 def test_a_page_of_a_thousand_nodes_is_small_and_quick():
-    from minigrad.readings.draw.page import page
-
     def blocks(n):
         y = x = mg.Tensor(np.ones(100), name="x")
         for k in range(n):
@@ -849,6 +847,6 @@ def test_a_page_of_a_thousand_nodes_is_small_and_quick():
         return draw(J)
 
     short, long = blocks(60), blocks(600)
-    assert calls(lambda: page(long)) < 11 * calls(lambda: page(short))
-    assert len(page(long)) < 2_000_000
+    assert calls(long.page) < 11 * calls(short.page)
+    assert len(long.page().content) < 2_000_000
     assert len(long.vertices) <= 160
