@@ -231,7 +231,7 @@ def _norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) 
             return _numpy_norm(x, ord, axis, keepdims)
         if ndim == 2:
             raise ValueError(f"ord={ord!r} is no norm of matrices; there are 1, 2, -1, -2, inf, -inf, 'fro' and 'nuc'")
-        if isinstance(ord, str):
+        if isinstance(ord, str) or np.ndim(ord):
             raise ValueError(f"ord={ord!r} is no norm of vectors; leave it out, or give a number")
     options = {"ord": None if euclidean else ord, "axis": axis, "keepdims": keepdims or None}
     return norm(x, **{name: option for name, option in options.items() if option is not None})

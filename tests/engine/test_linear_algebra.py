@@ -181,6 +181,7 @@ def test_what_numpy_refuses_is_refused_with_its_error(f):
         (lambda A: L.eig(A.T @ A), r"np\.linalg\.eig .*np\.linalg\.eigh"),
         (lambda A: L.norm(A, 3), r"np\.linalg\.norm of A .*ord=3 is no norm of matrices"),
         (lambda A: L.norm(A[0], "fro"), r"np\.linalg\.norm .*ord='fro' is no norm of vectors"),
+        (lambda A: L.norm(A[0], (-1,)), r"np\.linalg\.norm .*ord=\(-1,\) is no norm of vectors"),
         (lambda A: L.norm(A[None], 2), r"np\.linalg\.norm .*one axis or two"),
         (lambda A: np.gradient(A, edge_order=2), r"np\.gradient of A .*axis 1 has 2 entries; edge_order=2 takes 3"),
         (lambda A: np.pad(A, 1, "reflect", reflect_type="odd"), r"np\.pad of A .*odd reflection.*np\.concatenate"),

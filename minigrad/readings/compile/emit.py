@@ -64,7 +64,8 @@ class _Writer:
         self.texts: dict[Expr, str] = {x: x.value for x in (*program.inputs, *program.constants)}
         self.called: dict[Memory, str] = {memory: self.names.numbered("v") for memory in self.plan.memories}
         self.locals: set[str] = {x.value for x in program.inputs}
-        self.numbers: dict[Any, Name] = {}
+        self.bound: dict[tuple[str, Any], Name] = {}
+        self.numbers: dict[tuple[Any, ...], Name] = {}
         self.filled: set[str] = set()
         self.flat: dict[tuple[str, Shape], str] = {}
         self.kernels: dict[str, Name] = {}
@@ -133,7 +134,9 @@ class _Writer:
         return self._bound(dtype.name, dtype)
 
     def _bound(self, wish: str, value: Value) -> Name:
-        return self.numbers.get(wish) or self.numbers.setdefault(wish, self.names.bind(value, wish))
+        if (wish, value) not in self.bound:
+            self.bound[wish, value] = self.names.bind(value, wish)
+        return self.bound[wish, value]
 
     # --- calls -------------------------------------------------------------------------------------------------------
 

@@ -676,3 +676,11 @@ def test_compiled_never_differs_from_eager(program, seed):
     assert_same(result, want, rtol, least=1.0)
     assert_same(result, kept)
     assert all(np.array_equal(x, y) for x, y in zip(first, copies, strict=True))
+
+
+def test_functions_of_one_name_are_not_mistaken_for_each_other():
+    special = pytest.importorskip("scipy.special")
+    assert special.expm1.__name__ == np.expm1.__name__
+    compiled = mg.compile(lambda x: special.expm1(x) * np.expm1(x))
+    compiled(np.ones(3))
+    assert "expm1(" in compiled.source and "expm1_2(" in compiled.source
