@@ -267,9 +267,8 @@ def _cross(a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
     if not a.shape[-1] == b.shape[-1] == 3:
         raise ValueError("a cross product is of vectors with three entries; append a 0 to those with two")
-    next_one, the_one_after = [1, 2, 0], [2, 0, 1]
-    product = a[..., next_one] * b[..., the_one_after] - a[..., the_one_after] * b[..., next_one]
-    return np.moveaxis(product, -1, axisc)
+    product = a * np.roll(b, -1, -1) - np.roll(a, -1, -1) * b
+    return np.moveaxis(np.roll(product, -1, -1), -1, axisc)
 
 
 compose(

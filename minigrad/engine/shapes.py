@@ -113,9 +113,7 @@ def _choose(a: Value, choices: Value, mode: str = "raise") -> Value:
         a = a % len(choices) if mode == "wrap" else np.clip(a, 0, len(choices) - 1)
     elif np.any((a < 0) | (a >= len(choices))):
         raise ValueError(f"an index is none of the {len(choices)} choices; mode='wrap' or 'clip' takes it as one")
-    chosen = choices[0]
-    for i, choice in enumerate(choices[1:], 1):
-        chosen = np.where(a == i, choice, chosen)
+    chosen = _select([a == i for i in range(1, len(choices))], choices[1:], choices[0])
     return np.broadcast_to(chosen, np.broadcast_shapes(np.shape(chosen), np.shape(a)))
 
 

@@ -21,37 +21,33 @@ sp: Any = import_module("scipy.special")  # which has no types
 _ROOT = math.sqrt(math.pi)
 
 
-def _unknown(function: Value, argument: str) -> Function:
-    """Return the derivative by an argument by which it has no closed form: an error."""
+def _row(function: Value, *slopes: Function | str) -> None:
+    """Write the row of a function that works entry by entry, given its derivative by each argument: slope(y, *args).
 
-    def slope(*_: Value) -> Value:
+    For an argument by which it has none in closed form its name is given.
+    """
+    if function not in RULES:  # which a user may have taught already
+        pointwise(function, *(_unknown(function, s) if isinstance(s, str) else _vjp(s) for s in slopes))
+
+
+def _vjp(slope: Function) -> Derivative:
+    return lambda g, y, *args: g * slope(y, *args)
+
+
+def _unknown(function: Value, argument: str) -> Derivative:
+    def derivative(*_: Value) -> Value:
         raise TypeError(
             f"the derivative of scipy.special.{function.__name__} by its argument {argument} has no closed form; "
             f"give the argument as a plain number or array (t.data)"
         )
 
-    return slope
+    return derivative
 
 
-def _of_last(function: Value, arguments: str, slope: Function) -> None:
-    """Write the row of a function whose derivative by its last argument alone has a closed form."""
-    _row(function, *(_unknown(function, argument) for argument in arguments.split()), slope)
-
-
-def _with_complement(function: Value, complement: Value, arguments: str, slope: Function) -> None:
+def _with_complement(function: Value, complement: Value, *unknown: str, slope: Function) -> None:
     """Write the rows of a function and of 1 minus it, or of their inverses."""
-    _of_last(function, arguments, slope)
-    _of_last(complement, arguments, lambda *args: -slope(*args))
-
-
-def _row(function: Value, *slopes: Function) -> None:
-    """Write the row of a function that works entry by entry, given its derivative by each argument: slope(y, *args)."""
-    if function not in RULES:  # which a user may have taught already
-        pointwise(function, *map(_vjp, slopes))
-
-
-def _vjp(slope: Function) -> Derivative:
-    return lambda g, y, *args: g * slope(y, *args)
+    _row(function, *unknown, slope)
+    _row(complement, *unknown, lambda *args: -slope(*args))
 
 
 # --- logistic, entropies, robust losses -------------------------------------------------------------------------------
@@ -123,10 +119,10 @@ _row(
 
 # --- error function and normal distribution ---------------------------------------------------------------------------
 
-_with_complement(sp.erf, sp.erfc, "", lambda y, x: (2 / _ROOT) * np.exp(-x * x))
+_with_complement(sp.erf, sp.erfc, slope=lambda y, x: (2 / _ROOT) * np.exp(-x * x))
 _row(sp.erfi, lambda y, x: (2 / _ROOT) * np.exp(x * x))
 _row(sp.erfcx, lambda y, x: 2 * x * y - 2 / _ROOT)
-_with_complement(sp.erfinv, sp.erfcinv, "", lambda y, x: (_ROOT / 2) * np.exp(y * y))
+_with_complement(sp.erfinv, sp.erfcinv, slope=lambda y, x: (_ROOT / 2) * np.exp(y * y))
 _row(sp.dawsn, lambda y, x: 1 - 2 * x * y)
 _row(sp.ndtr, lambda y, x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi))
 _row(sp.log_ndtr, lambda y, x: np.exp(-x * x / 2 - y) / math.sqrt(2 * math.pi))
@@ -154,7 +150,7 @@ _row(sp.rgamma, _rgamma)
 for _logarithm in (sp.gammaln, sp.loggamma):
     _row(_logarithm, lambda y, x: sp.psi(x))
 _row(sp.psi, lambda y, x: sp.zeta(2.0, x))
-_of_last(sp._ufuncs._zeta, "x", lambda y, x, q: -x * sp.zeta(x + 1, q))
+_row(sp._ufuncs._zeta, "x", lambda y, x, q: -x * sp.zeta(x + 1, q))
 _row(sp.beta, lambda y, a, b: y * (sp.psi(a) - sp.psi(a + b)), lambda y, a, b: y * (sp.psi(b) - sp.psi(a + b)))
 _row(sp.betaln, lambda y, a, b: sp.psi(a) - sp.psi(a + b), lambda y, a, b: sp.psi(b) - sp.psi(a + b))
 _row(sp.poch, lambda y, a, m: y * (sp.psi(a + m) - sp.psi(a)), lambda y, a, m: y * sp.psi(a + m))
@@ -185,10 +181,10 @@ def _beta_density(a: Value, b: Value, x: Value) -> Value:
     return powers(x, a - 1, b - 1, -sp.betaln(a, b))
 
 
-_with_complement(sp.gammainc, sp.gammaincc, "a", lambda y, a, x: _gamma_density(a, x))
-_with_complement(sp.gammaincinv, sp.gammainccinv, "a", lambda y, a, x: 1 / _gamma_density(a, y))
-_with_complement(sp.betainc, sp.betaincc, "a b", lambda y, a, b, x: _beta_density(a, b, x))
-_with_complement(sp.betaincinv, sp.betainccinv, "a b", lambda y, a, b, x: 1 / _beta_density(a, b, y))
+_with_complement(sp.gammainc, sp.gammaincc, "a", slope=lambda y, a, x: _gamma_density(a, x))
+_with_complement(sp.gammaincinv, sp.gammainccinv, "a", slope=lambda y, a, x: 1 / _gamma_density(a, y))
+_with_complement(sp.betainc, sp.betaincc, "a", "b", slope=lambda y, a, b, x: _beta_density(a, b, x))
+_with_complement(sp.betaincinv, sp.betainccinv, "a", "b", slope=lambda y, a, b, x: 1 / _beta_density(a, b, y))
 
 # --- distribution functions -------------------------------------------------------------------------------------------
 
@@ -203,11 +199,11 @@ def _f_density(m: Value, n: Value, x: Value) -> Value:
     return _beta_density(m / 2, n / 2, m * x / total) * m * n / total**2
 
 
-_of_last(sp.stdtr, "df", lambda y, df, x: _t_density(df, x))
-_with_complement(sp.chdtr, sp.chdtrc, "v", lambda y, v, x: _gamma_density(v / 2, x / 2) / 2)
-_with_complement(sp.fdtr, sp.fdtrc, "dfn dfd", lambda y, m, n, x: _f_density(m, n, x))
-_with_complement(sp.gdtr, sp.gdtrc, "a b", lambda y, a, b, x: a * _gamma_density(b, a * x))
-_with_complement(sp.pdtrc, sp.pdtr, "k", lambda y, k, m: _gamma_density(np.floor(k) + 1, m))
+_row(sp.stdtr, "df", lambda y, df, x: _t_density(df, x))
+_with_complement(sp.chdtr, sp.chdtrc, "v", slope=lambda y, v, x: _gamma_density(v / 2, x / 2) / 2)
+_with_complement(sp.fdtr, sp.fdtrc, "dfn", "dfd", slope=lambda y, m, n, x: _f_density(m, n, x))
+_with_complement(sp.gdtr, sp.gdtrc, "a", "b", slope=lambda y, a, b, x: a * _gamma_density(b, a * x))
+_with_complement(sp.pdtrc, sp.pdtr, "k", slope=lambda y, k, m: _gamma_density(np.floor(k) + 1, m))
 
 # --- Bessel functions -------------------------------------------------------------------------------------------------
 
@@ -224,28 +220,26 @@ _row(sp.k0e, lambda y, x: y - sp.k1e(x))
 _row(sp.i1e, lambda y, x: (sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y)
 _row(sp.k1e, lambda y, x: y - (sp.k0e(x) + sp.kve(2.0, x)) / 2)
 for _bessel in (sp.jv, sp.yv, sp.yn, sp.jve, sp.yve):
-    _of_last(_bessel, "v", lambda y, v, x, f=_bessel: (f(v - 1, x) - f(v + 1, x)) / 2)
-_of_last(sp.iv, "v", lambda y, v, x: (sp.iv(v - 1, x) + sp.iv(v + 1, x)) / 2)
-_of_last(sp.ive, "v", lambda y, v, x: (sp.ive(v - 1, x) + sp.ive(v + 1, x)) / 2 - np.sign(x) * y)
-_of_last(sp.kve, "v", lambda y, v, x: y - (sp.kve(v - 1, x) + sp.kve(v + 1, x)) / 2)
+    _row(_bessel, "v", lambda y, v, x, f=_bessel: (f(v - 1, x) - f(v + 1, x)) / 2)
+_row(sp.iv, "v", lambda y, v, x: (sp.iv(v - 1, x) + sp.iv(v + 1, x)) / 2)
+_row(sp.ive, "v", lambda y, v, x: (sp.ive(v - 1, x) + sp.ive(v + 1, x)) / 2 - np.sign(x) * y)
+_row(sp.kve, "v", lambda y, v, x: y - (sp.kve(v - 1, x) + sp.kve(v + 1, x)) / 2)
 for _bessel in (sp.kv, sp.kn):
-    _of_last(_bessel, "v", lambda y, v, x, f=_bessel: -(f(v - 1, x) + f(v + 1, x)) / 2)
+    _row(_bessel, "v", lambda y, v, x, f=_bessel: -(f(v - 1, x) + f(v + 1, x)) / 2)
 
 # --- integrals, elliptic and hypergeometric functions -----------------------------------------------------------------
 
 _row(sp.exp1, lambda y, x: -np.exp(-x) / x)
 _row(sp.expi, lambda y, x: np.exp(x) / x)
-_of_last(
-    sp.expn, "n", lambda y, n, x: -np.where(n == 0, np.exp(-x) * (1 + x) / (x * x), sp.expn(np.maximum(n - 1, 0), x))
-)
+_row(sp.expn, "n", lambda y, n, x: -np.where(n == 0, np.exp(-x) * (1 + x) / (x * x), sp.expn(np.maximum(n - 1, 0), x)))
 _row(sp.spence, lambda y, x: -sp.hyp2f1(1.0, 1.0, 2.0, 1 - x))
 _row(sp.ellipk, lambda y, x: (math.pi / 8) * sp.hyp2f1(1.5, 1.5, 2.0, x))
 _row(sp.ellipkm1, lambda y, x: -(math.pi / 8) * sp.hyp2f1(1.5, 1.5, 2.0, 1 - x))
 _row(sp.ellipe, lambda y, x: -(math.pi / 8) * sp.hyp2f1(0.5, 1.5, 2.0, x))
-_of_last(sp.hyp0f1, "v", lambda y, v, x: 1 / v * sp.hyp0f1(v + 1, x))
-_of_last(sp.hyp1f1, "a b", lambda y, a, b, x: (a / b) * sp.hyp1f1(a + 1, b + 1, x))
-_of_last(sp.hyp2f1, "a b c", lambda y, a, b, c, x: (a * b / c) * sp.hyp2f1(a + 1, b + 1, c + 1, x))
-_of_last(sp.hyperu, "a b", lambda y, a, b, x: -a * sp.hyperu(a + 1, b + 1, x))
+_row(sp.hyp0f1, "v", lambda y, v, x: 1 / v * sp.hyp0f1(v + 1, x))
+_row(sp.hyp1f1, "a", "b", lambda y, a, b, x: (a / b) * sp.hyp1f1(a + 1, b + 1, x))
+_row(sp.hyp2f1, "a", "b", "c", lambda y, a, b, c, x: (a * b / c) * sp.hyp2f1(a + 1, b + 1, c + 1, x))
+_row(sp.hyperu, "a", "b", lambda y, a, b, x: -a * sp.hyperu(a + 1, b + 1, x))
 
 _SEVERAL: dict[Function, tuple[Function, ...]] = {  # ufuncs of several results, and the derivative of each
     sp.sici: (lambda y, x: np.sinc(x / math.pi), lambda y, x: np.cos(x) / x),

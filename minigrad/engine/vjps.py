@@ -148,12 +148,7 @@ pointwise(np.cbrt, lambda g, y, a: g / (3 * y * y))
 pointwise(np.absolute, lambda g, y, a: g * np.sign(a), implementation=abs)
 pointwise(np.fabs, lambda g, y, a: g * np.sign(a))
 pointwise(
-    np.remainder,
-    same,
-    lambda g, y, a, b: -g * np.floor_divide(a, b),
-    sign="%",
-    jumps=True,
-    implementation=operator.mod,
+    np.remainder, same, lambda g, y, a, b: -g * np.floor_divide(a, b), sign="%", jumps=True, implementation=operator.mod
 )
 pointwise(np.fmod, same, lambda g, y, a, b: -g * np.trunc(a / b), jumps=True)
 pointwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.copysign(_one(a), b), None, jumps=True)
@@ -373,18 +368,9 @@ pointwise(
     linear=1,
 )
 choosing(
-    getitem,
-    _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)),
-    gaps=True,
-    linear=1,
-    view=True,
+    getitem, _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)), gaps=True, linear=1, view=True
 )
-choosing(
-    scatter,
-    _first_only(lambda g, y, a, *index, shape: getitem(g, *index)),
-    gaps=True,
-    linear=1,
-)
+choosing(scatter, _first_only(lambda g, y, a, *index, shape: getitem(g, *index)), gaps=True, linear=1)
 _joining(concatenate, _stretches)
 _joining(stack, lambda y, arrays, axis: range(len(arrays)))
 
