@@ -117,40 +117,37 @@ def _choose(a: Value, choices: Value, mode: str = "raise") -> Value:
     return np.broadcast_to(chosen, np.broadcast_shapes(np.shape(chosen), np.shape(a)))
 
 
-def _pad(array: Value, pad_width: Value, mode: str = "constant", **options: Any) -> Value:
-    """Pad by moving entries where the mode does that, else axis after axis by what is computed of the edges."""
-    statistics: dict[str, Function] = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
-    statistic, odd = statistics.get(mode), options.get("reflect_type") == "odd"
-    moves = mode in ("edge", "reflect", "symmetric", "wrap", "empty") and not odd
-    if moves or (mode == "constant" and not np.any(options.get("constant_values", 0))):
-        return pad(array, pad_width=frozen(pad_width), **({} if mode in ("constant", "empty") else {"mode": mode}))
-    if odd or (statistic is None and mode not in ("constant", "linear_ramp")):
+_STATISTICS: dict[Any, Function] = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
+
+
+def _pad(array: Value, pad_width: Value, mode: Any = "constant", **options: Any) -> Value:
+    """Pad by moving entries, which a ramp weights; what does not depend on them is added."""
+    odd, width = options.get("reflect_type") == "odd", frozen(pad_width)
+    if mode in _STATISTICS:
+        return _pad_by(_STATISTICS[mode], array, pad_width, **options)
+    if odd or mode not in ("constant", "empty", "edge", "reflect", "symmetric", "wrap", "linear_ramp"):
         raise TypeError(f"mode={mode!r} {'with an odd reflection ' * odd}is not recorded; np.concatenate joins parts")
-    pairs = np.broadcast_to(pad_width, (array.ndim, 2))
-    key = {"constant": "constant_values", "linear_ramp": "end_values"}.get(mode, "stat_length")
-    values = np.broadcast_to(np.asarray(options.get(key, 0 if statistic is None else None), object), (array.ndim, 2))
-    for axis, widths in enumerate(pairs.tolist()):
-        array = _padded(array, axis, widths, values[axis], mode, statistic)
-    return array
+    zeros = np.zeros(array.shape, array.dtype)
+    if mode == "linear_ramp":
+        padded = pad(array, pad_width=width, mode="edge") * np.pad(zeros + 1, pad_width, mode)
+    else:
+        padded = pad(array, pad_width=width, **({} if mode in ("constant", "empty") else {"mode": mode}))
+    if np.any(options.get("constant_values", options.get("end_values", 0))):
+        padded = padded + np.pad(zeros, pad_width, mode, **options)
+    return padded
 
 
-def _padded(a: Value, axis: int, widths: Value, values: Value, mode: str, statistic: Function | None) -> Value:
-    """Pad one axis: ``values`` are what stands at both ends, or the lengths that a statistic is of."""
-    n, parts = a.shape[axis], [a]
-    for end, (width, value) in enumerate(zip(widths, values, strict=True)):
-        shape = tuple(width if i == axis else m for i, m in enumerate(a.shape))
-        if statistic is not None:
-            length = min(value or n, n)
-            edge = slab(a, axis, slice(n - length, n) if end else slice(length))
-            part = np.broadcast_to(statistic(edge, axis=axis, keepdims=True), shape)
-        elif mode == "constant":
-            part = np.full(shape, value, a.dtype)
-        else:
-            steps = np.linspace(0, 1, width, endpoint=False, dtype=a.dtype)
-            steps = (steps[::-1] if end else steps).reshape([-1 if i == axis else 1 for i in range(a.ndim)])
-            part = value + (slab(a, axis, slice(n - 1, n) if end else slice(1)) - value) * steps
-        parts.insert(len(parts) * end, part)
-    return concatenate(*parts, axis=axis)
+def _pad_by(statistic: Function, a: Value, pad_width: Value, stat_length: Value = None) -> Value:
+    """Pad axis after axis by a statistic of the entries at each end, or of so many of them."""
+    sizes = np.broadcast_to(pad_width, (a.ndim, 2)).tolist()
+    lengths = np.broadcast_to(np.asarray(stat_length, object), (a.ndim, 2))
+    for axis, ((before, after), of_axis) in enumerate(zip(sizes, lengths, strict=True)):
+        n = a.shape[axis]
+        first, last = (min(length or n, n) for length in of_axis)
+        start = np.repeat(statistic(slab(a, axis, slice(first)), axis=axis, keepdims=True), before, axis)
+        end = np.repeat(statistic(slab(a, axis, slice(n - last, n)), axis=axis, keepdims=True), after, axis)
+        a = concatenate(start, a, end, axis=axis)
+    return a
 
 
 # --- several arrays ---------------------------------------------------------------------------------------------------
