@@ -59,9 +59,10 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
         raise self._refused("a plain array")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Value, **options: object) -> Value:
-        if method != "__call__" or options or ufunc not in _UFUNCS:
+        if method != "__call__" or options:
             raise self._refused(ufunc.__name__)
-        return _UFUNCS[ufunc](*[Complex(a.real, a.imag) if np.iscomplexobj(a) else a for a in args])
+        parts = [Complex(a.real, a.imag) if np.iscomplexobj(a) else a for a in args]
+        return self.__array_function__(ufunc, (), parts, {})
 
     def __array_function__(self, function: Function, types: Value, args: Value, options: Options) -> Value:
         rule = RULES.get(function)
@@ -143,19 +144,15 @@ def _norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) 
     return np.linalg.norm(np.abs(x), ord, axis, keepdims)
 
 
-_UFUNCS: dict[Function, Function] = {
+_ARITHMETIC: dict[Function, Function] = {
     np.absolute: lambda z: np.hypot(z.real, z.imag),
     np.add: _sum(np.add),
     np.conjugate: Complex.conj,
     np.divide: _divide,
     np.exp: _exp,
     np.log: lambda z: Complex(np.log(abs(z)), np.angle(z)),
-    np.matmul: _product(np.matmul),
-    np.multiply: _product(np.multiply),
-    np.negative: lambda z: z.each(np.negative),
-    np.positive: lambda z: z,
     np.power: _power,
-    np.square: lambda z: _product(np.multiply)(z, z),
+    np.square: lambda z: z * z,
     np.subtract: _sum(np.subtract),
 }
 _LINEAR = frozenset((np.concatenate, np.stack, np.flip, np.roll, np.cumsum))
@@ -242,6 +239,7 @@ _FOURIER: dict[Function, Function] = {
     },
 }
 _FUNCTIONS: dict[Function, Function] = {
+    **_ARITHMETIC,
     **_FOURIER,
     np.angle: lambda z, deg=False: np.arctan2(z.imag, z.real) * (180 / math.pi if deg else 1),
     np.imag: lambda val: val.imag,

@@ -94,9 +94,8 @@ def _insert(arr: Value, obj: Value, values: Value, axis: int | None = None) -> V
     """Insert the numbers of the new entries between those of the old ones: they say which entry comes where."""
     a, axis = _flat(arr, axis)
     new = array(values)
-    places = np.insert(
-        np.arange(a.size).reshape(a.shape), obj, a.size + np.arange(new.size).reshape(new.shape), axis=axis
-    )
+    old_numbers, new_numbers = (np.arange(x.size).reshape(x.shape) for x in (a, new))
+    places = np.insert(old_numbers, obj, a.size + new_numbers, axis=axis)
     return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype))[places]
 
 
@@ -203,14 +202,11 @@ def _vander(x: Value, N: int | None = None, increasing: bool = False) -> Value:
 
 
 def _apply_along_axis(func1d: Function, axis: int, arr: Value, *args: Value, **kwargs: object) -> Value:
-    rows = np.moveaxis(array(arr), axis, -1)
-    results = [
-        array(func1d(row, *args, **kwargs)) for row in rows.reshape((math.prod(rows.shape[:-1]), rows.shape[-1]))
-    ]
-    y = np.stack(results).reshape(rows.shape[:-1] + results[0].shape)
-    return np.moveaxis(
-        y, range(rows.ndim - 1, y.ndim), range(axis % rows.ndim, y.ndim - rows.ndim + 1 + axis % rows.ndim)
-    )
+    rows, first = np.moveaxis(array(arr), axis, -1), axis % np.ndim(arr)
+    in_line = rows.reshape((math.prod(rows.shape[:-1]), rows.shape[-1]))
+    results = np.stack([array(func1d(row, *args, **kwargs)) for row in in_line])
+    y = results.reshape(rows.shape[:-1] + results.shape[1:])
+    return np.moveaxis(y, range(rows.ndim - 1, y.ndim), range(first, first + results.ndim - 1))
 
 
 def _no_writing(*args: Value, **options: object) -> Value:

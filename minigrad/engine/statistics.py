@@ -195,9 +195,7 @@ RULES[np.var].general, RULES[np.std].general = functools.partial(_spread, False)
 
 compose(
     {
-        np.ptp: lambda a, axis=None, keepdims=False: (
-            np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
-        ),
+        np.ptp: lambda a, axis=None, **keepdims: np.max(a, axis, **keepdims) - np.min(a, axis, **keepdims),
         np.average: _average,
         **{getattr(np, f"nan{f.__name__}"): _without_nan(f) for f in (np.sum, np.prod, np.mean, np.var, np.std)},
         **{getattr(np, f"nan{f.__name__}"): _extremum_without_nan(f) for f in (np.max, np.min)},
