@@ -72,7 +72,7 @@ class Complex(np.lib.mixins.NDArrayOperatorsMixin):
             first, *others = args
             return Complex(*(function(_of(take, first), *others, **options) for take in (np.real, np.imag)))
         if rule is not None and rule.linear == 2:
-            return _product(functools.partial(function, **options))(*args)
+            return _product(functools.partial(function, **options), *args)
         raise self._refused(function.__name__)
 
     def _refused(self, what: str) -> TypeError:
@@ -90,18 +90,14 @@ def _of(take: Function, z: Value) -> Value:
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
-def _product(function: Function) -> Function:
-    """Return a product of complex numbers, of which one may be real, given that of real ones."""
-
-    def product(z: Value, w: Value) -> Value:
-        if not isinstance(z, Complex):
-            return w.each(lambda x: function(z, x))
-        if not isinstance(w, Complex):
-            return z.each(lambda x: function(x, w))
-        real = function(z.real, w.real) - function(z.imag, w.imag)
-        return Complex(real, function(z.real, w.imag) + function(z.imag, w.real))
-
-    return product
+def _product(function: Function, z: Value, w: Value) -> Complex:
+    """Return a product of complex numbers, of which one may be real; ``function`` is that of real ones."""
+    if not isinstance(z, Complex):
+        return Complex(function(z, w.real), function(z, w.imag))
+    if not isinstance(w, Complex):
+        return z.each(lambda x: function(x, w))
+    real = function(z.real, w.real) - function(z.imag, w.imag)
+    return Complex(real, function(z.real, w.imag) + function(z.imag, w.real))
 
 
 def _sum(function: Function) -> Function:
@@ -115,14 +111,11 @@ def _sum(function: Function) -> Function:
     return total
 
 
-def _square_of_length(z: Complex) -> Value:
-    return np.square(z.real) + np.square(z.imag)
-
-
-def _divide(z: Value, w: Value) -> Value:
+def _divide(z: Value, w: Value) -> Complex:
     if not isinstance(w, Complex):
-        return _product(np.multiply)(z, 1 / w)
-    return _product(np.multiply)(z, w.conj()).each(lambda x: x / _square_of_length(w))
+        return _product(np.multiply, z, 1 / w)
+    length = np.square(w.real) + np.square(w.imag)
+    return _product(np.multiply, z, w.conj()).each(lambda x: x / length)
 
 
 def _exp(z: Complex) -> Complex:
@@ -134,7 +127,7 @@ def _power(z: Value, exponent: Value) -> Value:
     """Return a power with a whole exponent as a product, as NumPy does, and others by the logarithm."""
     if not isinstance(exponent, int) or exponent == 0:
         return np.exp(exponent * np.log(z))
-    power = functools.reduce(_product(np.multiply), [z] * (abs(exponent) - 1), z)
+    power = functools.reduce(np.multiply, [z] * (abs(exponent) - 1), z)
     return power if exponent >= 0 else 1 / power
 
 
