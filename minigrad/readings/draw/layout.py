@@ -55,9 +55,7 @@ def spine(
     graph = _Neighbours(picture, root, terms)
     layout = scopes(picture)
     page -= max([width[v] for v in graph.sides], default=0.0)
-    homes = graph.homes(width, page)
-    layout.ranks = [[*left, home, *right] for home, (left, right) in homes.items()]
-    above = graph.above(layout.ranks)
+    layout.ranks, above = graph.ranks(width, page)
     _group(graph, layout, above)
     _place_rows(graph, layout, above, width, page)
     _place_fans(graph, layout)
@@ -99,34 +97,30 @@ class _Neighbours:
     def _is_fed_by_leaves(self, term: Vertex) -> bool:
         return self.leaves.issuperset(self.tails[term]) and all(head is self.root for head in self.heads[term])
 
-    def homes(self, width: Mapping[Vertex, float], page: float) -> dict[Vertex, tuple[list[Vertex], list[Vertex]]]:
-        """Return the leaves to the left and to the right of each vertex of the spine."""
-        homes: dict[Vertex, tuple[list[Vertex], list[Vertex]]] = {v: ([], []) for v in self.spine}
-        room = {v: page - width[v] for v in self.spine}
-        for leaf, home in self._first_users().items():
-            if self._begins_the_spine(leaf, home):
-                continue
-            left, right = homes[home]
-            side = right if len(self.heads[leaf]) > 1 or left else left
-            if not side and width[leaf] <= room[home]:
-                side.append(leaf)
-                room[home] -= width[leaf]
-        return homes
+    def ranks(
+        self, width: Mapping[Vertex, float], page: float
+    ) -> tuple[list[list[Vertex]], dict[Vertex, list[Vertex]]]:
+        """Return the spine as ranks, each a vertex with the leaves beside it, and {vertex: the leaves above it}.
 
-    def above(self, ranks: list[list[Vertex]]) -> dict[Vertex, list[Vertex]]:
-        """Return for each vertex of the spine the leaves that it is the first to use, and that no rank has."""
-        placed = {v for rank in ranks for v in rank}
-        above: dict[Vertex, list[Vertex]] = defaultdict(list)
-        for leaf, home in self._first_users().items():
-            if leaf not in placed:
-                above[home].append(leaf)
-        return above
-
-    def _first_users(self) -> dict[Vertex, Vertex]:
-        """{leaf: the first vertex of the spine that uses it}."""
-        on_spine = set(self.spine)
-        users = {leaf: [v for v in self.heads[leaf] if v in on_spine] for leaf in self.vertices if leaf in self.leaves}
-        return {leaf: found[0] for leaf, found in users.items() if found}
+        A leaf belongs to the first vertex of the spine that uses it.
+        """
+        leaves: dict[Vertex, list[Vertex]] = {v: [] for v in self.spine}
+        for leaf in [v for v in self.vertices if v in self.leaves]:
+            users = [v for v in self.heads[leaf] if v in leaves]
+            if users:
+                leaves[users[0]].append(leaf)
+        ranks, above = list[list[Vertex]](), {}
+        for home in self.spine:
+            left, right, above[home], room = list[Vertex](), list[Vertex](), list[Vertex](), page - width[home]
+            for leaf in leaves[home]:
+                side = right if len(self.heads[leaf]) > 1 or left else left
+                if side or width[leaf] > room or self._begins_the_spine(leaf, home):
+                    above[home].append(leaf)
+                else:
+                    side.append(leaf)
+                    room -= width[leaf]
+            ranks.append([*left, home, *right])
+        return ranks, above
 
     def _begins_the_spine(self, leaf: Vertex, first: Vertex) -> bool:
         """Return True if a leaf is the data that the first vertex of the spine is computed from."""

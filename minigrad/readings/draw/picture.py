@@ -13,7 +13,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -107,7 +106,6 @@ class Writer:
         return self._lines(Layout(dict.fromkeys(self.picture.vertices, ())))
 
     def _lines(self, layout: Layout, direction: str = "TB") -> list[str]:
-        self.clusters = 0
         return [
             *self._defaults(direction),
             *self._boxes(layout),
@@ -128,29 +126,28 @@ class Writer:
 
     # nodes and clusters
 
-    def _boxes(self, layout: Layout) -> list[str]:
+    def _boxes(self, layout: Layout) -> Iterator[str]:
         """Return the vertices, in the clusters of their groups."""
-        tree: dict[Group, list[Any]] = {(): []}
+        tree: dict[Group, list[Vertex | Group]] = {(): []}
         for vertex, group in layout.groups.items():
-            for depth in range(1, len(group) + 1):
-                path = group[:depth]
-                if path not in tree:
-                    tree[path] = []
-                    tree[path[:-1]].append(path)
+            for depth in range(len(group)):
+                if group[: depth + 1] not in tree:
+                    tree[group[: depth + 1]] = []
+                    tree[group[:depth]].append(group[: depth + 1])
             tree[group].append(vertex)
-        lines: list[str] = []
-        stack: list[Any] = list(reversed(tree[()]))
-        while stack:
-            item = stack.pop()
-            if isinstance(item, Vertex):
-                lines.append(self._nodes[item])
-            elif isinstance(item, tuple):
-                self.clusters += 1
-                lines += [f"subgraph cluster_{self.clusters} {{", "graph " + _cluster(item[-1])]
-                stack += ["}", *reversed(tree[item])]
-            else:
-                lines.append(item)
-        return lines
+        number = itertools.count(1)
+
+        def inside(group: Group) -> Iterator[str]:
+            for item in tree[group]:
+                if isinstance(item, Vertex):
+                    yield self._nodes[item]
+                else:
+                    yield f"subgraph cluster_{next(number)} {{"
+                    yield f"graph {_cluster(item[-1])}"
+                    yield from inside(item)
+                    yield "}"
+
+        return inside(())
 
     @cached_property
     def _nodes(self) -> dict[Vertex, str]:
@@ -205,7 +202,8 @@ class Writer:
             if len(reaching) > _MAX_TERMS_APART:
                 summands.append(Summand(f"{len(reaching) - _MAX_TERMS_APART:,} more", 0))
         lines = self._sum(f"d{self._name(vertex.title)} = ", summands) if bits else []
-        zero = [self.called[name] for name in self.graph.terms_of(bits) if self._is_zero(node, name)]
+        sending = self.graph.terms_of(bits) if self.computed else []
+        zero = [self.called[name] for name in sending if not np.any(self.graph.cotangents(name)[node])]
         if zero:
             lines.append(sized(f"{escaped(families(zero, 3))}: 0 here", colour=_GREY))
         missing = [self.called[name] for k, name in enumerate(self.terms) if not bits >> k & 1]
@@ -227,9 +225,6 @@ class Writer:
         fits = sum(len(text) + 3 for text, _ in summands) <= MAX_SUMMAND_LENGTH
         joined = [sized(" ").join(parts)] if fits else parts
         return [sized(symbol) + joined[0], *joined[1:]]
-
-    def _is_zero(self, node: Tensor, term: str) -> bool:
-        return self.computed and not np.any(self.graph.cotangents(term)[node])
 
     def _mark(self, node: Tensor) -> str:
         """Return what a check found of the gradient of a node."""

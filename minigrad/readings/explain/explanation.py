@@ -132,18 +132,11 @@ class Explanation(Shown):
 
         An array of the node's shape and dtype that is the caller's own, or None where there is no path.
         """
-        x = self._node(node)
-        if term is not None:
-            part = self.graph.cotangents(self._term(term)).get(x)
-            return None if part is None else np.array(part)
-        if x is self.graph.root:
+        x, asked = self._node(node), self.terms if term is None else [self._term(term)]
+        if term is None and x is self.graph.root:
             return np.ones(x.shape, x.dtype)
-        total = None
-        for name in self.graph.terms:
-            part = self.graph.cotangents(name).get(x)
-            if part is not None:
-                total = part if total is None else total + part
-        return None if total is None else np.array(total)
+        parts = [self.graph.cotangents(name)[x] for name in asked if x in self.graph.cotangents(name)]
+        return np.array(sum(parts[1:], parts[0])) if parts else None
 
     def reaches(self, term: str) -> list[str]:
         """Return the names of the nodes with a path to the term, oldest first; the term itself is left out."""
@@ -187,9 +180,6 @@ class Explanation(Shown):
         return [self._row(name) for name in (*self.nodes, *self._stray)]
 
     def __repr__(self) -> str:
-        return str(self)
-
-    def __str__(self) -> str:
         cells, notes = self._table()
         lines = [folded(self._headline()), "", *aligned(cells, left=2), "", *map(folded, notes)]
         return encodable("\n".join(lines))
