@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.engine.node import ancestors, passes_gradient
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
+from minigrad.readings.explain.reasons import is_relu
 from minigrad.text import spelling
 
 MAX_REPEATED_OPERATIONS = 40  # of an expression that several vertices may each fold
@@ -184,14 +185,12 @@ def _edges(graph: Graph, vertices: dict[Tensor, Vertex], head: Vertex) -> list[E
 
 def word(node: Tensor) -> str:
     """Return an operation in the notation of a course: @, relu, Σ, ..."""
-    constants = [a for x, a in zip(node.operands, node.primals, strict=False) if x is None]
-    constant = constants[0] if constants and np.ndim(constants[0]) == 0 else None
-    if node.function is np.maximum:
-        return "relu" if constant is not None and constant == 0 else "max"
-    if node.function in (np.power, np.float_power):
-        return f"(·)^{constant:.3g}" if isinstance(constant, int | float | np.number) else "power"
-    said = spelling.word(node.function) if node.function is not None else None
-    return said if said is not None else node.op or ""
+    if is_relu(node):
+        return "relu"
+    exponents = [a for x, a in zip(node.operands, node.primals, strict=False) if x is None and np.ndim(a) == 0]
+    if node.function in (np.power, np.float_power) and exponents:
+        return f"(·)^{exponents[0]:.3g}"
+    return (node.function and spelling.word(node.function)) or node.op or ""
 
 
 # --- crowds -----------------------------------------------------------------------------------------------------------
@@ -267,25 +266,21 @@ def _members(vertices: list[Vertex]) -> list[Tensor]:
     return [x for vertex in vertices for x in vertex.members]
 
 
-def _leaves_of(picture: Fold, boxes: _Boxes) -> _Boxes:
-    """Return the leaves that one box alone uses, as parts of it: repeated steps take their data with them."""
+def _take_leaves_along(picture: Fold, boxes: _Boxes) -> None:
+    """Add the leaves that one box alone uses to it: repeated steps take their data with them."""
     users: dict[Vertex, set[Vertex | None]] = {}
     for edge in picture.edges:
         users.setdefault(edge.tail, set()).add(boxes.get(edge.head))
-    found: _Boxes = {}
-    for vertex, heads in users.items():
-        if vertex not in boxes and vertex.node is not None and vertex.node.function is None and len(heads) == 1:
-            (box,) = heads
-            if box is not None:
-                found[vertex] = box
-                box.members.append(vertex.node)
-    return found
+    for leaf, (box, *others) in users.items():
+        if box and not others and leaf not in boxes and leaf.node is not None and leaf.node.function is None:
+            boxes[leaf] = box
+            box.members.append(leaf.node)
 
 
 def _merged(picture: Fold, boxes: _Boxes, note: str) -> Fold:
     if not boxes:
         return picture
-    boxes = boxes | _leaves_of(picture, boxes)
+    _take_leaves_along(picture, boxes)
     vertices = list(dict.fromkeys(boxes.get(v, v) for v in picture.vertices))
     edges: dict[Any, Edge] = {}
     for edge in picture.edges:

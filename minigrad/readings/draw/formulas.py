@@ -26,6 +26,8 @@ MAX_FORMULA_OPERATIONS = 200
 _MAX_SUMMANDS, _MAX_SUMMANDS_OF_A_TERM = 4, 2  # in a box, such as the uses of a weight
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")  # boxes have names as users gave them
+_INNERMOST = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_BETWEEN = re.compile(r" (?![+-] )")  # a space where a line breaks badly, as a sum breaks before + or -
 _NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
 
 
@@ -68,7 +70,8 @@ class Formulas:
             cut = _cut(text, limit)
             if any(cut.count(left) != cut.count(right) for left, right in ("()", "[]")):
                 continue
-            for unbroken in (*[_unbroken(cut, depth) for depth in range(3)], cut.replace("Σ ", "Σ\xa0")):
+            whole = _INNERMOST.sub(lambda bracket: bracket[0].replace(" ", "\xa0"), cut)
+            for unbroken in (_BETWEEN.sub("\xa0", whole), _BETWEEN.sub("\xa0", cut), cut.replace("Σ ", "Σ\xa0")):
                 lines = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False)
                 if 0 < len(lines) <= MAX_HEAD_LINES and max(map(len, lines)) <= width:
                     return [line.replace("\xa0", " ") for line in lines]
@@ -134,16 +137,6 @@ def _cut(text: str, limit: int) -> str:
 def _entries(a: Array) -> Value:
     """Return a key that arrays of equal numbers share, of whatever dtype and sign of zero."""
     return key_of(np.asarray(a, float) + 0.0)
-
-
-def _unbroken(text: str, depth: int) -> str:
-    """Return a formula that breaks only before + and -, and in no more than so many brackets."""
-    level, found = 0, []
-    for k, c in enumerate(text):
-        level += (c in "([") - (c in ")]")
-        breaks = level <= depth and text[k + 1 : k + 3] in ("+ ", "- ")
-        found.append("\xa0" if c == " " and not breaks else c)
-    return "".join(found)
 
 
 def as_given(text: str) -> str:

@@ -353,13 +353,10 @@ def _cluster(name: str | int) -> str:
 
 def _widest_path(picture: Fold, width: dict[Vertex, float]) -> float:
     """Points that the picture takes when it is drawn from left to right."""
-    reach = dict(width)
-    incoming: dict[Vertex, list[Vertex]] = {}
+    widest = dict(width)  # of the paths to a vertex
     for edge in picture.edges:
-        incoming.setdefault(edge.head, []).append(edge.tail)
-    for vertex in picture.vertices:
-        reach[vertex] += max([reach[tail] for tail in incoming.get(vertex, ())], default=0.0)
-    return max(reach.values())
+        widest[edge.head] = max(widest[edge.head], widest[edge.tail] + width[edge.head])
+    return max(widest.values())
 
 
 def _rank_lines(layout: Layout) -> list[str]:

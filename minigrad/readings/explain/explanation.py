@@ -255,15 +255,11 @@ class Explanation(Shown):
 
 def _outside(graph: Graph, names: Mapping[str, object]) -> dict[str, Tensor]:
     """Return the Tensors of ``names`` that the root is not computed from, under names that no node has."""
-    outside: dict[str, Tensor] = {}
-    seen: set[Tensor] = set()
+    found: dict[Tensor, str] = {}
     for key, x in names.items():
-        if isinstance(x, Tensor) and x not in graph.reach and x not in seen:
-            seen.add(x)
-            name = x.name or key
-            if name not in graph.by_name:
-                outside.setdefault(name, x)
-    return outside
+        if isinstance(x, Tensor) and x not in graph.reach:
+            found.setdefault(x, x.name or key)
+    return {name: x for x, name in found.items() if name not in graph.by_name}
 
 
 def _known(what: str, name: str, known: Collection[str]) -> str:

@@ -172,12 +172,12 @@ class Reasons:
     def _step(self, x: Tensor, y: Tensor, term: str) -> str:
         """Return ``dx = ...``: what dy sends back on all ways from y to x through unnamed nodes."""
         between = self.graph.between(x, y)
-        gate = next((f"    ({gate})" for gate in map(_gate, between) if gate), "")
+        opened = [f"    (open at {np.count_nonzero(y.primal)} of {y.size} units)" for y in between if is_relu(y)]
         formulas = self._formulas(x, between, term)
         if not formulas:
             operations = ", ".join(_shown(between, lambda node: str(node.op)))
             formulas = [f"{_d(self.called(x))} = {_d(self.called(y))} sent back through {operations}"]
-        return "\n".join(f"    {line}" for line in formulas) + gate
+        return "\n".join(f"    {line}" for line in formulas) + "".join(opened[:1])
 
     def _formulas(self, x: Tensor, between: list[Tensor], term: str) -> list[str]:
         """Return the derivation's lines for what y, the first of ``between``, sends to x; none where one is long.
@@ -241,7 +241,7 @@ class Reasons:
         here = f"{self.called(y)} = {expression}" if y in self._names else expression
         if np.any(pull(y, index, g)):
             return f"{here}: what this use sends back is not 0, but with the other uses it adds up to exactly 0"
-        if _is_relu(y):
+        if is_relu(y):
             closed = y.size - np.count_nonzero(y.primal)
             if closed == y.size:
                 return f"{here}: this ReLU is closed, at {_all_of(y.size, 'unit')}"
@@ -250,13 +250,9 @@ class Reasons:
         if y.function in (np.multiply, np.matmul) and others:
             operand = y.operands[others[0]]
             return f"{here}: the other factor, {self.called(operand) if operand is not None else 'a constant'}, is 0"
-        if y.function is np.matmul or not (isinstance(y.function, np.ufunc) or y.function is np.where):
-            return f"{here}: what arrives falls only where the factor is 0"
-        factor = pull(y, index, np.ones_like(y._value))
-        zeros = factor.size - np.count_nonzero(factor)
-        if zeros == factor.size:
-            return f"{here}: its derivative is 0, at {_all_of(zeros, 'entry', 'entries')}"
-        return f"{here}: its derivative is 0 at {zeros} of {factor.size} entries, and nothing arrives at the others"
+        if y.rule is not None and y.rule.pointwise and not np.any(pull(y, index, np.ones_like(y._value))):
+            return f"{here}: its derivative is 0, at {_all_of(y.primals[index].size, 'entry', 'entries')}"
+        return f"{here}: what this use sends back adds up to exactly 0"
 
 
 # --- reading the graph ------------------------------------------------------------------------------------------------
@@ -271,13 +267,10 @@ def _leaves(nodes: Iterable[Tensor]) -> list[Tensor]:
     return sorted((x for x in nodes if x.function is None), key=attrgetter("order"))
 
 
-def _is_relu(y: Tensor) -> bool:
+def is_relu(y: Tensor) -> bool:
+    """Return whether a node is the larger of a value and 0."""
     constants = [a for x, a in zip(y.operands, y.primals, strict=True) if x is None]
     return y.function is np.maximum and bool(constants) and not np.any(constants[0])
-
-
-def _gate(y: Tensor) -> str:
-    return f"open at {np.count_nonzero(y.primal)} of {y.size} units" if _is_relu(y) else ""
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
