@@ -5,8 +5,7 @@
 The nodes become expressions, oldest first, and each is rewritten by rules (rewrites.py): constants are
 folded, equal calls are made once, repeated values (``broadcast_to``) are left to broadcasting, sums become products in
 BLAS. Constant factors and signs are gathered until a value is needed as it is: an expression may be a product
-``factor · base``, so 2·g·a·c costs one product with 2·c, and a negation goes into the next subtraction. What needs only
-inputs waits for its use.
+``factor · base``, so 2·g·a·c costs one product with 2·c, and a negation goes into the next subtraction.
 
 All this agrees with the graph as recorded to rounding. Where a value decides something (a comparison, ``floor``, an
 ``argmax``), rounding could turn the decision, so whatever such a function depends on is computed exactly as written.
@@ -74,7 +73,7 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
             e = made.repeated(made.literal(node.dtype.type(number.value)), node.shape)
         of_node[node] = e
     outputs = [made.output(of_node[x]) for x in results]
-    calls = _in_time([e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom])
+    calls = [e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom]
     calls = _shrinking(calls, outputs)
     used = {a for e in calls for a in e.args} | set(outputs)
     constants = {symbol: a for symbol, a in made.constants.items() if symbol in used}
@@ -149,17 +148,6 @@ def bytes_of(e: Expr) -> int:
 def inputs_of(e: Expr) -> list[Expr]:
     """Return the arguments of a call that are no literals."""
     return [a for a in e.args if a.function is not LITERAL]
-
-
-def _in_time(calls: Sequence[Expr]) -> list[Expr]:
-    """Return the calls in order; those that need inputs and constants alone wait for their first use."""
-    waiting = {e for e in calls if all(a.is_atom for a in e.args) and known(e.function).pure}
-    ordered: dict[Expr, None] = {}
-    for e in calls:
-        if e not in waiting:
-            ordered.update(dict.fromkeys(a for a in e.args if a in waiting))
-            ordered[e] = None
-    return list(ordered | dict.fromkeys(calls))
 
 
 def _shrinking(calls: Sequence[Expr], outputs: Iterable[Expr]) -> list[Expr]:

@@ -73,16 +73,6 @@ def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
     return _times_number(m, factor, m.simplified(e.function, (a, b), e.options, e.shape, e.dtype), e)
 
 
-@running(np.square, np.absolute)
-def numbers_leave_squares(m: Rewriter, e: Expr) -> Expr | None:
-    """(c · a)² = c² · a², and |c · a| = |c| · |a|."""
-    c, a = factor_of(e.args[0])
-    factor = c * c if e.function is np.square else abs(c)
-    if c == 1 or not m.may_gather(factor):
-        return None
-    return _times_number(m, factor, m.simplified(e.function, (a,), e.options, e.shape, e.dtype), e)
-
-
 @running(np.add, np.subtract)
 def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite c · a ± c · b as c · (a ± b) for equal arrays of numbers; a sign chooses addition or subtraction."""
