@@ -51,7 +51,7 @@ def _renamed(lines: Any, names: dict[str, Any]) -> Function:
 
 def own_lines(function: Any) -> Function:
     """Return the lines in which NumPy writes one of its functions, for Tensors."""
-    lines = function.__wrapped__
+    lines = getattr(function, "__wrapped__", function)
     return _renamed(lines, _names(lines.__module__))
 
 

@@ -51,11 +51,6 @@ def row(function: Function, *derivatives: Derivative | None, **facts: Any) -> No
     define(Rule(function, derivatives, **facts))
 
 
-def choosing(function: Function, choose: Chooser, **facts: Any) -> None:
-    """Write the row of a function whose derivatives depend on its operands (Tensors; None for a constant)."""
-    define(Rule(function, choose, **facts))
-
-
 def each(derivative: Derivative) -> Chooser:
     """Return derivatives of any number of arrays; ``derivative(i, g, y, *arrays)`` serves the ``i``-th."""
     return lambda operands: tuple(functools.partial(derivative, i) for i in range(len(operands)))
@@ -218,7 +213,7 @@ def _extremum(function: Function, wins: Derivative, ties: Derivative = np.equal)
         a, b = operands
         return both if a is not None and b is not None and a.requires_grad and b.requires_grad else one
 
-    choosing(function, by_operands, pointwise=True, symmetric=True)
+    define(Rule(function, by_operands, pointwise=True, symmetric=True))
 
 
 _extremum(np.maximum, np.greater)
@@ -343,7 +338,7 @@ def _joining(function: Function, places: Function) -> None:
     def cotangents(g: Value, y: Value, *arrays: Value, axis: int = 0) -> Value:
         return (slab(g, axis, place) for place in places(y, arrays, axis))
 
-    choosing(function, each(derivative), cotangents=cotangents)
+    define(Rule(function, each(derivative), cotangents=cotangents))
 
 
 def _stretches(y: Value, arrays: Value, axis: int) -> list[slice]:
@@ -367,10 +362,9 @@ pointwise(
     lambda g, y, a, b: -g * y / nowhere_zero(b, undefined=_AT_ZERO),
     linear=1,
 )
-choosing(
-    getitem, _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape)), gaps=True, linear=1, view=True
-)
-choosing(scatter, _first_only(lambda g, y, a, *index, shape: getitem(g, *index)), gaps=True, linear=1)
+_scattered = _first_only(lambda g, y, a, *index: scatter(g, *index, shape=a.shape))
+define(Rule(getitem, _scattered, gaps=True, linear=1, view=True))
+define(Rule(scatter, _first_only(lambda g, y, a, *index, shape: getitem(g, *index)), gaps=True, linear=1))
 _joining(concatenate, _stretches)
 _joining(stack, lambda y, arrays, axis: range(len(arrays)))
 
@@ -436,7 +430,7 @@ row(
     lambda g, y, a, b: (np.ravel(a) @ g).reshape(b.shape),
     linear=2,
 )
-choosing(einsum, each(_einsum_part))
+define(Rule(einsum, each(_einsum_part)))
 
 
 # --- non-differentiable functions -------------------------------------------------------------------------------------
