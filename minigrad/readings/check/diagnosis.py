@@ -4,14 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 
 from minigrad.engine.tensor import Tensor
-from minigrad.readings.derive.derivation import Derivation
-from minigrad.text.expressions import parts_of
-from minigrad.text.numpy_code import Names
 from minigrad.text.words import printable
 
 from .kinds import Kind
@@ -19,7 +15,7 @@ from .lines import RightLine, RightLines
 from .replay import part_of
 from .search import Fit, Search
 from .steps import Homework, Step, agrees
-from .wording import Finding, Words, times, written
+from .wording import Finding, Words, correction, times
 
 Wrong = dict[Tensor, tuple[list[Finding], set[Tensor]]]  # what is wrong with a step, and the others it explains
 
@@ -28,8 +24,6 @@ _MAX_LESS_LIKELY = 0.15  # than the first, of what is told beside it
 _MAX_NAMES = 80  # of a graph whose lines are searched as a whole
 _MAX_NODES = 1_000  # of the same
 _MAX_STEPS_CUT_OUT = 20  # of a larger graph
-_MAX_CORRECTION_LINES = 10  # temporaries included; a longer one is not shown
-_FEW_CORRECTION_LINES = 4
 _MAX_SENDERS = 100  # of a step that is asked what each contributes
 _MAX_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
 _MAX_FITS_IN_WORDS = 8  # the likeliest
@@ -62,11 +56,6 @@ class Diagnosis:
         """The right lines of which each is one step, as a course writes it that names less."""
         return RightLines(self.homework, self.homework.answers)
 
-    @cached_property
-    def derivation(self) -> Derivation | None:
-        """The lines by way of every name, to be written."""
-        return Derivation(self.form.lines) if self.form else None
-
     def _near(self, step: Step) -> "tuple[Diagnosis, Step]":
         """Return the diagnosis that has the lines of a step, and the step in it."""
         if self.form or step.node in self._parts or len(self._parts) == _MAX_STEPS_CUT_OUT:
@@ -80,60 +69,11 @@ class Diagnosis:
         near, step = self._near(step)
         return step, near._line(near.form, step) if near.form else None
 
-    def correction(self, step: Step, right: str = "") -> tuple[str, ...]:
-        """Return the lines that lead to a step, ``right`` among them, and comments on what is no name of the learner's.
-
-        Of the derivation's lines those are left out that the others do not use.
-        """
-        near, step = self._near(step)
-        if near.derivation is None:
-            return (right,) if right else ()
-        found: dict[str, str] = {}
-        right = right or near._closed_statement(step)
-        for node in [*step.between, step.node]:
-            with suppress(KeyError):  # a constant has no line
-                line = near.derivation.line("d" + step.graph.names[node])
-                found[_target(line)] = line
-        if right and not right.endswith("…"):
-            found = ({} if _target(right) in found else {_target(right): right}) | found
-            found[_target(right)] = right
-        wanted, shown = {_target(right), *[*found][-1:]}, list[str]()
-        for symbol, line in reversed(found.items()):
-            if symbol in wanted and (len(shown) < _FEW_CORRECTION_LINES or symbol == _target(right)):
-                shown.insert(0, line)
-                wanted |= {*_identifiers(line)}
-        return tuple(
-            [re.sub(r"\d\.\d{7,}", lambda n: f"{float(n[0]):.6g}", line) for line in near._with_temporaries(shown)]
-        )
-
-    def _with_temporaries(self, lines: list[str]) -> tuple[str, ...]:
-        """Return lines with those of the temporaries that they use before them, and comments after them."""
-        assert self.derivation is not None
-        derivation, comments, arrays = self.derivation, list[str](), dict[str, dict[str, None]]()
-        for name in (waiting := [name for line in lines for name in _identifiers(line)]):
-            if re.fullmatch(r"d?t\d+", name) and not any(line.startswith(f"{name} = ") for line in lines):
-                with suppress(KeyError):  # the learner's own
-                    if len(lines) > _MAX_CORRECTION_LINES:
-                        return ()
-                    lines = [derivation.line(name), *lines]
-                    waiting += _identifiers(lines[0])
-            elif name in _HELPERS:
-                comments.append(f"# {_HELPERS[name]}")
-            elif re.fullmatch(r"c\d+", name) and name not in self.homework.graph.by_name:
-                for line in self._uses(name):
-                    arrays.setdefault(line, {})[name] = None
-        return (
-            *lines,
-            *dict.fromkeys(comments),
-            *(f"# {', '.join(names)} as in {line}" for line, names in arrays.items()),
-        )
-
-    def _uses(self, constant: str) -> list[str]:
-        """Return the first line of the forward pass that an array without a name is in."""
-        assert self.form is not None
-        lines = self.form.lines.forward.values()
-        using = (line for line in lines if any(e.value == constant for e in parts_of(line.expressions)))
-        return [self.derivation.line(line.symbol.value) for line in islice(using, 1) if self.derivation is not None]
+    def correction(self, step: Step, fit: Fit | None = None) -> tuple[str, ...]:
+        """Return the lines that lead to a step, those of the finding that is told where an edit is."""
+        near, own = self._near(step)
+        lines = [fit.line] if fit is not None else [*near._closed(own), *near._lines_of(own)]
+        return correction(lines[0], lines[0].root if fit is None else fit.place) if lines else ()
 
     def follows(self, step: Step) -> bool:
         """Return True if the answer is what a right line gives, though another form of it would round less."""
@@ -215,13 +155,6 @@ class Diagnosis:
         closed = self.form.closed(line) if line is not None else None
         return [closed] if closed is not None else []
 
-    def _closed_statement(self, step: Step) -> str:
-        """Return the right statement of a step as output minus target, where it is that; else nothing."""
-        names = self.form.lines.gradients if self.form else {}
-        open_line = self._line(self.form, step) if self.form else None
-        closed = [line for line in self._closed(step) if open_line is not None and line.root is not open_line.root]
-        return f"{names[step.node].value} = {written(closed[0].root, Names()).code}" if closed else ""
-
     def _lines_of(self, step: Step) -> Iterator[RightLine]:
         """Yield the right lines of a step: by way of every name, and in one line where that is another."""
         first = self._line(self.form, step) if self.form else None
@@ -248,21 +181,6 @@ class Diagnosis:
 def _cost(fit: Fit) -> float:
     """Return how far down a fit is in the order of telling: the unlikely, and the long."""
     return fit.weight + _WEIGHT_OF_LENGTH * max(0, fit.place.size - _MAX_SHORT_OPERATIONS)
-
-
-_HELPERS = {
-    "scatter": "scatter(g, index, shape) is zeros of a shape, with g added at an index",
-    "one_hot": "one_hot is 1 at the labels and 0 elsewhere",
-}
-
-
-def _target(line: str) -> str:
-    return line.partition(" = ")[0]
-
-
-def _identifiers(line: str) -> list[str]:
-    """Return the names on the right side of a statement."""
-    return re.findall(r"(?<![\w.])[^\W\d]\w*", line.partition(" = ")[2])
 
 
 # --- the step as a whole ----------------------------------------------------------------------------------------------

@@ -197,6 +197,17 @@ class RightLine:
                 groups.setdefault((str(e.value).rstrip("0123456789"), np.shape(a)), []).append(e)
         return [sorted(group, key=lambda e: (len(e.value), e.value)) for group in groups.values() if len(group) > 1]
 
+    @cached_property
+    def statements(self) -> dict[str, Expr]:
+        """The right sides of the statements that the line is made of, its own the last."""
+        definitions = self.lines.definitions
+        own = next(e for e, x in self.lines.gradients.items() if x is self.x)
+        return {str(e.value): definitions[e] for e in self.order if e in definitions} | {str(own.value): self.root}
+
+    def statement_of(self, place: Expr) -> str:
+        """Return what the last statement is called that a part is in."""
+        return next(s for s, body in reversed(self.statements.items()) if place in parts_of([body]))
+
     def fitting(self, shape: tuple[int, ...]) -> list[Expr]:
         """Return the arrays that a learner may have taken where one of a shape belongs."""
         return [e for e, a in self.namespace if np.size(a) > 1 and broadcasts(np.shape(a), shape)]

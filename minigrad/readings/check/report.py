@@ -349,7 +349,7 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     step = Step(homework, node, homework.loose[node])
     first, *others = findings
     message = f"{first.text}."
-    telling = [other for other in others if other.kind is not Kind.FACTOR or not first.right]  # it is said already
+    telling = [other for other in others if other.kind is not Kind.FACTOR or first.fit is None]  # it is said already
     if short := [other.text for other in telling if len(other.text) <= _MAX_OTHER_LENGTH]:
         message += f" (The same numbers come about if {'; or if '.join(short[:_MAX_OTHER_MISTAKES])}.)"
     if step.between:
@@ -360,7 +360,7 @@ def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explai
     if explained:
         names = _listed(homework.name(x) for x in sorted(explained, key=homework.backward_order))
         message += f" The same slip explains {names}."
-    lines = diagnosis.correction(step, first.right)
+    lines = diagnosis.correction(step, first.fit)
     return Mistake(homework.graph.names[node], first.kind, message, tuple(f.kind for f in others), lines, first.likely)
 
 

@@ -21,6 +21,7 @@ from .search import Fit
 from .steps import Step
 
 _MAX_LINE_LENGTH = 160
+_MAX_CORRECTION_LINES = 4
 _MAX_REPEATED_LENGTH = 20  # of what is the same in the right line and in the edited one
 
 _KINDS_LEFT_OUT: dict[Kind, set[Any]] = {
@@ -31,16 +32,20 @@ _KINDS_LEFT_OUT: dict[Kind, set[Any]] = {
     Kind.TRANSPOSED: {np.transpose, np.swapaxes},
     Kind.SHAPE: {np.reshape, np.broadcast_to},
 }
+_HELPERS = {
+    scatter: "scatter(g, index, shape) is zeros of a shape, with g added at an index",
+    "one_hot": "one_hot is 1 at the labels and 0 elsewhere",
+}
 _DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
 
 
 class Finding(NamedTuple):
-    """What gives the learner's numbers: its kind, a sentence, and two statements, the likely one and the right one."""
+    """What gives the learner's numbers: its kind, a sentence, the edit where it is one, and the likely statement."""
 
     kind: Kind
     text: str
     likely: str = ""
-    right: str = ""
+    fit: Fit | None = None
 
 
 class Hole(NamedTuple):
@@ -85,6 +90,26 @@ def _number(a: Value, names: Names) -> Text:
     return spelled(float(f"{a:.6g}") if isinstance(a, float) else a, names)
 
 
+def correction(line: RightLine, place: Expr) -> tuple[str, ...]:
+    """Return the last of the statements that a right line is made of, the one with an edited place among them.
+
+    Comments say what is no name of the learner's.
+    """
+    names, edited = Names(), line.statement_of(place)
+    shown = {*[*line.statements][-_MAX_CORRECTION_LINES:], edited}
+    bodies = {symbol: body for symbol, body in line.statements.items() if symbol in shown}
+    used, constants = [*parts_of(bodies.values())], line.lines.lines.rewriter.constants
+    comments = dict.fromkeys(_HELPERS[e.function or e.value] for e in used if (e.function or e.value) in _HELPERS)
+    arrays = {e for e in used if e in constants}
+    for symbol, formula in line.lines.formulas.items():
+        if found := [e for e in parts_of([formula]) if e in arrays]:
+            called = ", ".join(str(e.value) for e in found)
+            comments[f"{called} as in {symbol.value} = {written(formula, names).code}"] = None
+            arrays.difference_update(found)
+    statements = (f"{symbol} = {written(body, names).code}" for symbol, body in bodies.items())
+    return (*statements, *(f"# {comment}" for comment in comments))
+
+
 class Words:
     """The sentence for one edit."""
 
@@ -101,7 +126,7 @@ class Words:
         """Return the kind of mistake that the edit is, what to say of it, and the statements edited and right."""
         fit = self.fit
         if fit.edit.kind is Kind.NUMBER and fit.amount is not None:
-            return Finding(Kind.NUMBER, self.sentence(Kind.NUMBER, fit.place, fit.new), *self.statements())
+            return Finding(Kind.NUMBER, self.sentence(Kind.NUMBER, fit.place, fit.new), self.likely(), fit)
         if fit.amount is not None:
             found = self._by_amount(fit.amount)
             return found._replace(text=found.text + self._where())
@@ -116,30 +141,19 @@ class Words:
             text += "; and all of it has the wrong sign" if k == -1 else f"; and all of it is {self.factor(k)}"
         elif fit.second is not None:
             text += f"; and {Words(self.step, fit.second).finding().text}"
-        return Finding(kind, text, *self.statements())
+        return Finding(kind, text, self.likely(), fit)
 
     def _where(self) -> str:
         """Return where the edit was made, if at some entries alone."""
         about = self.fit.about
         return f", at some entries: {entries(about)}" if isinstance(about, np.ndarray) else ""
 
-    # --- statements ---------------------------------------------------------------------------------------------------
-
-    def statements(self) -> tuple[str, str]:
-        """Return the statement that an edit is in, edited and right."""
-        symbol, body = self._statement_of(self.fit.place)
-        changes = self.fit.everything
-        likely = "" if self.fit.edit.make in (assigned, overlaid) else f"{symbol} = {self.code(body, changes)}"
-        return likely, f"{symbol} = {self.code(body)}"
-
-    def _statement_of(self, place: Expr) -> tuple[str, Expr]:
-        lines = self.line.lines
-        found = [(str(symbol.value), body) for symbol, body in lines.definitions.items() if body in self.line.values]
-        own = next(e for e, x in lines.gradients.items() if x is self.line.x)
-        for symbol, body in [(str(own.value), self.line.root), *found]:
-            if place in parts_of([body]):
-                return symbol, body
-        return str(own.value), self.line.root
+    def likely(self) -> str:
+        """Return the statement that an edit is in, edited; nothing where it cannot be written as one."""
+        if self.fit.edit.make in (assigned, overlaid):
+            return ""
+        symbol = self.line.statement_of(self.fit.place)
+        return f"{symbol} = {self.code(self.line.statements[symbol], self.fit.everything)}"
 
     # --- kinds --------------------------------------------------------------------------------------------------------
 
@@ -311,8 +325,8 @@ class Words:
             return Finding(Kind.DOUBLED_PATH, f"{what} is added twice")
         if kind is Kind.SIGN:
             return Finding(kind, "the sign is wrong: multiply by -1" if whole else f"the sign of {what} is wrong")
-        statements = () if fit.place in self.line.lines.definitions else self.statements()
-        return Finding(kind, f"{what} is {self.factor(k)}", *statements)
+        edited = () if fit.place in self.line.lines.definitions else (self.likely(), fit)
+        return Finding(kind, f"{what} is {self.factor(k)}", *edited)
 
     def _of_summands(self, amounts: list[tuple[Expr, float]]) -> Finding:
         missing = [self.code(e) for e, k in amounts if k == -1]
