@@ -13,7 +13,7 @@ where ``from_given`` is what the intermediates that are given send and ``rest`` 
 so two walks serve for all factors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from minigrad.engine.arrays import Array
@@ -51,19 +51,21 @@ def convention_of(homework: Homework, derivatives: bool) -> Convention | None:
         return None
     best, fewest = None, len(homework.wrong)
     leaves = {x for x in homework.off if x.function is None}
-    for k in homework.numbers.lengths if inner and leaves else ():
-        wrong = _wrong(homework, inner, k, fewest)
+    rest = homework.rest(inner) if inner and leaves else {}
+    for k in homework.numbers.lengths if rest else ():
+        wrong = _wrong(homework, inner, rest, k, fewest)
         if len(wrong) < fewest and leaves - wrong:
             best, fewest = Convention(k, inner), len(wrong)
     if len(everything) > 1 and inner:
-        downhill = len(_wrong(homework, everything, -1.0, fewest)) + derivatives
+        downhill = len(_wrong(homework, everything, homework.rest(everything), -1.0, fewest)) + derivatives
         best = Convention(-1.0, everything) if downhill < fewest else best
     return best
 
 
-def _wrong(homework: Homework, scaled: Iterable[Tensor], k: float, most: int) -> set[Tensor]:
+def _wrong(
+    homework: Homework, scaled: Container[Tensor], rest: Mapping[Tensor, Array], k: float, most: int
+) -> set[Tensor]:
     """Return the nodes, ``most`` at most, whose answers do not follow from the others where some carry a factor."""
-    rest = homework.rest(frozenset(scaled))
     found: set[Tensor] = set()
     for node, answer in homework.answers.items():
         if len(found) == most:

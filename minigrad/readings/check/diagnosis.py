@@ -61,7 +61,7 @@ class Diagnosis:
         if self.form or step.node in self._parts or len(self._parts) == _MAX_STEPS_CUT_OUT:
             return self._parts.get(step.node, (self, step))
         part = part_of(step)
-        self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part.step(step))
+        self._parts[step.node] = (self, step) if part is None else (Diagnosis(part.homework), part)
         return self._parts[step.node]
 
     def right_line(self, step: Step) -> tuple[Step, RightLine | None]:
@@ -143,7 +143,7 @@ class Diagnosis:
         if not found:
             factors = (-1.0, *self.homework.numbers.factors)
             for s in searches:
-                found += [*s.summands(), *s.with_a_factor(factors), *s.on_some_entries()]
+                found += [*s.with_a_factor(factors), *s.on_some_entries()]
         self._searches[step.node] = searches
         return sorted(found, key=lambda fit: fit.weight)
 

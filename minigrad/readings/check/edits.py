@@ -26,13 +26,7 @@ Edits = Iterator[Formula]
 PRODUCTS = {np.multiply, np.divide, np.matmul}
 REDUCTIONS = {np.sum, np.mean, np.max, np.min}
 SUMS = {np.add, np.subtract}
-COMPARISONS = {
-    np.greater: (np.less, np.greater_equal, np.less_equal),
-    np.greater_equal: (np.less_equal, np.greater, np.less),
-    np.less: (np.greater, np.less_equal, np.greater_equal),
-    np.less_equal: (np.greater_equal, np.less, np.greater),
-    np.equal: (np.not_equal,),
-}
+COMPARISONS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
 
 _MAX_FUNCTIONS_LEFT_OUT = 5
 
@@ -53,10 +47,7 @@ def negated(e: Expr, line: RightLine) -> Edits:
     """Yield the part with the other sign, or - for + and + for -."""
     if e.function in SUMS:
         yield Call(np.subtract if e.function is np.add else np.add, e.args)
-    users = line.users[e] or [e]
-    subtracted = all(user.function in SUMS and user.args[1] is e is not user.args[0] for user in users)
-    even = {*COMPARISONS, np.negative}
-    if e.function is not np.negative and not subtracted and not all(user.function in even for user in users):
+    if e.function is not np.negative:
         yield Call(np.negative, (e,))
 
 
@@ -73,23 +64,13 @@ def exchanged(e: Expr, line: RightLine) -> Edits:
         yield Call(e.function, e.args[::-1])
 
 
-def exchanged_and_turned(e: Expr, line: RightLine) -> Edits:
-    """Yield a matrix product in either order with one or both factors transposed."""
-    if e.function is np.matmul:
-        a, b = e.args
-        for left, right in ((b, a), (a, b)):
-            yield Call(np.matmul, (Call(np.transpose, (left,)), right))
-            yield Call(np.matmul, (left, Call(np.transpose, (right,))))
-            yield Call(np.matmul, (Call(np.transpose, (left,)), Call(np.transpose, (right,))))
-
-
 def other_product(e: Expr, line: RightLine) -> Edits:
     """Yield * for @ and @ for *, each with its factors transposed or not."""
     if e.function is np.matmul:
         a, b = e.args
         for x, y in ((a, b), (_bare(a), b), (a, _bare(b)), (_bare(a), _bare(b))):
             yield Call(np.multiply, (x, y))
-    pairs = [pair for a, b in line.products(e) for pair in ((a, b), (b, a))] if e.function is np.multiply else []
+    pairs = [e.args, e.args[::-1]] if e.function is np.multiply else []
     pairs += [(e.args[0], e.args[0])] if e.function is np.power and e.args[1].value == 2 else []
     for x, y in pairs:
         yield Call(np.matmul, (x, y))
@@ -99,16 +80,6 @@ def other_product(e: Expr, line: RightLine) -> Edits:
 
 def _bare(e: Expr) -> Formula:
     return e.args[0] if e.function is np.transpose else Call(np.transpose, (e,))
-
-
-def other_operation(e: Expr, line: RightLine) -> Edits:
-    """Yield another of +, -, * and / for one of them, and a product for a power."""
-    if e.function is np.power:
-        yield Call(np.multiply, e.args)
-    if e.function in (np.add, np.subtract, np.multiply, np.divide):
-        for function in (np.add, np.subtract, np.multiply, np.divide):
-            if function is not e.function and not {function, e.function} <= SUMS:
-                yield Call(function, e.args)
 
 
 def other_sum(e: Expr, line: RightLine) -> Edits:
@@ -139,21 +110,13 @@ def summed_too(e: Expr, line: RightLine) -> Edits:
 
 def other_comparison(e: Expr, line: RightLine) -> Edits:
     """Yield another comparison, a comparison of another value, or one in place of a mask."""
-    for function in COMPARISONS.get(e.function, ()):
-        yield Call(function, e.args)
     if e.function in COMPARISONS:
+        yield from (Call(function, e.args) for function in COMPARISONS if function is not e.function)
         yield from (Call(e.function, (s, e.args[1])) for s in line.fitting(e.args[0].shape) if s is not e.args[0])
     elif np.asarray(line.values[e]).dtype.kind == "b" and np.ndim(line.values[e]):
         yield Call(np.logical_not, (e,))
         for symbol in line.fitting(e.shape):
             yield from (Call(f, (symbol, 0)) for f in (np.greater, np.greater_equal, np.less))
-
-
-def other_branch(e: Expr, line: RightLine) -> Edits:
-    """Yield np.where with its two branches exchanged."""
-    if e.function is np.where:
-        c, a, b = e.args
-        yield Call(np.where, (c, b, a))
 
 
 def off_diagonal(e: Expr, line: RightLine) -> Edits:
@@ -256,25 +219,23 @@ def _functions_of(e: Formula) -> Edits:
 def one_factor_more(e: Expr, line: RightLine) -> Edits:
     """Yield the line with a factor too many, such as the slope of an activation that is in it already."""
     lines = line.lines
-    if not np.ndim(line.values[e]):
-        return
     if e is line.root or e in lines.definitions.values() or (lines.has_every_place and e in line.carrying):
-        for symbol in line.of_shape(np.shape(line.values[e])):
-            if symbol not in line.lines.gradients:
-                yield Call(np.multiply, (e, symbol))
-                yield from (Call(np.multiply, (e, slope)) for slope in _functions_of(symbol))
+        yield from _times_slopes(e, line)
 
 
 def other_slope(e: Expr, line: RightLine) -> Edits:
     """Yield g times another slope for that of an elementwise function: one of another value, or another one."""
     source = line.source(e) if e in line.carrying and e.function in ELEMENTWISE else None
-    if source is None:
-        return
-    for symbol, a in line.namespace:
-        if np.shape(a) == e.shape and symbol not in line.lines.gradients:
-            yield Call(np.multiply, (source, symbol))
-            for slope in _functions_of(symbol):
-                yield Call(np.multiply, (source, slope))
+    if source is not None:
+        yield from _times_slopes(source, line)
+
+
+def _times_slopes(g: Expr, line: RightLine) -> Edits:
+    """Yield a gradient times a value of its shape, or times a function of one."""
+    for symbol in line.of_shape(np.shape(line.values[g])) if g.shape else ():
+        if symbol not in line.lines.gradients:
+            yield Call(np.multiply, (g, symbol))
+            yield from (Call(np.multiply, (g, slope)) for slope in _functions_of(symbol))
 
 
 def other_value(e: Expr, line: RightLine) -> Edits:
@@ -333,20 +294,16 @@ def chained(e: Expr, line: RightLine) -> Edits:
     if w is not None and w.function is None:
         for term, gradients in line.lines.homework.term_gradients.items():
             if w in gradients and not line.lines.homework.graph.reaches(line.x, term):
-                yield (
-                    gradients[w],
-                    Borrowed(term, line.x, f"the gradient of {printable(term)} by {e.value}, carried on,"),
-                )
+                words = f"the gradient of {printable(term)} by {e.value}, carried on,"
+                yield gradients[w], Borrowed(term, line.x, words)
 
 
 def added(e: Expr, line: RightLine) -> Edits:
-    """Yield something of a cost term, added where no path leads to it, or in another form than its own."""
-    x = line.node(e)
-    if x is not None:
-        for term in line.lines.homework.graph.terms:
-            if x is line.x or not line.lines.homework.graph.reaches(x, term):
-                for words, q in borrowed(line.lines.homework, x, term):
-                    yield q, Borrowed(term, x, words)
+    """Yield something of a cost term, added where no path leads to it."""
+    x, homework = line.node(e), line.lines.homework
+    for term in homework.graph.terms:
+        if x is not None and not homework.graph.reaches(x, term):
+            yield from ((direction, Borrowed(term, x, words)) for words, direction in _borrowed(homework, x, term))
 
 
 class Borrowed(NamedTuple):
@@ -357,28 +314,18 @@ class Borrowed(NamedTuple):
     words: str
 
 
-def borrowed(homework: Homework, x: Tensor, term: str) -> Iterator[tuple[str, Any]]:
-    """Yield what of a term may be added at x by mistake: its gradient elsewhere, its form at x, the term itself."""
-    own, reached = printable(term), homework.graph.reaches(x, term)
+def _borrowed(homework: Homework, x: Tensor, term: str) -> Iterator[tuple[str, Any]]:
+    """Yield what of a term may be added at x by mistake: its gradient elsewhere, its form at x, a number."""
+    own, name = printable(term), homework.name(x)
     for w, g in homework.term_gradients[term].items():
         called = f"the gradient of {own} by {homework.name(w)}"
-        if reached or w is x:
-            continue
-        yield from {called: g, f"{called}, transposed,": g.T}.items()
-        for axis in range(g.ndim):
-            total = np.sum(g, axis=axis, keepdims=True)
-            yield from {
-                f"{called}, summed over axis {axis},": total,
-                f"{called}, summed and transposed,": total.T,
-            }.items()
+        yield called, g
+        yield f"{called}, transposed,", g.T
         value = homework.value(w)
         ratio = float(np.vdot(value, g) / (np.vdot(value, value) or 1.0))
         if ratio and np.allclose(g, ratio * value):
-            yield (
-                f"{ratio:.4g} · {homework.name(x)}, as if {homework.name(x)} were in {own},",
-                ratio * homework.value(x),
-            )
-    if not reached and x.size > 1:
+            yield f"{ratio:.4g} · {name}, as if {name} were in {own},", ratio * homework.value(x)
+    if x.size > 1:
         t = homework.graph.terms[term]
         yield f"a number ({own} itself is {t.coefficient * float(np.sum(t.node._value)):.4g})", np.ones(x.shape)
 
@@ -407,7 +354,6 @@ EDITS = (
     Edit(assigned, 1.0, Kind.INDEX),
     Edit(overlaid, 1.2, Kind.INDEX),
     Edit(reversed_, 1.3, Kind.REVERSED),
-    Edit(other_branch, 1.2, Kind.WRONG_MASK),
     Edit(powers, 1.3, Kind.NUMBER),
     Edit(one_or_none, 1.2),
     Edit(other_number, 1.2, Kind.NUMBER),
@@ -418,8 +364,6 @@ EDITS = (
     Edit(other_slope, 1.6, Kind.WRONG_FACTOR),
     Edit(one_factor_more, 1.6, Kind.EXTRA_FACTOR),
     Edit(one_of_two, 1.6, Kind.OPERAND),
-    Edit(other_operation, 1.7, Kind.OPERATION),
-    Edit(exchanged_and_turned, 1.8, Kind.ORDER),
     Edit(summed_too, 1.8, Kind.WRONG_AXIS),
 )
 

@@ -18,7 +18,6 @@ class Kind(StrEnum):
     TERM_GRADIENT = "wrong gradient of a term"
     MISSING_PATH = "missing path"  # what arrives by one of several ways, or by several
     DOUBLED_PATH = "doubled path"
-    SUMMAND = "extra summand"
     MISSING_FACTOR = "missing factor"  # of a product, such as the derivative of an activation
     MISSING_MASK = "missing mask"
     WRONG_MASK = "wrong mask"
@@ -29,7 +28,6 @@ class Kind(StrEnum):
     TRANSPOSED = "transposed"
     ORDER = "wrong order of factors"
     PRODUCT = "wrong kind of product"  # * for @, or @ for *
-    OPERATION = "wrong operation"  # + for *, * for /
     OPERAND = "wrong operand"  # another value
     UPSTREAM = "wrong upstream gradient"  # another gradient, or none
     NOT_SUMMED = "not summed"

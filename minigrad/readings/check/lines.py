@@ -177,7 +177,6 @@ class RightLine:
         self.root = lines.body(x) if root is None else root
         self.order = list(self._parts(self.root))
         self._dependents: dict[Expr, list[Expr]] = {}
-        self._called: dict[Call, Value] = {}
         self.values: dict[Expr, Value] = {}
         for e in self.order:
             self.values[e] = self._computed(e, self.values)
@@ -268,25 +267,6 @@ class RightLine:
         gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
         return None if gradient is None else self.lines.gradients.get(gradient)
 
-    def products(self, e: Expr) -> list[tuple[Formula, Formula]]:
-        """Return the ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
-        factors, stack = [], [e]
-        while stack:
-            part = stack.pop()
-            if part.function is np.multiply:
-                stack += [part.args[1], part.args[0]]
-            else:
-                factors.append(part)
-        found: list[tuple[Formula, Formula]] = [(e.args[0], e.args[1])]
-        for k, factor in enumerate(factors):
-            others: list[Formula] = factors[:k] + factors[k + 1 :]
-            if len(factors) > 2 and factor in self.carrying:
-                rest = others[0]
-                for other in others[1:]:
-                    rest = Call(np.multiply, (rest, other))
-                found.append((factor, rest))
-        return found
-
     @cached_property
     def carrying(self) -> set[Expr]:
         """The parts that a gradient is in."""
@@ -308,20 +288,7 @@ class RightLine:
             else:
                 found.add(part)
         (source, *others) = found
-        if others or source is e or source.shape != e.shape:
-            return None
-        slope = self._between(source, e)
-        return source if slope is not None and np.allclose(slope * self.values[source], self.values[e]) else None
-
-    def _between(self, source: Expr, e: Expr) -> Value:
-        """Return what a part would be if the gradient in it were 1 everywhere."""
-        values = {**self.values, source: np.ones(source.shape)}
-        for part in self.dependents(source):
-            if part.function is not None:
-                values[part] = applied(part.function, [values[a] for a in part.args], part.options)
-            if part is e:
-                return values[e]
-        return None
+        return None if others or source is e else source
 
     @cached_property
     def alike(self) -> list[list[Expr]]:
@@ -354,13 +321,6 @@ class RightLine:
                 found.append(part)
         return found
 
-    def replaced(self, place: Expr, value: Value) -> Value:
-        """Return what the line is worth where a part has another value."""
-        values = {**self.values, place: value}
-        for e in self.dependents(place):
-            values[e] = self._computed(e, values)
-        return values[self.root]
-
     def rewritten(self, changes: Mapping[Expr, Formula]) -> Value:
         """Return what the line is worth where some parts are changed, each computed from its changed parts."""
         values = dict(self.values)
@@ -384,22 +344,11 @@ class RightLine:
     def evaluate(self, e: Formula, values: Mapping[Expr, Value] | None = None) -> Value:
         """Return the value of a changed expression, of the values of its parts or those that are given."""
         if isinstance(e, Call):
-            return _tried(e.function, [self._argument(a, values) for a in e.args], e.options)
+            return _tried(e.function, [self.evaluate(a, values) for a in e.args], e.options)
         if not isinstance(e, Expr) or e.function is LITERAL:
             return e.value if isinstance(e, Expr) else e
         known = self.values if values is None else values
         return known[e] if e in known else self.lines.values[e]
-
-    def _argument(self, e: Formula, values: Mapping[Expr, Value] | None) -> Value:
-        """Return the value of what a call is made of, computed once for many calls."""
-        if values is not None or not isinstance(e, Call):
-            return self.evaluate(e, values)
-        try:
-            if e not in self._called:
-                self._called[e] = self.evaluate(e)
-            return self._called[e]
-        except TypeError:  # an array in it has no hash
-            return self.evaluate(e)
 
     def rates(self, weights: Iterable[Array]) -> list[dict[Expr, Value]]:
         """Return, for each array of weights of the line's entries, how fast their weighted sum grows with each part."""

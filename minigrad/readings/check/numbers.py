@@ -22,11 +22,16 @@ class Numbers:
         return [float(n) for n in found] + [1 / n for n in found]
 
     @cached_property
+    def scalars(self) -> set[float]:
+        """The numbers that functions have as arguments."""
+        primals = (a for node in self.graph.nodes for a in node.primals if isinstance(a, int | float | np.number))
+        return {float(a) for a in primals if np.isfinite(a)}
+
+    @cached_property
     def divisors(self) -> list[float]:
         """What a mean may divide by: the lengths, the whole numbers that the graph has, and one by each."""
-        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
-        whole = {float(a) for a in primals if isinstance(a, int | float | np.number) and float(a).is_integer()}
-        return list(dict.fromkeys([*self.lengths, *(k for n in sorted(whole) if n > 2 for k in (n, 1 / n))]))
+        whole = [k for n in sorted(self.scalars) if n > 2 and n.is_integer() for k in (n, 1 / n)]
+        return list(dict.fromkeys([*self.lengths, *whole]))
 
     @cached_property
     def counts(self) -> set[int]:
@@ -36,8 +41,6 @@ class Numbers:
     @cached_property
     def factors(self) -> dict[float, str]:
         """The constant factors by which derivations go wrong, with what to say of each."""
-        primals = (a for node in self.graph.nodes for a in node.primals if np.ndim(a) == 0)
-        numbers = {abs(float(a)) for a in primals if isinstance(a, int | float | np.number) and np.isfinite(a)}
         found = {2.0: "2 times too large", 0.5: "half of what it should be"}
         for n in (int(n) for n in self.lengths if n > 2):
             found = {
@@ -50,7 +53,7 @@ class Numbers:
                 n / (n - 1): f"{n}/{n - 1} times what it should be ({n - 1} stands for {n})",
                 (n - 1) / n: f"{n - 1}/{n} times what it should be ({n} stands for {n - 1})",
             } | found
-        for k in sorted(numbers - {0.0, 1.0}):
+        for k in sorted({abs(k) for k in self.scalars} - {0.0, 1.0}):
             found.setdefault(k, f"{k:.6g} times what it should be")
             found.setdefault(1 / k, f"too small by the factor {k:.6g}")
         return found | {-k: f"of the wrong sign, and {words}" for k, words in found.items()}

@@ -1,7 +1,6 @@
 """Parts of the recorded graph, recorded again: with other operations in it, or cut out of a graph that is too large."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -39,30 +38,20 @@ def recorded_again(
     return copies
 
 
-class Part(NamedTuple):
-    """The part of a homework that one step is made of, as a small homework of its own, with the copies of its nodes."""
+def part_of(step: Step) -> Step | None:
+    """Return a step in a homework of its own, cut out of one that is too large; None where it is too large itself.
 
-    homework: Homework
-    copies: Mapping[Tensor, Value]
-
-    def step(self, step: Step) -> Step:
-        """Return the same step in the part."""
-        return Step(self.homework, self.copies[step.node], step.slack)
-
-
-def part_of(step: Step) -> Part | None:
-    """Return the operations from the gradients that a step starts from to its own; None where they are too many.
-
+       That has the operations from the gradients that the step starts from to its own.
     The cost is one of which the sources have the gradients that the learner gave: the sum of each times its gradient.
     """
     homework, ends = step.homework, {*step.sources, *step.inside}
     if len(ends) > _MAX_OPERATIONS:
         return None
-
     copies = recorded_again(homework, homework.computing(ends))
     with recording():
         sent = [np.sum(copies[x] * np.asarray(homework.sent(x))) for x in step.sources]
         costs = [copies[homework.graph.root]] if homework.graph.root in step.inside else []
         graph = Graph.of_cost(sum(sent[1:] + costs, sent[0]) if sent else costs[0])
     given = {copies[x]: np.asarray(homework.sent(x)) for x in step.sources}
-    return Part(Homework(graph, given | {copies[step.node]: homework.as_given[step.node]}), copies)
+    own = copies[step.node]
+    return Step(Homework(graph, given | {own: homework.as_given[step.node]}), own, step.slack)

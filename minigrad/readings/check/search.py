@@ -6,8 +6,8 @@ the line's entries changes by the cotangent of the part times the change. The we
 are equal; the few candidates that have the sums of the learner's numbers are computed in full.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,7 +30,6 @@ MAX_LIKELY_WEIGHT = 1.2  # of an edit that is tried first, and together with ano
 _MAX_LESS_LIKELY = 0.1  # two edits of which one depends on the other
 _MAX_USERS = 3  # parts that use what the other edit has changed
 _MAX_ALIKE = 4  # parts; of more, all are edited at once before one is
-_MAX_COMBINED_SUMMANDS = 12
 
 T = TypeVar("T")
 
@@ -95,8 +94,8 @@ class Search:
         self.base = self._sums(self.right) if shape == self.right.shape else None
         slack = np.array([step.slack * np.sum(np.abs(w)) for w in self.weights])
         self.tolerance = slack + _SUM_ROUNDING * (np.abs(self.target) + 1e-300)
-        self.rates = self._rates()
         self.work = 0
+        self.rates = self._rates()
         self.candidates: list[Candidate] = []
         self.misfits: list[Candidate] = []  # edits that give their place a shape with which the rest cannot go on
         self.sums: list[Array] = []
@@ -119,7 +118,7 @@ class Search:
             rate = np.stack([np.asarray(f[e], float).ravel() for f in found])
             a = np.asarray(self.line.values[e])
             moved = a + rng.uniform(0.5, 1.5, a.shape) * (1 + np.abs(a))
-            root = self._spread(partial(self.line.replaced, e, moved))
+            root = self._rewritten({e: moved})
             if root is None:
                 continue
             actual = self._sums(root) - self.base
@@ -230,7 +229,7 @@ class Search:
                 return
             sums = self.base + rate @ change
         else:
-            root = self._replaced(place, value)
+            root = self._rewritten({place: value})
             if root is None and edit.weight <= MAX_LIKELY_WEIGHT:
                 self.misfits.append(Candidate(edit, {place: new}))
             if root is None or root.shape != self.step.answer.shape:
@@ -241,18 +240,11 @@ class Search:
         self.candidates.append(Candidate(edit, {place: new}))
         self.sums.append(sums)
 
-    def _replaced(self, place: Expr, value: Value) -> Array | None:
-        self.work += len(self.line.dependents(place))
-        return self._spread(lambda: self.line.replaced(place, value))
-
     def _rewritten(self, changes: dict[Expr, Formula]) -> Array | None:
-        self.work += len(changes) + max(len(self.line.dependents(place)) for place in changes)
-        return self._spread(lambda: self.line.rewritten(changes))
-
-    def _spread(self, root: Callable[[], Value]) -> Array | None:
         """Return what a changed line is worth, repeated where the answer is larger, as += to an array of zeros does."""
+        self.work += len(changes) + max(len(self.line.dependents(place)) for place in changes)
         try:
-            a = np.asarray(root())
+            a = np.asarray(self.line.rewritten(changes))
         except Exception:  # a part of another shape does not fit the rest
             return None
         larger = a.shape != self.step.answer.shape == self.right.shape and broadcasts(a.shape, self.right.shape)
@@ -267,7 +259,7 @@ class Search:
     def by_amount(self) -> list[Fit]:
         """Return the edits by an amount, such as a factor, of which some amount gives the learner's numbers."""
         if self.base is None:
-            return list(self._added_to_all())
+            return []
         found = list(self._numbers())
         for e, rate in reversed(self.rates.items()):  # the whole first
             for edit in DIRECTIONS:
@@ -283,16 +275,6 @@ class Search:
                         found.append(Fit(weight, edit, self.line, {e: new}, t, about))
         return found
 
-    def _added_to_all(self) -> Iterator[Fit]:
-        """Yield what was added to the whole line and made another shape of it."""
-        e, shape = self.line.root, self.step.answer.shape
-        for edit in DIRECTIONS if broadcasts(self.right.shape, shape) else ():
-            for direction, about in edit.make(e, self.line):
-                if about is not None and broadcasts(np.shape(direction), shape):
-                    t = self.step.multiple(np.broadcast_to(direction, shape), np.broadcast_to(self.right, shape))
-                    if t is not None and abs(t) > _FLOAT32_ROUNDING:
-                        yield Fit(edit.weight, edit, self.line, {e: Call(np.add, (e, t * direction))}, t, about)
-
     def _amount(self, rate: Array, direction: Value, e: Expr) -> float | None:
         old = self.line.values[e]
         if not broadcasts(np.shape(direction), np.shape(old)):
@@ -305,7 +287,7 @@ class Search:
         if not np.all(np.abs(t - t[0]) <= 1e-6 * (1 + np.abs(t[0])) + np.abs(self.tolerance / p)):
             return None
         best = float(np.median(t))
-        root = self._replaced(e, old + best * direction)
+        root = self._rewritten({e: old + best * direction})
         if root is None or not self.step.matches(root):
             return None
         return best if self.step.telling(root - self.right) or abs(best - 1) < 1e-6 else None
@@ -322,16 +304,12 @@ class Search:
 
     def _number(self, e: Expr, i: int, c: float) -> float | None:
         """Return the number that gives the learner's numbers in place of an argument."""
-        tries = [c + 1, c - 1, 2 * c, c / 2, -c, 1.0, 0.0]
-        try:
+        with suppress(Exception):  # a shape or an index is no number of the line
             slope = self._sums(self.line.rewritten({e: with_argument(e, i, c + 1)}) - self.right)[0]
-            if abs(slope) > self.tolerance[0]:
-                tries.insert(0, round_off(c + (self.target - self.base)[0] / slope))
-            for t in tries:
+            if abs(slope) > self.tolerance[0] and self.step.telling(self.right):
+                t = float(round_off(c + (self.target - self.base)[0] / slope))
                 if abs(t - c) > _FLOAT32_ROUNDING * abs(c) and self._gives({e: with_argument(e, i, t)}):
-                    return float(t) if self.step.telling(self.right) or t != tries[0] else None
-        except Exception:  # a shape or an index is no number of the line
-            return None
+                    return t
         return None
 
     def upstream(self, k: float) -> Iterator[Fit]:
@@ -398,35 +376,6 @@ class Search:
                 found.append(Fit(weight, one.edit, self.line, one.changes, second=second))
         return found
 
-    def summands(self) -> list[Fit]:
-        """Return the edits that leave out, double or negate several summands of one sum."""
-        found = []
-        for e in self.rates:
-            parts = self.line.summands(e)
-            if 2 < len(parts) <= _MAX_COMBINED_SUMMANDS and not any(
-                e in self.line.summands(u) for u in self.line.users[e]
-            ):
-                amounts = self._amounts(e, parts)
-                if amounts is not None:
-                    new: Formula = e
-                    for part, k in amounts:
-                        new = Call(np.add, (new, Call(np.multiply, (k, part))))
-                    if self._gives({e: new}):
-                        found.append(Fit(1.2 + 0.1 * len(amounts), _SUMMANDS, self.line, {e: new}, None, amounts))
-        return found
-
-    def _amounts(self, e: Expr, parts: list[Expr]) -> list[tuple[Expr, float]] | None:
-        """Return how many more times each summand is to be taken to come near to the learner's numbers."""
-        effects = []
-        for part in parts:
-            root = self._replaced(e, self.line.values[e] + self.line.values[part])
-            if root is None or root.shape != self.right.shape:
-                return None
-            effects.append((root - self.right).ravel())
-        t, _, rank, _ = np.linalg.lstsq(np.stack(effects, axis=1), (self.step.answer - self.right).ravel(), rcond=None)
-        amounts = [(part, float(round(k))) for part, k in zip(parts, t, strict=True) if round(k)]
-        return amounts if amounts and rank == len(parts) else None
-
     def on_some_entries(self) -> list[Fit]:
         """Return the edits that were made at some entries of the answer alone."""
         off = self.off
@@ -492,4 +441,3 @@ def _nothing(e: Expr, line: RightLine) -> Iterator[Formula]:
 _OF_TURNS = Edit(_nothing, 1.6)
 _NUMBER = Edit(_nothing, 1.4, Kind.NUMBER)
 _SCALED = Edit(_nothing, 1.5, Kind.FACTOR)
-_SUMMANDS = Edit(_nothing, 1.2, Kind.MISSING_PATH)

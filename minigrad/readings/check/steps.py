@@ -115,7 +115,6 @@ class Homework:
         self.cotangents = self.walk(self.given)
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
         self.sizes, self.unchecked, self.doubtful = self._compared()
-        self._rests: dict[frozenset[Tensor], dict[Tensor, Array]] = {}
 
     def walk(self, given: Mapping[Tensor, Value]) -> dict[Tensor, Value]:
         """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
@@ -243,12 +242,10 @@ class Homework:
             for x in self.doubtful
         )
 
-    def rest(self, senders: frozenset[Tensor]) -> dict[Tensor, Array]:
+    def rest(self, senders: Iterable[Tensor]) -> dict[Tensor, Array]:
         """Return what each step gets where the answers of some nodes are zero."""
-        if senders not in self._rests:
-            found = self.walk({**self.given, **dict.fromkeys(senders)})
-            self._rests[senders] = {node: self._at(found, node) for node in self.answers}
-        return self._rests[senders]
+        found = self.walk({**self.given, **dict.fromkeys(senders)})
+        return {node: self._at(found, node) for node in self.answers}
 
     @cached_property
     def truth(self) -> dict[Tensor, Array]:

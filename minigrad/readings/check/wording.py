@@ -1,5 +1,6 @@
 """What is said of an edit: its kind, a sentence, and the line that the learner is likely to have."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from minigrad.text.expressions import LITERAL, Expr, parts_of
 from minigrad.text.numpy_code import ATOM, Names, Text, spelled
 from minigrad.text.words import printable
 
-from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, off_diagonal, overlaid
+from .edits import COMPARISONS, PRODUCTS, SUMS, Borrowed, assigned, mean_for_sum, negated, off_diagonal, overlaid
 from .kinds import Kind
 from .lines import Call, Formula, RightLine
 from .search import Fit
@@ -36,6 +37,20 @@ _HELPERS = {
     scatter: "scatter(g, index, shape) is zeros of a shape, with g added at an index",
     "one_hot": "one_hot is 1 at the labels and 0 elsewhere",
 }
+_SENTENCES = {
+    overlaid: "parts that overlap are written over one another (= for +=); they are to be added",
+    assigned: "an index that occurs several times counts once (a[i] = g, a[i] += g): np.add.at(a, i, g) adds all",
+}
+_AVERAGED = {
+    np.sum: "it is averaged; it is to be summed (np.sum for np.mean)",
+    np.mean: "it is summed; it is to be averaged (np.mean for np.sum)",
+}
+_OFF_DIAGONAL = (
+    "the diagonal of the Jacobian is left out",
+    "the entries beside the diagonal of the Jacobian have the wrong sign",
+)
+_MEANT = "an elementwise product", "a matrix product (@)"
+_BEFORE = {Kind.ORDER: "the factors are exchanged: ", Kind.WRONG_AXIS: "it is summed over the wrong axis: "}
 _DIAGONAL = "the diagonal of a Jacobian stands for the whole: "
 
 
@@ -91,22 +106,28 @@ def _number(a: Value, names: Names) -> Text:
 
 
 def correction(line: RightLine, place: Expr) -> tuple[str, ...]:
-    """Return the last of the statements that a right line is made of, the one with an edited place among them.
+    """Return the last of the statements that a right line is made of, and the one with an edited place.
 
-    Comments say what is no name of the learner's.
+    What they use that has no name of the learner's has a statement before them, or a comment after them.
     """
-    names, edited = Names(), line.statement_of(place)
-    shown = {*[*line.statements][-_MAX_CORRECTION_LINES:], edited}
-    bodies = {symbol: body for symbol, body in line.statements.items() if symbol in shown}
-    used, constants = [*parts_of(bodies.values())], line.lines.lines.rewriter.constants
+    lines, graph, edited, names = line.lines, line.lines.homework.graph, line.statement_of(place), Names()
+    nodes = {**lines.symbols, **lines.gradients}
+    unnamed = {str(e.value) for e, x in nodes.items() if x not in graph.names}
+    shown: dict[str, Expr] = {}
+    for symbol, body in reversed(({str(e.value): f for e, f in lines.formulas.items()} | line.statements).items()):
+        is_last = symbol in line.statements and (len(shown) < _MAX_CORRECTION_LINES or symbol == edited)
+        if is_last or symbol in unnamed.intersection(e.value for e in parts_of(shown.values()) if e.function is None):
+            shown[symbol] = body
+    used = [*parts_of(shown.values())]
     comments = dict.fromkeys(_HELPERS[e.function or e.value] for e in used if (e.function or e.value) in _HELPERS)
-    arrays = {e for e in used if e in constants}
-    for symbol, formula in line.lines.formulas.items():
+    constants = lines.lines.rewriter.constants.keys() - lines.definitions.keys()
+    arrays = {e for e in used if e in constants and re.fullmatch(r"c\d+", e.value)}
+    for node, formula in lines.formulas.items():
         if found := [e for e in parts_of([formula]) if e in arrays]:
             called = ", ".join(str(e.value) for e in found)
-            comments[f"{called} as in {symbol.value} = {written(formula, names).code}"] = None
+            comments[f"{called} as in {node.value} = {written(formula, names).code}"] = None
             arrays.difference_update(found)
-    statements = (f"{symbol} = {written(body, names).code}" for symbol, body in bodies.items())
+    statements = (f"{symbol} = {written(body, names).code}" for symbol, body in reversed(shown.items()))
     return (*statements, *(f"# {comment}" for comment in comments))
 
 
@@ -130,8 +151,6 @@ class Words:
         if fit.amount is not None:
             found = self._by_amount(fit.amount)
             return found._replace(text=found.text + self._where())
-        if isinstance(fit.about, list):
-            return self._of_summands(fit.about)
         kind = fit.edit.kind or self.kind(fit.place, fit.new)
         text = self.sentence(kind, fit.place, fit.new)
         if len(fit.changes) > 1:
@@ -232,24 +251,21 @@ class Words:
 
     def sentence(self, kind: Kind, place: Expr, new: Formula) -> str:
         """Return the sentence that says what is wrong where an edit changed one part."""
-        whole = place is self.line.root
-        old, now = self.code(place), self.code(new)
-        if self.fit.edit.kind is Kind.SIGN and new.function is np.negative:
-            return "the sign is wrong: multiply by -1" if whole else f"the sign of {self.name(place)} is wrong"
+        made, whole, old, now = self.fit.edit.make, place is self.line.root, self.code(place), self.code(new)
+        if made in _SENTENCES:
+            return _SENTENCES[made]
+        if made is mean_for_sum:
+            return _AVERAGED[place.function]
+        if made is negated and new.function is np.negative:
+            return self.wrong_sign(place)
         if kind is Kind.TRANSPOSED:
-            if whole and isinstance(new, Call):
-                return "it is the transpose of what it should be"
             if isinstance(new, Expr):
                 return f"{now} is not transposed: {old} belongs here"
-            return f"{self.name(place)} is transposed"
-        if kind is Kind.AVERAGED:
-            wanted, used = ("np.sum", "np.mean") if place.function is np.sum else ("np.mean", "np.sum")
-            verb = "averaged; it is to be summed" if wanted == "np.sum" else "summed; it is to be averaged"
-            return f"it is {verb} ({wanted} for {used})"
+            return "it is the transpose of what it should be" if whole else f"{self.name(place)} is transposed"
         if isinstance(new, np.ndarray):
-            if np.any(new):
-                return f"{'the mask ' if kind is Kind.MISSING_MASK else ''}{old} is left out"
-            return f"{old} is left out" if not whole else "it is zero, but a gradient does arrive here"
+            if whole and not np.any(new):
+                return "it is zero, but a gradient does arrive here"
+            return f"{'the mask ' if kind is Kind.MISSING_MASK else ''}{old} is left out"
         if isinstance(new, Expr) and _path(place, new, self.line) and kind not in (Kind.WRONG_MASK, Kind.WRONG_FACTOR):
             summands = self.line.summands(place)
             if len(summands) > 2 and new in summands:
@@ -258,24 +274,17 @@ class Words:
             return f"{now} stands where {old} belongs" if left_out.count("…") > 1 else f"{left_out} is left out"
         if kind is Kind.EXTRA_FACTOR:
             return f"the factor {self.code(new.args[1])} has no place here"
-        if self.fit.edit.make is off_diagonal and isinstance(new, Call):
-            if isinstance(new.args[0], Call):
-                return "the entries beside the diagonal of the Jacobian have the wrong sign"
-            return "the diagonal of the Jacobian is left out"
-        if kind is Kind.ORDER:
-            return f"the factors are exchanged: {now} stands where {old} belongs"
-        if kind is Kind.PRODUCT:
-            meant = "a matrix product (@)" if place.function is np.matmul else "an elementwise product"
-            return f"{now} stands where {old} belongs: {meant} is meant"
-        if kind is Kind.WRONG_AXIS:
-            return f"it is summed over the wrong axis: {now} stands where {old} belongs"
-        if self.fit.edit.make is overlaid:
-            return "parts that overlap are written over one another (= for +=); they are to be added"
+        if made is off_diagonal:
+            return _OFF_DIAGONAL[isinstance(new.args[0], Call)]
         if kind is Kind.REVERSED:
             return f"{'it' if whole else old} is reversed"
-        if self.fit.edit.make is assigned:
-            return "an index that occurs several times counts once (a[i] = g, a[i] += g): np.add.at(a, i, g) adds all"
-        return self.exchanged(place, new)
+        after = f": {_MEANT[place.function is np.matmul]} is meant" if kind is Kind.PRODUCT else ""
+        return _BEFORE.get(kind, "") + self.exchanged(place, new) + after
+
+    def wrong_sign(self, place: Expr) -> str:
+        """Return the sentence for a part that has the wrong sign."""
+        whole = place is self.line.root
+        return "the sign is wrong: multiply by -1" if whole else f"the sign of {self.name(place)} is wrong"
 
     def exchanged(self, place: Expr, new: Formula) -> str:
         """Return what stands where what belongs; a long argument of both is not written out."""
@@ -310,7 +319,7 @@ class Words:
     def _by_amount(self, t: float) -> Finding:
         fit, homework = self.fit, self.step.homework
         if isinstance(fit.about, Borrowed):
-            return Finding(*_added(self.step, fit.about, t))
+            return _added(self.step, fit.about, t)
         if fit.edit.kind is Kind.STALE:
             name = homework.name(fit.about)
             update = f"{name} {'-' if t < 0 else '+'} {abs(t):.4g} * d{name}"
@@ -324,15 +333,9 @@ class Words:
         if abs(k - 2) < 1e-6 and not whole:
             return Finding(Kind.DOUBLED_PATH, f"{what} is added twice")
         if kind is Kind.SIGN:
-            return Finding(kind, "the sign is wrong: multiply by -1" if whole else f"the sign of {what} is wrong")
+            return Finding(kind, self.wrong_sign(fit.place))
         edited = () if fit.place in self.line.lines.definitions else (self.likely(), fit)
         return Finding(kind, f"{what} is {self.factor(k)}", *edited)
-
-    def _of_summands(self, amounts: list[tuple[Expr, float]]) -> Finding:
-        missing = [self.code(e) for e, k in amounts if k == -1]
-        others = [f"{self.code(e)} counts {k + 1:g} times" for e, k in amounts if k != -1]
-        parts = ([f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} left out"] if missing else []) + others
-        return Finding(Kind.MISSING_PATH if missing else Kind.DOUBLED_PATH, "; ".join(parts))
 
 
 def times(k: float) -> str:
@@ -350,21 +353,14 @@ def entries(mask: Value) -> str:
     return listed + (f" and {len(found) - 4} more" if len(found) > 4 else "")
 
 
-def _added(step: Step, q: Borrowed, t: float) -> tuple[Kind, str]:
-    homework, graph = step.homework, step.homework.graph
+def _added(step: Step, q: Borrowed, t: float) -> Finding:
+    homework, name, own = step.homework, step.homework.name(q.x), printable(q.term)
     words = q.words if abs(t - 1) < 1e-6 else f"{t:.4g} times {q.words}"
-    where = "" if q.x is step.node else f", on the way through d{homework.name(q.x)}"
-    if graph.reaches(q.x, q.term):
-        return Kind.SUMMAND, f"{words} is added{where}, and has no place here"
-    name, own = homework.name(q.x), printable(q.term)
-    leaves = [homework.name(w) for w in homework.term_gradients[q.term]]
-    made = (
-        f"{own} is computed from {', '.join(leaves)} alone" if 0 < len(leaves) < 9 else f"{own} is not computed from it"
-    )
-    return (
-        Kind.NO_PATH,
-        f"{words} is added{where}, but no path leads from {name} to {own}: {made}, so d{own}/d{name} is 0",
-    )
+    where = "" if q.x is step.node else f", on the way through d{name}"
+    leaves = ", ".join(map(homework.name, homework.term_gradients[q.term]))
+    made = f"{own} is computed from {leaves} alone" if leaves else f"{own} is not computed from it"
+    text = f"{words} is added{where}, but no path leads from {name} to {own}: {made}, so d{own}/d{name} is 0"
+    return Finding(Kind.NO_PATH, text)
 
 
 def _path(place: Expr, new: Formula, line: RightLine) -> list[tuple[Expr, list[Expr]]]:
