@@ -29,6 +29,8 @@ _NUMBERS = frozenset(
     {int, float, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
 _ARRAYS = (np.ndarray, np.generic)
+_SEQUENCES = (list, tuple)
+_OPERANDS = (*_ARRAYS, int, float)
 _COMPLEX = (*_ARRAYS, complex)
 
 
@@ -107,10 +109,11 @@ def _constant(a: Value) -> Value:
     """Return the value of an argument that is no Tensor, for a node to keep."""
     if isinstance(a, slice):  # whose bounds may be arrays that change later
         return slice(*[None if bound is None else operator.index(bound) for bound in (a.start, a.stop, a.step)])
-    if isinstance(a, list | tuple) and not a:  # as an index: of floats it would be none
-        return np.empty(0, np.intp)
-    if isinstance(a, list | tuple) and any(isinstance(item, Node) for item in a):
-        raise TypeError("a list of Tensors is no array: np.stack and np.concatenate make one that is recorded")
+    if isinstance(a, _SEQUENCES):
+        if not a:  # as an index: of floats it would be none
+            return np.empty(0, np.intp)
+        if any(isinstance(item, Node) for item in a):
+            raise TypeError("a list of Tensors is no array: np.stack and np.concatenate make one that is recorded")
     return private(a)
 
 
@@ -224,7 +227,7 @@ def _refused(ufunc: Function, x: Value, y: Value, error: Exception) -> Value:
 def _operand(a: Value) -> Value:
     """Return the other operand of an operator, as a node may keep it; NotImplemented where it is no array."""
     a = _constant(a)
-    return a if isinstance(a, np.ndarray | np.generic | int | float) else NotImplemented
+    return a if isinstance(a, _OPERANDS) else NotImplemented
 
 
 # --- NumPy's ways of calling ------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ BLAS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 MAX_BLAS_SUM = 2**14  # terms in float32: BLAS does not add in pairs, as NumPy does
 _ONES = {dtype: np.ones((MAX_BLAS_SUM, 1), dtype) for dtype in BLAS}
 _add_reduce: Function = np.add.reduce
+_order = attrgetter("order")
 
 
 def walk(
@@ -53,7 +54,7 @@ def walk(
     Parameters
     ----------
     seeds : mapping of Node to array
-        dJ/dseed by other ways than through the other seeds. With ``create_graph`` Tensors.
+        dJ/dseed by other ways than through the other seeds.
     wrt : collection of Node, optional
         The nodes whose cotangents are wanted; all if left out. Others are not visited unless a path leads through them.
     given : mapping of Node to (array or None), optional
@@ -61,7 +62,7 @@ def walk(
     values : callable, optional
         ``values(node)`` gives the result and the arguments that the rules see in place of the recorded ones.
     create_graph : bool
-        Whether the cotangents are Tensors, recorded by the same rules, whose own derivatives can be taken.
+        Whether cotangents are Tensors, recorded by the same rules; of plain seeds those that depend on Tensors are.
     narrow : bool
         Whether a cotangent that repeats itself may have size 1 along an axis of its node, or be without the axis.
     constants : bool
@@ -80,13 +81,16 @@ def walk(
         Where a rule returns another shape than its argument's; with ``create_graph`` where a leaf was updated since.
     """
     if create_graph:
-        return recording()(walk)(seeds, wrt, given=given, values=_recorded, constants=constants, path=path)
+        return _recording_walk(seeds, wrt, given=given, values=_recorded, constants=constants, path=path)
     nodes = on_path(seeds, wrt, constants) if path is None else path
     wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
     found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
     sent = (lambda x: given[x] if x in given else found.get(x)) if given else found.get
     narrowed = _walked(nodes, found, sent, wanted, wrt, values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
+
+
+_recording_walk = recording()(walk)
 
 
 def _walked(
@@ -100,9 +104,11 @@ def _walked(
             continue
         if wrt is not None and node not in wrt:
             found.pop(node, None)
-        y, args, operands, options = node.primal, node.primals, node.operands, node.options
+        y, operands, options = node.primal, node.operands, node.options
+        args = primals = node.primals
         if values is not None:
             y, args = values(node)
+            primals = primals if values is _recorded else args  # nodes take 2 % of an hvp to ask for their shapes
         narrow = node in narrowed
         if narrow and not _takes_narrow(node):
             g, narrow = np.broadcast_to(g, y.shape), False
@@ -110,15 +116,13 @@ def _walked(
         if rule.repeated is not None:
             derivatives, narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
-            derivatives = derivatives(operands)
-        if rule.cotangents is not None:
-            derivatives = [_giving(c) for c in rule.cotangents(g, y, *args, **options)]
+            derivatives = _chosen(node, g, y, args)
         if watch is not None:
             derivatives = watch.see_cotangents(node, derivatives)
         i, count = -1, 0 if options else len(args)
         for derivative in derivatives:
             i += 1  # enumerate and range cost 1 % and 3 % of the smallest network's step
-            x, a = operands[i], args[i]
+            x, a = operands[i], primals[i]
             if x is None or derivative is None or (x not in wanted if wanted else not x.requires_grad):
                 continue
             if derivative is same:
@@ -141,9 +145,12 @@ def _walked(
     return narrowed
 
 
-def _giving(c: Value) -> Function:
-    """Return a derivative whose cotangent is known already."""
-    return lambda *args, **options: c
+def _chosen(node: Node, g: Value, y: Value, args: tuple[Value, ...]) -> Any:
+    """Return the derivatives for the operands of a node; of a rule that joins, ones whose cotangents are known."""
+    rule: Any = node.rule
+    if rule.cotangents is None:
+        return rule.derivatives(node.operands)
+    return [lambda *args, c=c, **options: c for c in rule.cotangents(g, y, *args, **node.options)]
 
 
 def pull(node: Node, i: int, g: Value) -> Value:
@@ -190,7 +197,7 @@ def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: boo
             ):
                 seen.add(x)
                 nodes.append(x)
-    nodes.sort(key=attrgetter("order"), reverse=True)
+    nodes.sort(key=_order, reverse=True)
     if wrt is None:
         return nodes
     leading = set(wrt)
