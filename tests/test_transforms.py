@@ -98,6 +98,16 @@ def test_results_are_the_callers_own():
     assert x.tolist() == gy.tolist() == t.tolist() == [1, 1, 1]
 
 
+def test_a_hessian_vector_product_is_the_callers_own_and_zero_where_the_gradient_is_constant():
+    x, v = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    hx, hy = mg.hvp(lambda x, y: np.sum(0.5 * x * x + 3 * y), (x, x), (v, v))
+    assert hx.tolist() == [3, 4] and hy.tolist() == [0, 0]
+    hx[...] = 9
+    assert v.tolist() == [3, 4]
+    assert mg.hvp(lambda x: np.sum(2 * x), (x,), (v,))[0].tolist() == [0, 0]
+    assert mg.hvp(lambda x: np.ones(()), (x,), (v,))[0].tolist() == [0, 0]
+
+
 # --- nesting ----------------------------------------------------------------------------------------------------------
 
 
