@@ -22,13 +22,9 @@ def escaped(text: str) -> str:
     return text.translate(_ENTITIES)
 
 
-def short(name: str, limit: int = MAX_NAME_LENGTH) -> str:
-    """Return a name in at most so many characters, for a label."""
-    return escaped(printable(name, limit))
-
-
-def forms(names: Iterable[str], limit: int = MAX_NAME_LENGTH) -> dict[str, str]:
+def forms(names: Iterable[str]) -> dict[str, str]:
     """Return {name: a form of it}: of a long name its beginning and, among others that begin so, where they differ."""
+    limit = MAX_NAME_LENGTH
     found = {name: printable(name, limit) for name in names}
     alike: dict[str, list[str]] = {}
     for name, form in found.items():

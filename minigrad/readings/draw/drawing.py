@@ -5,7 +5,6 @@ that it can be rendered elsewhere, and the error says where it is and what to in
 """
 
 import os
-import re
 import sys
 import tempfile
 import warnings
@@ -126,10 +125,6 @@ class RenderError(RuntimeError):
     """There is no Graphviz to render with, or it failed."""
 
 
-class _LayoutError(RenderError):
-    """Graphviz failed at this DOT text, or left something out; it may do better with another."""
-
-
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """The picture of a graph, a graphviz.Digraph. Notebooks show it; ``.source`` is its DOT text.
 
@@ -237,7 +232,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         for source in dict.fromkeys(map(self._with_additions, self._writer.layouts())):
             try:
                 svg = self._complete(source)
-            except _LayoutError:
+            except RenderError:
                 continue
             wide, hard = trouble(svg)
             found.append((hard, wide, len(found), source, svg))
@@ -263,7 +258,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         name = {id: printable(name) for id, name, _ in self.vertices}
         lost = [f"{name[tail]} → {name[head]}" for id, tail, head, _ in self.edge_list if id not in drawn]
         if lost:
-            raise _LayoutError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
+            raise RenderError(f"Graphviz leaves out {len(lost)} edges: {listed(lost)}")
         return svg
 
     def page(self, height: int = 640) -> "Page":
@@ -339,8 +334,7 @@ def _rendered(source: str, kind: str) -> bytes:
         content = _bundled(source, kind)
     except graphviz.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip()
-        unreadable = re.search("syntax error|in label of", said)  # so would be every other layout
-        raise (RenderError if unreadable else _LayoutError)(f"dot failed: {said or error}") from None
+        raise RenderError(f"dot failed: {said or error}") from None
     return mended(content) if kind == "svg" else content
 
 
@@ -353,10 +347,8 @@ def _bundled(source: str, kind: str) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return bytes(pygraphviz.AGraph(string=source).draw(format=kind, prog="dot"))
-    except pygraphviz.DotError as error:
-        raise RenderError(f"Graphviz cannot read this DOT text: {error}") from None
-    except (OSError, ValueError, AttributeError) as error:  # an old release, built without a layout engine
-        raise _LayoutError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
+    except (OSError, ValueError, AttributeError) as error:  # such as an old release, built without a layout engine
+        raise RenderError(f"there is no `dot` on PATH, and pygraphviz failed ({error}); {_INSTALL}") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -282,14 +282,10 @@ class _Facts:
 
     def _why_not(self, node: Tensor, k: int, term: str) -> str:
         """Why a term does not reach a node; "" where it does, of an operation without a name, and after many texts."""
-        name = self.graph.names.get(node)
-        if name is None or self.graph.reach[node] >> k & 1:
+        if node not in self.graph.names or self.graph.reach[node] >> k & 1:
             return ""
         self.reasons -= 1
-        if self.reasons < 0:
-            return ""
-        text = self.explanation.reason(name, term)
-        return text if len(text) <= _MAX_REASON_LENGTH else text[:_MAX_REASON_LENGTH] + "…"
+        return self.explanation.reason(self.graph.names[node], term) if self.reasons >= 0 else ""
 
 
 def _shape(shape: tuple[int, ...]) -> str:

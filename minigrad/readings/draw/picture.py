@@ -29,7 +29,6 @@ from .dot import (
     forms,
     quoted,
     shape_of,
-    short,
     sized,
     tip,
     values,
@@ -162,7 +161,7 @@ class Writer:
         node = vertex.node
         name = sized(self._name(vertex.title), _FONT, bold=True)
         if node is None:
-            text = sized(f"… {short(vertex.name, 40)}<BR/>{len(vertex.members)} nodes, drawn as one", SMALL)
+            text = sized(f"… {escaped(printable(vertex.name, 40))}<BR/>{len(vertex.members)} nodes, drawn as one")
             return {"shape": "box", "style": "dashed", "margin": "0.08,0.04", "height": "0", "label": f"<{text}>"}
         box = {"shape": "box", "margin": "0.08,0.05", "height": "0", "width": "0"}
         title = f"<{name} {sized(escaped(shape_of(self.graph, node)), _FONT)}{self._mark(node)}>"
@@ -347,7 +346,7 @@ def _cluster(name: str | int) -> str:
     if isinstance(name, int):  # a layer that is no scope: it is kept together, and not seen
         return attributes(label="", peripheries="0", margin="0", bgcolor="transparent")
     look = {"color": "#c4c4c4", "fillcolor": "#f6f6f6", "style": "rounded,filled", "margin": "6", "fontsize": "11"}
-    label = short(name, 40).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
+    label = escaped(printable(name, 40)).replace("&#92;", "&#92;" * 2)  # a backslash escapes in a label that is no HTML
     return attributes(label=label, labeljust="l", tooltip=tip([name]), **look)
 
 
