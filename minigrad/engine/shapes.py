@@ -41,6 +41,7 @@ def _trace(g: Value, y: Value, a: Value, offset: int = 0, axis1: int = 0, axis2:
 
 
 _row(np.roll, lambda g, y, a, shift, axis=None: np.roll(g, np.negative(shift).tolist(), axis))
+_row(np.rot90, lambda g, y, m, k=1, axes=(0, 1): np.rot90(g, -k, axes), view=True)
 _row(np.tril, lambda g, y, m, k=0: np.tril(g, k))
 _row(np.triu, lambda g, y, m, k=0: np.triu(g, k))
 _row(np.trace, _trace)

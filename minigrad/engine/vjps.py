@@ -397,6 +397,32 @@ def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
     return swap(a) @ g
 
 
+def _contracted(a: Value, b: Value, axes: Value) -> tuple[list[int], list[int]]:
+    """Return the axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
+    if isinstance(axes, int | np.integer):
+        return list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    of_a, of_b = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
+    return [i % a.ndim for i in of_a], [i % b.ndim for i in of_b]
+
+
+def _free(a: Value, contracted: list[int]) -> list[int]:
+    return [i for i in range(a.ndim) if i not in contracted]
+
+
+def _tensordot_left(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> Value:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(g, b, axes=(list(range(len(free_a), g.ndim)), free_b))
+    return np.transpose(product, inverse(free_a + [of_a[of_b.index(i)] for i in sorted(of_b)], a.ndim))
+
+
+def _tensordot_right(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) -> Value:
+    of_a, of_b = _contracted(a, b, axes)
+    free_a, free_b = _free(a, of_a), _free(b, of_b)
+    product = np.tensordot(a, g, axes=(free_a, list(range(len(free_a)))))
+    return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, b.ndim))
+
+
 def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, optimize: object = False) -> Value:
     """Return the cotangent takes the output's letters, the answer the argument's own.
 
@@ -424,6 +450,7 @@ def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, op
 
 
 row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=matmul)
+row(np.tensordot, _tensordot_left, _tensordot_right, linear=2)
 row(
     np.outer,
     lambda g, y, a, b: (g @ np.ravel(b)).reshape(a.shape),
