@@ -348,11 +348,13 @@ class Search:
                     found += self._together(self.candidates[likely[a]], self.candidates[likely[b]])
         return found
 
-    def _together(self, one: Candidate, other: Candidate) -> list[Fit]:
+    def _together(self, one: Candidate, other: Candidate, more: float = 0.0) -> list[Fit]:
+        """Return two edits as one, of their weights and ``more``, if they give the learner's numbers."""
         if not one.changes.keys().isdisjoint(other.changes) or not self._gives(one.changes | other.changes):
             return []
         second = Fit(other.edit.weight, other.edit, self.line, other.changes)
-        return [Fit(one.edit.weight + other.edit.weight, one.edit, self.line, one.changes, second=second)]
+        weight = one.edit.weight + other.edit.weight + more
+        return [Fit(weight, one.edit, self.line, one.changes, second=second)]
 
     def nested(self, most: int) -> list[Fit]:
         """Return pairs of likely edits of which one is of something that the other has changed."""
@@ -368,13 +370,8 @@ class Search:
             for edit in edits
             for new in edit.make(place, self.line)
         )
-        found = []
-        for one, other in self._while_short(tries, most):
-            if self._gives(one.changes | other.changes):
-                second = Fit(other.edit.weight, other.edit, self.line, other.changes)
-                weight = one.edit.weight + other.edit.weight + _MAX_LESS_LIKELY
-                found.append(Fit(weight, one.edit, self.line, one.changes, second=second))
-        return found
+        pairs = self._while_short(tries, most)
+        return [fit for one, other in pairs for fit in self._together(one, other, _MAX_LESS_LIKELY)]
 
     def on_some_entries(self) -> list[Fit]:
         """Return the edits that were made at some entries of the answer alone."""
