@@ -101,6 +101,13 @@ def a_repeated_number_keeps_no_order(m: Rewriter, e: Expr) -> Expr | None:
     return m.repeated(bare, e.shape) if bare.shape == () else None
 
 
+@rewrite(cast)
+def a_number_needs_no_cast(m: Rewriter, e: Expr) -> Expr | None:
+    """Drop the cast of a plain number to floating point, all but its shape: it takes the dtype of what it meets."""
+    number = unbroadcast(e.args[0])
+    return m.repeated(number, e.shape) if is_number(number) and e.dtype.kind == "f" else None
+
+
 # --- sums and products ------------------------------------------------------------------------------------------------
 
 

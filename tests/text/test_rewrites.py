@@ -128,6 +128,9 @@ LEFT = {
         lambda b: b.tried(np.moveaxis, b.repeated(b.number(2.0), 2, 3), source=0, destination=1),
         lambda b: b.tried(getitem, b.repeated(b.array(), 2, 3), slice(None), None, 1),
     ],
+    "a_number_needs_no_cast": [
+        lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype("f")),
+    ],
     "a_number_is_a_factor": [
         lambda b: b.tried(np.multiply, b.array(3), 2.5),
         lambda b: b.tried(np.multiply, np.float64(-2), b.scaled(3.0, b.array(3))),
@@ -277,6 +280,10 @@ UNLIKE = {
         lambda b: b.tried(np.where, b.array(3, dtype=bool), 1.5, np.float32(0)),
     ],
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3, dtype=bool))],
+    "a_number_needs_no_cast": [
+        lambda b: b.tried(cast, b.repeated(b.number(2.5), 3), np.dtype(int)),
+        lambda b: b.tried(cast, b.array(3), np.dtype("f")),
+    ],
     "signs_and_factors_leave_sums": [
         lambda b: b.tried(np.add, b.array(3), b.scaled(2.0, b.array(3))),
         lambda b: b.tried(np.subtract, b.array(3), b.array(3)),
