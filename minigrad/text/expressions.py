@@ -113,20 +113,13 @@ class Expressions:
         shape = broadcast_shapes(tuple({base.shape for base in bases}))
         return self._expr(key, kind, bases, {}, shape, dtype, terms=held)
 
-    def _expr(
-        self,
-        key: Any,
-        function: Any,
-        args: tuple[Expr, ...],
-        options: Options,
-        shape: Shape,
-        dtype: Any,
-        value: Value = None,
-        terms: "tuple[Term, ...]" = (),
-    ) -> Expr:
+    def _expr(self, key: Any, *parts: Any, **more: Any) -> Expr:
+        """Return the expression of a key, made of its fields where there is none."""
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = Expr(function, args, options, shape, dtype, value, terms, len(self._made))
+            found = Expr(*parts, **more)
+            found.order = len(self._made)
+            self._made[key] = found
         return found
 
 

@@ -51,8 +51,10 @@ class Notation:
         self.digits = digits
 
     elementwise = " ⊙ "  # between the factors of an elementwise product
-    matrix = " "  # between those of a matrix product
     times = " · "  # between two numbers
+    transposed = "{}ᵀ"
+    absolute = "|{}|"
+    indicator = "𝟙[{}]"  # of a relation: 1 where it holds, 0 elsewhere
 
     def symbol(self, identifier: str, title: str, gradient: bool) -> Text:
         """Return the symbol of the node called ``title``, or of its gradient."""
@@ -86,23 +88,11 @@ class Notation:
         """Return the fraction of two texts."""
         return Text(f"{self.enclosed(above, PRODUCT)} / {self.right(below, POWER)}", REMAINDER)
 
-    def transposed(self, code: str) -> str:
-        """Return the transpose of a text."""
-        return code + "ᵀ"
-
     def raised(self, code: str, power: str, elementwise: bool) -> Text:
         """Return a text raised to a power, elementwise or not."""
         if re.fullmatch(r"-?\d+", power):
             return Text(code + power.translate(_SUPERSCRIPTS), POWER)
         return Text(code + "^" + (power if re.fullmatch(r"[\w.]+", power) else self.brackets(power)), POWER)
-
-    def absolute(self, code: str) -> str:
-        """Return a text between bars."""
-        return f"|{code}|"
-
-    def indicator(self, relation: str) -> str:
-        """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
-        return f"𝟙[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
         """Return the sum of a text over some axes."""
@@ -146,7 +136,8 @@ class Notation:
 class Latex(Notation):
     """Mathematics in LaTeX."""
 
-    elementwise, matrix, times, circle = r" \odot ", " ", r" \cdot ", r"\odot "
+    elementwise, times, circle = r" \odot ", r" \cdot ", r"\odot "
+    transposed, absolute, indicator = r"{}^{{\top}}", r"\left|{}\right|", r"\mathbf{{1}}[{}]"
 
     def name(self, name: str) -> str:
         r"""Return a name as it is typeset: W_1, \lambda, W_{hh}, W_\mu; a word is upright, anything else text."""
@@ -216,21 +207,9 @@ class Latex(Notation):
             return Text(rf"\frac{{1}}{{{below.code}}} {self.brackets(above.code)}", PRODUCT)
         return Text(rf"\frac{{{above.code}}}{{{below.code}}}", UNARY)
 
-    def transposed(self, code: str) -> str:
-        """Return the transpose of a text."""
-        return code + r"^{\top}"
-
     def raised(self, code: str, power: str, elementwise: bool) -> Text:
         """Return a text raised to a power, with a circle where it is elementwise."""
         return Text(f"{code}^{{{self.circle if elementwise else ''}{power}}}", POWER)
-
-    def absolute(self, code: str) -> str:
-        """Return a text between bars."""
-        return rf"\left|{code}\right|"
-
-    def indicator(self, relation: str) -> str:
-        """Return the indicator of a relation: 1 where it holds, 0 elsewhere."""
-        return rf"\mathbf{{1}}[{relation}]"
 
     def total(self, code: str, axes: str) -> str:
         """Return the sum of a text, with the axes below the sign."""
@@ -283,7 +262,7 @@ def product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Tex
 def matrix_product(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     """Return a matrix product."""
     left, right = notation.enclosed(args[0], MATRIX_PRODUCT), notation.right(args[1], UNARY)
-    return Text(left + notation.matrix + right, MATRIX_PRODUCT)
+    return Text(f"{left} {right}", MATRIX_PRODUCT)
 
 
 def quotient(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
@@ -299,7 +278,7 @@ def transpose(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> T
     of_matrices = e.function is np.swapaxes and {e.options["axis1"], e.options["axis2"]} == {-1, -2}
     if e.options and not of_matrices:
         return None
-    return Text(notation.transposed(notation.enclosed(args[0], CALL)), POWER)
+    return Text(notation.transposed.format(notation.enclosed(args[0], CALL)), POWER)
 
 
 def power(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
@@ -310,7 +289,7 @@ def power(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
 
 def absolute(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     """Return an absolute value."""
-    return Text(notation.absolute(args[0].code), CALL)
+    return Text(notation.absolute.format(args[0].code), CALL)
 
 
 def exponential(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
@@ -321,7 +300,7 @@ def exponential(notation: Notation, e: Expr, args: Sequence[Text], sign: str) ->
 def relation(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:
     """Return the indicator of a comparison."""
     left, right = (notation.enclosed(a, COMPARISON + 1) for a in args)
-    return Text(notation.indicator(f"{left} {sign} {right}"), CALL)
+    return Text(notation.indicator.format(f"{left} {sign} {right}"), CALL)
 
 
 def total(notation: Notation, e: Expr, args: Sequence[Text], sign: str) -> Text:

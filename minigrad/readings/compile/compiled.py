@@ -41,7 +41,7 @@ from minigrad.text import markup
 from minigrad.text.numpy_code import Names
 
 from . import outlines
-from .emit import Source, emit
+from .emit import emit
 from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
 
@@ -423,7 +423,8 @@ class _Runner:
         self.plain = not self.arithmetic.inputs and all(type(x) is np.ndarray and x.ndim for x in given)
         outer = trace.outer()
         self.outer = [x if x.function is None else x.detach() for x in outer]
-        self.source = _source(trace, [*trace.inputs, *outer], fast)
+        program = optimize([*trace.inputs, *outer], trace.results, trace.impure)
+        self.source = emit(program, lambda texts, names: _text(trees.unflatten(trace.structure, texts), names), fast)
         self.made = (trace.structure, trace.results) if trace.impure else None
         self.code = builtins.compile(self.source.text, f"<compiled {called(f)}>", "exec")
         self.workspaces: list[Function] = []
@@ -456,11 +457,3 @@ class _Runner:
         exec(self.code, namespace)
         run: Function = namespace.pop(self.source.run)  # which refers to the others, and none to it
         return run
-
-
-def _source(trace: _Trace, inputs: Sequence[Tensor], fast: bool) -> Source:
-
-    def arranged(texts: list[str], names: Names) -> str:
-        return _text(trees.unflatten(trace.structure, texts), names)
-
-    return emit(optimize(inputs, trace.results, trace.impure), arranged, fast)

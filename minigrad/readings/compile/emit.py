@@ -255,11 +255,11 @@ class _Writer:
         for i, e in enumerate(calls, region.first):
             self._place(i, e)
         stored = [e for e in calls if self.last_uses.get(e, 0) > region.last]
-        made = kernels.kernel(calls, stored, self.texts.__getitem__)
-        if made.text not in self.kernels:
-            self.kernels[made.text] = self.names.bind(kernels.compiled(made.text), "kernel")
-        arguments = ", ".join(self._reshaped(e, shape) for e, shape in made.arguments)
-        self.lines.append(f"{self.kernels[made.text]}({arguments})")
+        text, arguments = kernels.kernel(calls, stored, self.texts.__getitem__)
+        if text not in self.kernels:
+            self.kernels[text] = self.names.bind(kernels.compiled(text), "kernel")
+        given = ", ".join(self._reshaped(e, shape) for e, shape in arguments)
+        self.lines.append(f"{self.kernels[text]}({given})")
 
     def _reshaped(self, e: Expr, shape: Shape) -> str:
         """Return an array in the shape in which a loop takes it."""

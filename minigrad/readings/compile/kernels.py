@@ -12,7 +12,6 @@ A result that is needed in the loop alone never reaches memory. Loops round as N
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -144,16 +143,13 @@ def last_uses(program: Program) -> dict[Expr, int]:
 # --- the text of a loop -----------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Kernel:
-    """The text of a loop, and the arrays that it is called with: each an expression, and the shape it is given."""
+def kernel(
+    calls: Sequence[Expr], stored: Sequence[Expr], place: Callable[[Expr], Any]
+) -> tuple[str, list[tuple[Expr, Shape]]]:
+    """Return the loop of some calls of one shape as text, and the arrays that it is called with.
 
-    text: str
-    arguments: list[tuple[Expr, Shape]]
-
-
-def kernel(calls: Sequence[Expr], stored: Sequence[Expr], place: Callable[[Expr], Any]) -> Kernel:
-    """Return the loop of some calls of one shape; ``place(e)`` tells which arrays are the same memory."""
+    Each is an expression, and the shape it is given. ``place(e)`` tells which arrays are the same memory.
+    """
     inside = set(calls)
     read = [a for a in dict.fromkeys(a for e in calls for a in inputs_of(e)) if a not in inside]
     axes = _merged_axes(calls[0].shape, [a.shape for a in read])
@@ -185,7 +181,7 @@ def kernel(calls: Sequence[Expr], stored: Sequence[Expr], place: Callable[[Expr]
         text += ["    " * (k + 1) + line for line in inner]
         if k < len(axes):
             text.append("    " * (k + 1) + f"for {indices[k]} in range({result}.shape[{k}]):")
-    return Kernel("\n".join(text), arguments)
+    return "\n".join(text), arguments
 
 
 def _merged_axes(shape: Shape, operands: Sequence[Shape]) -> list[list[int]]:

@@ -50,11 +50,7 @@ class Arithmetic:
         values = [*leaves]
         for step in self.steps:
             values.append(step(values))
-        return [_converted(values[place], dtype) for place, dtype in self.inputs]
-
-
-def _converted(value: Value, dtype: Any) -> Value:
-    return value if dtype is None else dtype.type(value)
+        return [values[place] if dtype is None else dtype.type(values[place]) for place, dtype in self.inputs]
 
 
 class Number(Tensor):

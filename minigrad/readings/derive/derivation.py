@@ -284,11 +284,8 @@ class Derivation:
         parts = [self._listed(bits, " + ")] if bits & (bits - 1) else []
         if line.missing:
             title, _ = self._titles[line.symbol.value]
-            parts.append(f"{self._missing(line)}: no path to {printable(title)}")
+            parts.append(f"{self._listed(line.missing)}: no path to {printable(title)}")
         return "; ".join(parts)
-
-    def _missing(self, line: Line) -> str:
-        return self._listed(line.missing)
 
     def _listed(self, bits: int, between: str = ", ") -> str:
         """Return the names of some terms; of many the first."""
@@ -341,7 +338,7 @@ class Derivation:
                 row = f"{symbol} &= {added(codes)}"
                 if line.missing:
                     title, _ = self._titles[line.symbol.value]
-                    row += " && " + notation.words(f"{self._missing(line)}: no path to ") + notation.name(title)
+                    row += " && " + notation.words(f"{self._listed(line.missing)}: no path to ") + notation.name(title)
                 rows += [row, f"&= {shorter}"] if shorter else [row]
         rows += ["& " + notation.words(f"{name}: no path to any term") for name in self._cut_off]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
