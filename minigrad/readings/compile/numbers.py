@@ -75,11 +75,11 @@ class Number(Tensor):
         """Return the leaf of the graph that holds the number as a ``dtype``: for its own dtype this one."""
         inputs, key = self.arithmetic.inputs, (self.place, dtype)
         if key not in inputs:
-            a = np.array(self.arithmetic.values[self.place], object if dtype is None else dtype)[()]
-            if dtype == self.dtype:
-                self.primal, inputs[key] = a, self
+            a = np.array(self.arithmetic.values[self.place], object if dtype is None else dtype)
+            if dtype is not None and dtype == self.dtype:  # NumPy takes None for float64
+                self.primal, inputs[key] = a[()], self
             else:
-                inputs[key] = leaf_holding(Tensor, np.asarray(a, object) if dtype is None else a, self.name)
+                inputs[key] = leaf_holding(Tensor, a if dtype is None else a[()], self.name)
         return inputs[key]
 
     def detach(self) -> "Number":
