@@ -47,7 +47,10 @@ def negated(e: Expr, line: RightLine) -> Edits:
     """Yield the part with the other sign, or - for + and + for -."""
     if e.function in SUMS:
         yield Call(np.subtract if e.function is np.add else np.add, e.args)
-    if e.function is not np.negative:
+    users = line.users[e] or [e]
+    subtracted = all(user.function in SUMS and user.args[1] is e is not user.args[0] for user in users)
+    even = {*COMPARISONS, np.negative}
+    if e.function is not np.negative and not subtracted and not all(user.function in even for user in users):
         yield Call(np.negative, (e,))
 
 
@@ -70,7 +73,7 @@ def other_product(e: Expr, line: RightLine) -> Edits:
         a, b = e.args
         for x, y in ((a, b), (_bare(a), b), (a, _bare(b)), (_bare(a), _bare(b))):
             yield Call(np.multiply, (x, y))
-    pairs = [e.args, e.args[::-1]] if e.function is np.multiply else []
+    pairs = [pair for a, b in line.products(e) for pair in ((a, b), (b, a))] if e.function is np.multiply else []
     pairs += [(e.args[0], e.args[0])] if e.function is np.power and e.args[1].value == 2 else []
     for x, y in pairs:
         yield Call(np.matmul, (x, y))

@@ -267,6 +267,25 @@ class RightLine:
         gradient = next((symbol for symbol, body in self.lines.definitions.items() if body is e), None)
         return None if gradient is None else self.lines.gradients.get(gradient)
 
+    def products(self, e: Expr) -> list[tuple[Formula, Formula]]:
+        """Return the ways to write a product as one of two factors: as it is, and the gradient times all the rest."""
+        factors, stack = [], [e]
+        while stack:
+            part = stack.pop()
+            if part.function is np.multiply:
+                stack += [part.args[1], part.args[0]]
+            else:
+                factors.append(part)
+        found: list[tuple[Formula, Formula]] = [(e.args[0], e.args[1])]
+        for k, factor in enumerate(factors):
+            others: list[Formula] = factors[:k] + factors[k + 1 :]
+            if len(factors) > 2 and factor in self.carrying:
+                rest = others[0]
+                for other in others[1:]:
+                    rest = Call(np.multiply, (rest, other))
+                found.append((factor, rest))
+        return found
+
     @cached_property
     def carrying(self) -> set[Expr]:
         """The parts that a gradient is in."""
