@@ -81,11 +81,13 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
 
 
 def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:
-    """Return the nodes that a deciding function depends on."""
+    """Return the nodes that a decision depends on: all arguments of a deciding function, the condition of a choice."""
     exact: set[Tensor] = set()
     for node in sorted(nodes, key=lambda node: -node.order):
         if node in exact or decides(node.function, node.dtype):
             exact.update(x for x in node.operands if x is not None)
+        elif node.function is np.where and node.operands[0] is not None:
+            exact.add(node.operands[0])
     return exact
 
 

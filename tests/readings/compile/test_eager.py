@@ -104,6 +104,14 @@ def test_nothing_is_regrouped_in_front_of_a_rule_that_may_jump(pure):
     np.testing.assert_array_equal(mg.compile(f)(x), f(x))
 
 
+def test_nothing_is_regrouped_in_numbers_that_are_taken_for_truths():
+    def f(x):
+        return np.where(x * 0.1 * 3 - x * 0.3, x, -x)  # 0 for some x
+
+    x = np.linspace(-1, 1, 99)
+    np.testing.assert_array_equal(mg.compile(f)(x), f(x))
+
+
 # --- rounding ---------------------------------------------------------------------------------------------------------
 
 
