@@ -118,7 +118,7 @@ def test_a_row_says_of_itself_what_its_derivatives_are():
     assert [row.gaps for row in (smooth, gap, none, composed, chosen)] == [False, True, False, False, True]
     assert [row.differentiable for row in (smooth, gap, none, composed, chosen)] == [True, True, False, False, True]
     assert [row.jumps for row in (smooth, gap, none, composed, chosen)] == [False, False, True, False, False]
-    assert Rule(np.remainder, (times,), jumps=True).jumps
+    assert Rule(np.remainder, (times,), jumps=True).jumps and Rule(np.add, lambda operands: (times, times)).smooth
     assert smooth.pure and not smooth.view and smooth != Rule(np.add, smooth.derivatives)
 
 
