@@ -134,7 +134,7 @@ def factors_cancel(m: Rewriter, e: Expr) -> Expr:
 def a_choice_of_zero_is_a_product(m: Rewriter, e: Expr) -> Expr | None:
     """where(mask, a, 0) = a · mask, for a number a: an array might be infinite where it is not chosen."""
     mask, a, other = e.args
-    if not (is_bool(mask) and is_number(a) and is_number(other) and other.value == 0) or e.options:
+    if not (is_bool(mask) and is_number(a) and is_number(other) and other.value == 0):
         return None
     return m.product([(a, 1), (mask, 1)], e.shape, e.dtype)
 

@@ -316,6 +316,9 @@ UNLIKE = {
         lambda b: sigmoid(b, True, 1, 1, np.cosh, power=-2),
         lambda b: b.m.normal("product", [(1, {b.array(3): 1, b.array(3): -1})], np.dtype(float)),
     ],
+    "what_does_not_vary_leaves_a_sum": [
+        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 3)), axis=0)
+    ],
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
         lambda b: b.tried(np.sum, b.shares(axis=1), axis=1, keepdims=True),
@@ -327,7 +330,7 @@ UNLIKE = {
     "as_many_means_as_entries_are_a_sum": [
         lambda b: means(b, 3, axis=1),
         lambda b: means(b, 4, power=2, axis=1),
-        lambda b: means(b, 2, where=np.arange(12).reshape(3, 4) < 6),
+        lambda b: means(b, 12, where=np.arange(12).reshape(3, 4) < 6),
         lambda b: means(b, 1, shape=(1, 0), axis=0),
     ],
     "sums_that_cancel": [
