@@ -7,7 +7,7 @@ import minigrad as mg
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.node import ancestors
 from minigrad.text import rewrites
-from minigrad.text.expressions import LITERAL, arguments_of, evaluate
+from minigrad.text.expressions import LITERAL, arguments_of, evaluate, parts_of
 from minigrad.text.normal_form import Rewriter
 from minigrad.text.numpy_code import ATOM, Names, Text
 from minigrad.text.numpy_code import spelled as spelled_value
@@ -219,3 +219,14 @@ def test_zero_below_the_line_stays_there():
     m = Rewriter(rewrites.REWRITES)
     a = m.symbol("a", (3,), np.dtype(float))
     assert text(m.spelled(m.product([(a, 1), (m.literal(0), -1)], (3,), a.dtype))) == "a / 0"
+
+
+def test_parts_are_exchanged_in_products_sums_and_calls():
+    m = Rewriter(rewrites.REWRITES)
+    kind = {}, (3,), np.dtype(float)
+    a, b, c = (m.symbol(name, *kind[1:]) for name in "abc")
+    product = m.simplified(np.multiply, (a, b), *kind)
+    total = m.simplified(np.subtract, (product, a), *kind)
+    root = m.simplified(np.exp, (total,), *kind)
+    new = m.exchanged([part for part in parts_of([root]) if part is not a], {a: c})
+    assert text(m.spelled(new[root])) == "np.exp(c * (b - 1))"
