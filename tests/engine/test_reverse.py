@@ -248,8 +248,9 @@ def test_a_pointwise_derivative_of_the_engine_gets_one_number_for_a_repeated_cot
     function, given = doubled
     x, b = mg.Tensor(np.ones((2, 3))), mg.Tensor(np.ones(3))
     np.sum(function(x)).backward()
-    np.sum(function(x) + b).backward()  # np.add has two arguments, of which b needs the cotangent whole
-    assert [shape for _, shape in given] == [(), (2, 3)]
+    np.sum(function(x) * 3).backward()
+    np.sum(function(x) + b).backward()  # of the two arguments of np.add b needs the cotangent whole
+    assert [shape for _, shape in given] == [(), (), (2, 3)]
 
 
 def test_a_recorded_cotangent_of_what_was_broadcast_is_a_sum(rng):
