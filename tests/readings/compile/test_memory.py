@@ -8,6 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import compile
+from minigrad.readings.compile.emit import aligned
 
 
 def two_layers(W, V, X):
@@ -129,3 +130,52 @@ def test_memories_that_take_turns_are_one_array():
     np.testing.assert_allclose(compiled(A, x), f(A, x))
     made = re.findall(r"= (ndarray\(.*\))", compiled.source)
     assert len(made) == len(set(made)) == 2
+
+
+def compiled_for(f, x):
+    compiled = compile(f)
+    np.testing.assert_allclose(compiled(x), f(x))
+    assert np.asarray(compiled(x)).dtype == f(x).dtype
+    return compiled.source
+
+
+@pytest.mark.parametrize(
+    ("f", "made"),
+    [
+        (lambda x: 2 * np.tanh(np.exp(np.sin(x))), ["empty"]),  # by the run that returns it, and written to four times
+        (lambda x: np.exp(x) @ np.tanh(np.exp(x)), ["memory", "memory", "empty"]),
+        (lambda x: 2 * np.sum(x) + 1, []),  # a number needs none
+        (lambda x: np.sum(x) * np.float64(3), []),
+    ],
+)
+def test_no_result_has_more_memory_than_it_needs(f, made):
+    source = compiled_for(f, np.ones((3, 3), np.float32))
+    assert re.findall(r"\b(empty|memory|array)\(", source) == made
+
+
+def test_a_view_of_memory_that_stays_is_made_once():
+    source = compiled_for(lambda x: np.exp(x) @ np.tanh(np.exp(x).T), np.eye(3))
+    assert source.index(".T") < source.index("def run")
+
+
+def test_a_number_is_an_array_as_large_as_its_call_is_fast_with():
+    compiled = compile(lambda x: np.power(np.maximum(x, 0.5) * 3.0, 2.5))
+    compiled(np.ones((3, 3)))
+    numbers = [value.shape for value in compiled._last.source.namespace.values() if type(value) is np.ndarray]
+    assert sorted(numbers) == [(), (3, 3)]
+    assert "2.5" in compiled.source  # NumPy knows some powers by their number
+
+
+@pytest.mark.parametrize(("shape", "n"), [((1, 2**16), 2**16), ((2**16,), 2**16), ((2**6, 2**10), 2**6)])
+def test_what_leaves_the_cache_is_computed_in_pieces(shape, n):
+    source = compiled_for(lambda x: np.tanh(np.exp(np.sin(x))), np.ones(shape))
+    (loop,) = re.findall(r"range\(0, (\d+), (\d+)\)", source)
+    assert tuple(map(int, loop)) == (n, n // 4)  # pieces of 128 KiB
+    assert re.findall(r"^        (\w+)\(", source, re.M) == ["sin", "exp", "tanh"]
+    assert "range" in compiled_for(lambda x: np.exp(np.sin(x)), np.ones(shape))
+
+
+@pytest.mark.parametrize("nbytes", [1, 64, 1000])
+def test_memory_begins_at_a_cache_line(nbytes):
+    assert aligned(nbytes).nbytes == nbytes
+    assert not any(aligned(nbytes).ctypes.data % 64 for _ in range(9))
