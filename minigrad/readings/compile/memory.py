@@ -38,7 +38,7 @@ COPYING = frozenset({np.reshape, np.ravel})  # which copy where they can make no
 
 def writes(e: Expr) -> bool:
     """Return True if the result can be written into memory that is already there."""
-    if not e.shape or e.dtype.kind not in "biuf":
+    if e.dtype.kind not in "biuf":
         return False
     reduces = known(e.function).reduces
     if reduces in EXTREMA:  # NumPy 2.0.0 writes wrong ones of reversed arrays
