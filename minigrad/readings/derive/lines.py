@@ -22,7 +22,6 @@ What the other readings ask, of ``lines = Lines(graph)``:
 """
 
 import heapq
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -412,16 +411,18 @@ class Lines:
         return copies, stops, known
 
     def _record(
-        self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: Mapping[Tensor, Expr], make: Any
+        self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: dict[Tensor, Expr], make: Any
     ) -> None:
-        """Translate what the rules recorded; what decides something sees the ``plain`` expressions that it is given."""
+        """Translate what the rules recorded; what decides something sees what is computed from ``plain`` expressions."""
         for node in nodes:
             if node.function is None:
                 known[node] = self._made_by_rule(node._value)
             else:
                 decides = rewrites.decides(node.function, node.dtype)
-                seen = ChainMap(plain, known) if decides else known  # type: ignore[arg-type]
-                args = arguments_of(node, seen, self._made_by_rule)
+                for x in ancestors(node.inputs, plain) if decides else ():
+                    args = () if x.function is None else arguments_of(x, plain, self._made_by_rule)
+                    plain[x] = known[x] if x.function is None else self._plainly(x.function, args, x.options, *_kind(x))
+                args = arguments_of(node, plain if decides else known, self._made_by_rule)
                 known[node] = make(node.function, args, node.options, *_kind(node))
 
     def _made_by_rule(self, a: Value, index: bool = False) -> Expr:

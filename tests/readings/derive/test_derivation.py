@@ -560,6 +560,8 @@ def indices_that_print_alike():
         lambda: (lambda W: np.sum(W[0, 1:] - 3 * W[0, 0]))(leaf("W", 1, 3)),
         lambda: (lambda W: np.max(0.1 * W + 0.2 * W))(vector(7.0, 2.0, 3.0)),
         lambda: (lambda W: np.max(W * 3 - W * 2.9))(vector(0.7, 0.2, 0.3)),
+        lambda: (lambda W: np.sum(np.exp(np.max(W * 3 - W * 2.9, axis=0))))(leaf("W", 4, 3)),
+        lambda: (lambda a, b: np.sum(np.ptp(a - b + b, axis=-1) ** 2))(leaf("a", 1, 9), leaf("b", 9, 1)),
         lambda: (lambda W: np.sum(np.maximum(0.1 * W + 0.2 * W, np.array([0.09, 0.21]))))(vector(0.3, 0.7)),
         lambda: (lambda W: np.sum(np.abs(W * 3 - W * 2.9 - W * 0.1) + np.sign(W * 3 - W * 2.9 - W * 0.1) * W))(
             vector(0.7, 0.2)
