@@ -410,10 +410,8 @@ class Lines:
             known[copies[node]] = self.normal[node]
         return copies, stops, known
 
-    def _record(
-        self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: dict[Tensor, Expr], make: Any
-    ) -> None:
-        """Translate what the rules recorded; what decides something sees what is computed from ``plain`` expressions."""
+    def _record(self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: dict[Tensor, Expr], make: Any) -> None:
+        """Translate what the rules recorded; what decides something is computed from the ``plain`` expressions."""
         for node in nodes:
             if node.function is None:
                 known[node] = self._made_by_rule(node._value)
