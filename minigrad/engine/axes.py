@@ -38,8 +38,9 @@ def _reduced_last(a: Value, axis: Axis) -> tuple[int, ...]:
 
 def in_rows(a: Value, axis: Axis) -> Value:
     """Return ``a`` with the entries that a reduction over ``axis`` makes one of in a row, the last axis."""
-    moved = np.transpose(a, _reduced_last(a, axis))
-    return moved.reshape((*moved.shape[: a.ndim - len(axes_of(a, axis))], count(a, axis)))
+    order, reduced = _reduced_last(a, axis), axes_of(a, axis)
+    moved = a if order == tuple(range(a.ndim)) else np.transpose(a, order)  # no node that changes nothing
+    return moved if len(reduced) == 1 else moved.reshape((*moved.shape[: a.ndim - len(reduced)], count(a, axis)))
 
 
 def from_rows(rows: Value, a: Value, axis: Axis) -> Value:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.primitives import cast, getitem
+from minigrad.engine.primitives import cast, getitem, scatter
 
-from .expressions import PRODUCT, Expr, Shape, broadcast_shapes, known
+from .expressions import LITERAL, PRODUCT, Expr, Shape, broadcast_shapes, known
 from .normal_form import (
     Apply,
     Rewrite,
@@ -313,6 +313,15 @@ def a_transpose_of_a_transpose(m: Rewriter, e: Expr) -> Expr | None:
     return a.args[0] if a.function is np.transpose and not a.options else None
 
 
+@rewrite(np.transpose, np.moveaxis, exact=True, general=True)
+def axes_that_stay_where_they_are(m: Rewriter, e: Expr) -> Expr | None:
+    """Drop a transpose to the order of axes that there is, and a move of axes to where they are."""
+    before, after = e.options.get("axes", ()), range(len(e.shape))
+    if e.function is np.moveaxis:
+        before, after = e.options["source"], e.options["destination"]
+    return e.args[0] if np.array_equal(before, after) else None
+
+
 @rewrite(np.transpose)
 def a_transpose_of_a_product(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite (A Bᵀ)ᵀ as B Aᵀ, where this saves a transpose."""
@@ -337,6 +346,18 @@ def a_reshape_of_a_reshape(m: Rewriter, e: Expr) -> Expr | None:
     if a.shape == e.shape:
         return a
     return None if a is e.args[0] else m.call(np.reshape, (a,), {"shape": e.shape}, e.shape, e.dtype)
+
+
+@rewrite(scatter, exact=True, general=True)
+def entries_put_back_in_order_are_reshaped(m: Rewriter, e: Expr) -> Expr | None:
+    """Rewrite as many entries as there are places, added at slices and new axes, as a reshape."""
+    g, *index = e.args
+    if math.prod(g.shape) != math.prod(e.shape) or any(part.function is not LITERAL for part in index):
+        return None
+    backwards = any(isinstance(part.value, slice) and (part.value.step or 1) < 0 for part in index)
+    if backwards or any(isinstance(part.value, list) for part in index):
+        return None
+    return m.simplified(np.reshape, (g,), {"shape": e.shape}, e.shape, e.dtype)
 
 
 @rewrite(np.reshape, np.expand_dims, exact=True)

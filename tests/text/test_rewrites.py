@@ -232,6 +232,17 @@ LEFT = {
         lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 3, 4))),
         lambda b: b.tried(np.transpose, b.array(3)),
     ],
+    "axes_that_stay_where_they_are": [
+        lambda b: b.tried(np.transpose, b.array(2, 3, 4), axes=(0, 1, 2)),
+        lambda b: b.tried(np.moveaxis, b.array(2, 3), source=-1, destination=-1),
+        lambda b: b.tried(np.moveaxis, b.array(2, 3, 4), source=(0, 2), destination=(0, 2)),
+    ],
+    "entries_put_back_in_order_are_reshaped": [
+        lambda b: b.tried(scatter, b.array(1, 3, 1), None, slice(None), None, shape=(3,)),
+        lambda b: b.tried(scatter, b.array(2, 1, 3), ..., None, slice(None), shape=(2, 3)),
+        lambda b: b.tried(scatter, b.array(), 0, -1, shape=(1, 1)),
+        lambda b: b.tried(scatter, b.array(3, 1), slice(0, 3, 1), shape=(3, 1)),
+    ],
     "a_transpose_of_a_product": [
         lambda b: b.tried(np.transpose, b.raw(np.matmul, b.array(2, 3), b.raw(np.transpose, b.array(4, 3))))
     ],
@@ -343,6 +354,16 @@ UNLIKE = {
     "a_transpose_of_a_transpose": [
         lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2), axes=(1, 0, 2))),
         lambda b: b.tried(np.transpose, b.raw(np.transpose, b.array(2, 2, 2)), axes=(1, 0, 2)),
+    ],
+    "axes_that_stay_where_they_are": [
+        lambda b: b.tried(np.transpose, b.array(2, 2, 2), axes=(1, 0, 2)),
+        lambda b: b.tried(np.moveaxis, b.array(2, 2), source=0, destination=1),
+    ],
+    "entries_put_back_in_order_are_reshaped": [
+        lambda b: b.tried(scatter, b.array(3), slice(None, None, -1), shape=(3,)),
+        lambda b: b.tried(scatter, b.array(3), [2, 0, 1], shape=(3,)),
+        lambda b: b.tried(scatter, b.array(2), slice(1, 3), shape=(3,)),
+        lambda b: b.tried(scatter, b.array(3), b.m.constant(np.array([2, 0, 1])), shape=(3,)),
     ],
     "leading_axes_of_length_1_come_by_broadcasting": [
         lambda b: b.tried(np.reshape, b.array(3), shape=(3, 1)),
