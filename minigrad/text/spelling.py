@@ -92,7 +92,7 @@ SPELLINGS: dict[Function, Spelling] = {
     np.tile: Spelling(positional=("reps",)),
     np.repeat: Spelling(positional=("repeats",)),
     **dict.fromkeys((np.tril, np.triu, np.diag), Spelling(positional=("k",))),
-    **dict.fromkeys((np.quantile, np.percentile), Spelling(positional=("q",))),
+    np.quantile: Spelling(positional=("q",)),
     primitives.pad: Spelling(numpy="np.pad", positional=("pad_width", "mode")),
     np.ones: Spelling(forms.uniform, latex="1", unicode="ones"),
     np.zeros: Spelling(forms.uniform, latex="0", unicode="zeros"),
