@@ -52,6 +52,7 @@ A = np.arange(1.0, 13.0).reshape(3, 4)
         (lambda a: np.concatenate([a, a], axis=1), "np.concatenate([a, a], axis=1)"),
         (lambda a: np.stack([a, a]), "np.stack([a, a])"),
         (lambda a: np.einsum("ij,kj->ik", a, a), 'np.einsum("ij,kj->ik", a, a)'),
+        (lambda a: np.tensordot(a, a, axes=2), "np.tensordot(a, a, axes=2)"),
         (lambda a: np.linalg.norm(a, axis=0), "np.linalg.norm(a, axis=0)"),
         (lambda a: a.astype(np.float32), "a.astype(np.float32)"),
         (lambda a: a * np.float32(0.5), "a * np.float32(0.5)"),
