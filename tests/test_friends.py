@@ -42,6 +42,7 @@ def test_what_is_derived_runs_on_jax_arrays_and_in_jax_with_another_import():
             np.testing.assert_allclose(given[f"d{name}"], names[name].grad, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_pandas_computes_with_tensors_from_either_side():
     pandas = pytest.importorskip("pandas")
     series, frame = pandas.Series([1.0, 2.0, 3.0]), pandas.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
@@ -109,6 +110,7 @@ def test_a_function_of_pytorch_is_taught_in_three_lines():
     np.testing.assert_allclose(mg.grad(lambda x: np.sum(f(x) ** 2))(x), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_estimator_of_scikit_learn_is_taught_in_three_lines(rng):
     linear_model = pytest.importorskip("sklearn.linear_model")
     X = rng.normal(size=(20, 3))

@@ -86,6 +86,7 @@ def test_reading_a_gradient_while_other_threads_run_backward_loses_nothing():
     assert np.all(W.grad == 3 * rounds)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # that a process with threads forks
 @pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # where JAX is loaded

@@ -69,6 +69,7 @@ def hang(program, rng):
         pass
 
 
+@pytest.mark.slow
 def test_a_program_that_hangs_is_named():
     counts, [(seed, what, _, _)] = fuzz(programs=9, seed=3, readings=(hang,), hanging=0.5)
     assert (seed, what) == (3, "hang") and not counts
