@@ -181,6 +181,8 @@ def literal(a: Value) -> Text:
             if isinstance(a, list):
                 return Text(f"[{items}]", ATOM)
             return Text(f"({items},)" if len(a) == 1 else f"({items})", ATOM)
+        case range():
+            return Text(repr(a), CALL)
         case np.dtype():
             return Text(f"np.{a.type.__name__}", CALL)
         case _ if a is Ellipsis or isinstance(a, slice):

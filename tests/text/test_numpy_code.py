@@ -111,7 +111,7 @@ def test_parentheses_are_those_that_python_and_readers_need():
             -np.inf,
             None,
         ),
-        *((1,), (2, 3), [0, 1], "ij->j", slice(1, None), slice(None, None, -1), ..., np.dtype("float32")),
+        *((1,), (2, 3), [0, 1], "ij->j", slice(1, None), slice(None, None, -1), ..., range(1, 3), np.dtype("float32")),
         np.float32("nan"),
     ],
     ids=repr,
