@@ -65,6 +65,6 @@ _BORROWED = (
     *(np.linalg.cross, np.linalg.diagonal, np.linalg.matmul, np.linalg.matrix_norm, np.linalg.matrix_power),
     *(np.linalg.matrix_transpose, np.linalg.multi_dot, np.linalg.outer, np.linalg.tensordot, np.linalg.tensorinv),
     *(np.linalg.trace, np.linalg.vecdot, np.linalg.vector_norm),
-    *(getattr(np, name) for name in ("cumulative_prod", "cumulative_sum", "unstack") if hasattr(np, name)),  # NumPy 2.1
+    *(getattr(np, name) for name in ("cumulative_prod", "cumulative_sum") if hasattr(np, name)),  # NumPy 2.1
 )
 compose({function: own_lines(function) for function in _BORROWED})

@@ -25,12 +25,20 @@ _row = functools.partial(row, linear=1)
 
 def _selection(function: Function, **facts: object) -> None:
     """Write the row of a function that moves or repeats the entries of an array, and leaves 0 elsewhere."""
+    _row(function, functools.partial(_put_back, function), **facts)
 
-    def derivative(g: Value, y: Value, a: Value, **options: object) -> Value:
-        numbers = function(np.arange(1, a.size + 1).reshape(a.shape), **options)  # 0 is no entry
-        return scatter(np.ravel(g), np.ravel(numbers), shape=(a.size + 1,))[1:].reshape(a.shape)
 
-    _row(function, derivative, **facts)
+def _put_back(function: Function, g: Value, y: Value, a: Value, **options: object) -> Value:
+    numbers = function(np.arange(1, a.size + 1).reshape(a.shape), **options)  # 0 is no entry
+    return scatter(np.ravel(g), np.ravel(numbers), shape=(a.size + 1,))[1:].reshape(a.shape)
+
+
+def _unpadded(g: Value, y: Value, a: Value, pad_width: Value, mode: Any = "constant") -> Value:
+    """Cut off the zeros around the entries; what was copied from an entry is added to it."""
+    if mode != "constant" or isinstance(pad_width, dict):
+        return _put_back(pad, g, y, a, pad_width=pad_width, mode=mode)
+    before = np.broadcast_to(pad_width, (a.ndim, 2))[:, 0].tolist()
+    return g[tuple(slice(start, start + n) for start, n in zip(before, a.shape, strict=True))]
 
 
 def _trace(g: Value, y: Value, a: Value, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
@@ -48,8 +56,9 @@ _row(np.trace, _trace)
 for _view in (np.diagonal, np.diag):
     _selection(_view, view=True)
 _selection(np.lib.stride_tricks.sliding_window_view, view=True)
-for _copy in (np.diagflat, np.repeat, np.tile, np.resize, pad):
+for _copy in (np.diagflat, np.repeat, np.tile, np.resize):
     _selection(_copy)
+_row(pad, _unpadded)
 
 
 def _in_order(a: Value, shape: Value, order: str = "C", copy: Value = None) -> Value:
@@ -240,3 +249,5 @@ compose(
         **dict.fromkeys((np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal, np.copyto), _no_writing),
     }
 )
+if hasattr(np, "unstack"):  # NumPy 2.1
+    compose({np.unstack: lambda x, axis=0: tuple(slab(x, axis, i) for i in range(x.shape[axis]))})

@@ -162,6 +162,19 @@ def test_a_factor_of_one_is_not_written():
     assert "1.0 *" not in text and "(t1 - 1.0)" in text
 
 
+@pytest.mark.parametrize(
+    ("f", "gradient"),
+    [
+        (lambda x: np.pad(x, ((1, 2), (0, 1))), "np.cos(t1)[1:3, 0:3]"),
+        (lambda x: np.pad(x, 1, constant_values=2.0), "np.cos(t1)[1:3, 1:4]"),
+        (np.atleast_3d, "np.cos(x[:, :, None]).reshape(2, 3)"),
+    ],
+)
+def test_entries_that_are_moved_are_moved_back(f, gradient):
+    text = str(assert_runs(np.sum(np.sin(f(leaf("x", 2, 3)))).named("J")).numpy())
+    assert gradient in text.split("dx = ")[1] and "scatter" not in text
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex on PATH")
 def test_pdflatex_typesets_names(tmp_path):
     formulas = []
