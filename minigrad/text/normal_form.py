@@ -69,9 +69,9 @@ class Rewriter(Expressions):
         self._concerning: dict[Any, list[Rewrite]] = {}  # the rules that concern a function
         self.names: dict[Expr, Expr] = {}  # normal form -> the symbol that stands for it
         self.definitions: dict[Expr, Expr] = {}  # and back
-        self.sources: dict[Expr, Expr] = {}  # normal form -> how the user wrote it; complete when any is spelled
-        self.written: dict[Expr, Expr] = {}
-        self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products that have a name
+        self.sources: dict[Expr, Expr] = {}  # normal form -> what the user wrote; complete when any is spelled
+        self.written: dict[Expr, Expr] = {}  # normal form -> what ``spelled`` returned for it
+        self._patterns: dict[Expr, list[tuple[Factors, Expr]]] = {}  # first factor -> products, their short forms
 
     def simplified(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the normal form of a call on expressions in normal form."""
@@ -121,15 +121,19 @@ class Rewriter(Expressions):
         for base in tuple(factors):
             if factors.get(base, 0) < 0 and base not in self._patterns:
                 self._open_reciprocal(base)
-            for pattern, symbol in self._patterns.get(base, ()):
-                times = _times(factors, pattern, symbol.is_atom)
+            for pattern, short in self._patterns.get(base, ()):
+                # a name y = 1 / d makes d = 1 / y; a sigmoid without a name leaves 1 + exp(u) above the line as it is
+                times = _times(factors, pattern, inverse=short.is_atom)
                 for b, p in pattern.items() if times else ():
                     factors = times_power(factors, b, -p * times)
-                factors = times_power(factors, symbol, times)
+                factors = times_power(factors, short, times)
         return factors
 
     def _open_reciprocal(self, d: Expr) -> None:
-        """Let y = 1 / (1 + exp(u)) be a thing of its own, though it has no name."""
+        """Have a division by d = 1 + exp(u) become a product with y = 1 / d, as if this sigmoid had a name.
+
+        Products with y have shorter forms (see ``complement_of_a_sigmoid``).
+        """
         e = one_plus(d)
         if e is not None and e.function is np.exp:
             y = self.call(np.divide, (self.literal(1), d), {}, d.shape, d.dtype)
@@ -245,7 +249,10 @@ class Rewriter(Expressions):
     # --- back to calls ------------------------------------------------------------------------------------------------
 
     def spelled(self, e: Expr) -> Expr:
-        """``e`` as calls: as the user wrote it where that is no longer, otherwise as one writes it by hand."""
+        """Return a normal form as calls that NumPy can run.
+
+        They are those that the user wrote (``sources``) where these are no longer, otherwise what one writes by hand.
+        """
         done = self.written
         for part in parts_of([e], done.__contains__) if e not in done else ():
             if part not in done:
@@ -267,6 +274,7 @@ class Rewriter(Expressions):
         return known
 
     def _written(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:
+        """Return a normal form as calls, as one writes it by hand, given the calls ``done`` of its parts."""
         if e.is_atom:
             return e
         if e.function is PRODUCT:
@@ -412,7 +420,7 @@ def _exact(value: float) -> Coefficient:
 
 
 def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
-    """Return how often a pattern divides the factors; with ``inverse`` a pattern of one base also its reciprocal."""
+    """Return how often a pattern divides the factors; with ``inverse`` less than 0 times where its reciprocal does."""
     if len(pattern) == 1 and inverse:
         ((base, power),) = pattern.items()
         return factors.get(base, 0) // power if factors.get(base, 0) % power == 0 else 0
@@ -422,7 +430,7 @@ def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
 def _common(terms: list[tuple[Coefficient, Factors]]) -> tuple[Coefficient, Factors]:
     """Return what all terms share: a number up to sign, and factors."""
     first = terms[0][0] if terms[0][0] > 0 else -terms[0][0]
-    scale = first if all(c in (first, -first) for c, _ in terms) else Fraction(1)
+    scale = first if all(c in (first, -first) for c, _ in terms) else ONE
     common: Factors = {}
     for base, power in terms[0][1].items():
         powers = [f.get(base, 0) for _, f in terms]

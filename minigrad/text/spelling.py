@@ -1,8 +1,8 @@
 r"""How every function is written: in NumPy, in LaTeX, in Unicode, and as a word on an edge of a picture.
 
-``SPELLINGS`` has one row per function. A function without a row is written by its name: ``np.tanh(x)`` in NumPy,
-``\operatorname{tanh}(x)`` in LaTeX. To teach one more function to LaTeX, add its row here. The forms that rows choose
-from stand in ``numpy_code`` and ``mathematics``.
+``SPELLINGS`` has one row per function. A function without a row is written by its name: ``np.expm1(x)`` in
+NumPy, ``\operatorname{expm1}(x)`` in LaTeX. To teach one more function to LaTeX, add its row here. The forms that rows
+choose from stand in ``numpy_code`` and ``mathematics``.
 
     numpy(function, arguments, options, names) -> Text     a call in NumPy, given the Texts of its arguments
     mathematics(notation, e, arguments) -> Text            a call in LaTeX or Unicode
