@@ -192,8 +192,8 @@ class _Writer:
             called = self.names.bind(implementation, getattr(function, "__name__", "function"))
             options = [f"{key}={spelled(value, self.names).code}" for key, value in e.options.items()]
             code = f"{called}({', '.join([*(self._spelled(a).code for a in e.args), *options])})"
-        is_scalar = e.shape or isinstance(function, np.ufunc) or function in (np.vdot, inner)
-        return code if is_scalar else f"{code}[()]"
+        as_it_is = e.shape or isinstance(function, np.ufunc) or function in (np.vdot, inner)
+        return code if as_it_is else f"{code}[()]"
 
     def _spelled(self, a: Expr, plainly: bool = False) -> Text:
         """Return an argument; ``plainly`` writes NumPy's number as Python's, where the result's dtype is the same."""
@@ -277,7 +277,7 @@ class _Writer:
     # --- pieces ------------------------------------------------------------------------------------------------------
 
     def _write_run(self, run: Run) -> None:
-        """Return a loop over pieces."""
+        """Write a loop over pieces."""
         heads, calls = dict[str, str](), []
         for i, e in enumerate(self.program.calls[run.first : run.last + 1], run.first):
             self._place(i, e)

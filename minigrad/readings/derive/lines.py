@@ -68,10 +68,11 @@ class Line(NamedTuple):
 
 
 class _Pattern(NamedTuple):
-    """What a line sends, made of ``parts``, to the nodes of some symbols, and how it is written.
+    """What a line sends, reusable for later lines of the same form.
 
-    It holds for whatever stands in the ``slots``, of which the first is the line's own node, where others are
-    ``defined`` alike.
+    Such a line sends the expressions in ``parts`` with those in ``slots`` exchanged for its own; the first of these is
+    the line's own node. It does so only where the ``defined`` symbols have the same definitions. ``sent`` has the
+    expression that goes to each node, by the node's symbol; ``written`` how each of these expressions is spelled.
     """
 
     slots: list[Expr]
@@ -87,7 +88,9 @@ class Lines:
     ``forward`` and ``backward`` map the cut nodes to their lines, in the order of the derivation; ``symbols`` and
     ``gradients`` to their symbols. ``titles`` maps every identifier to the user's name and whether it is the gradient
     of it. ``recorded`` maps symbols to what they stood for when the graph was recorded. Where ``wanted`` is given, only
-    the gradients of these nodes, of the root and of the terms get lines.
+    the gradients of these nodes, of the root and of the terms get lines. ``sinks`` maps every node with a path to the
+    root to the cut nodes just downstream, whose gradients its own is made of; ``owner`` maps a node that is not cut to
+    the one cut node in whose line it stands.
 
     Every backward line is proved: each summand, computed from what was recorded, is what the engine sends. One that is
     not is written without being simplified, and its node is in ``unproved``.
@@ -109,13 +112,13 @@ class Lines:
         self._nodes = {symbol: x for x, symbol in self.symbols.items()}
         self._patterns: dict[Any, _Pattern] = {}
         self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
-        computed = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
-        self._varying = {*self.gradients.values(), *computed}
+        varying = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
+        self._varying = {*self.gradients.values(), *varying}
         self.forward: dict[Tensor, Line] = {}
         self.plain: dict[Tensor, Expr] = {}
         self.normal: dict[Tensor, Expr] = {}
         for node in graph.nodes:
-            self._translate(node)
+            self._translate_forward(node)
         self.backward = self._reverse(self._wanted(wanted))
 
     def _symbols(self) -> tuple[dict[Tensor, Expr], dict[Tensor, Expr]]:
@@ -141,7 +144,7 @@ class Lines:
 
     # --- forward ------------------------------------------------------------------------------------------------------
 
-    def _translate(self, node: Tensor) -> None:
+    def _translate_forward(self, node: Tensor) -> None:
         symbol, value = self.symbols.get(node), self.graph.value(node)
         if symbol is not None:
             self.recorded[symbol] = value
@@ -306,12 +309,12 @@ class Lines:
         plain = {copy: self.plain[y] for y, copy in copies.items()}
         pulled = {y: found[copies[y]] for y in stops if copies[y] in found}
         traced = ancestors(pulled.values(), known)
-        self._record(traced, known, plain, self.rewriter.simplified)
+        self._translate(traced, known, plain, self.rewriter.simplified)
         wrong = self._wrong({y: known[g] for y, g in pulled.items()}, values, sent)
         if wrong:
             self.unproved += wrong
             known |= plain | {node: known[node] for node in traced if node.function is None}
-            self._record(traced, known, plain, self._plainly)
+            self._translate(traced, known, plain, self._plainly)
         return {y: known[g] for y, g in pulled.items()}
 
     # Most lines of a long graph have the form of an earlier one: they differ in the symbols alone. What such a line
@@ -410,7 +413,9 @@ class Lines:
             known[copies[node]] = self.normal[node]
         return copies, stops, known
 
-    def _record(self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: dict[Tensor, Expr], make: Any) -> None:
+    def _translate(
+        self, nodes: Iterable[Tensor], known: dict[Tensor, Expr], plain: dict[Tensor, Expr], make: Any
+    ) -> None:
         """Translate what the rules recorded; what decides something is computed from the ``plain`` expressions."""
         for node in nodes:
             if node.function is None:
@@ -453,8 +458,8 @@ def _agrees(found: Value, value: Value, sent: Value) -> bool:
 
 def largest(a: Value) -> float:
     """Return the largest finite magnitude in an array."""
-    largest = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
-    return largest if np.isfinite(largest) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
+    size = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
+    return size if np.isfinite(size) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
 
 
 def _made_of(slots: Iterable[Expr], roots: Iterable[Expr]) -> list[Expr] | None:
@@ -475,8 +480,8 @@ def _first(bits: int) -> int:
 def _cut(graph: Graph, kept: Collection[Tensor]) -> tuple[dict[Tensor, dict[Tensor, None]], dict[Tensor, Tensor]]:
     """Cut the graph at the root, leaves and kept nodes, and at others that gradients reach from several cut nodes.
 
-    For every node with a path to the root the cut nodes just downstream; and for every other node on a path the one cut
-    node that it belongs to.
+    Returns ``sinks``, for every node with a path to the root the cut nodes just downstream, whose lines send it its
+    gradient; and ``owner``, for every node on a path that is not cut the one cut node in whose line it stands.
     """
     sinks: dict[Tensor, dict[Tensor, None]] = {graph.root: {}}
     owner: dict[Tensor, Tensor] = {}
