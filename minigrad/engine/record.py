@@ -175,7 +175,7 @@ def _unary(rule: Rule) -> Callable[[Any], Any]:
 
 
 def operators(ufunc: Function) -> tuple[Callable[[Any, Value], Value], Callable[[Any, Value], Value]]:
-    """Return how a ufunc of two arguments is called as an operator, and how with a number or array on the left.
+    """Return how a ufunc of two arguments is called as an operator, and how with a number or sequence on its left.
 
     One function for a number on either side would cost a tenth of ``t * 2``, 1 % of the smallest network's step.
     """
@@ -196,7 +196,7 @@ def operators(ufunc: Function) -> tuple[Callable[[Any, Value], Value], Callable[
                 return NotImplemented
             value = implementation(a, b)
         except (ValueError, TypeError) as error:
-            return _refused(ufunc, x, y, error)
+            return _complex_or_raise(ufunc, x, y, error)
         return result(rule, value, (x, None), (a, b), NO_OPTIONS, x.requires_grad)
 
     def reflected(y: Node, x: Value) -> Value:
@@ -210,14 +210,14 @@ def operators(ufunc: Function) -> tuple[Callable[[Any, Value], Value], Callable[
                 return NotImplemented
             value = implementation(a, b)
         except (ValueError, TypeError) as error:
-            return _refused(ufunc, x, y, error)
+            return _complex_or_raise(ufunc, x, y, error)
         return result(rule, value, (None, y), (a, b), NO_OPTIONS, y.requires_grad)
 
     return forward, reflected
 
 
-def _refused(ufunc: Function, x: Value, y: Value, error: Exception) -> Value:
-    """Return the pair of Tensors that a complex number makes; or raise the error of a call, with the Tensors named."""
+def _complex_or_raise(ufunc: Function, x: Value, y: Value, error: Exception) -> Value:
+    """Return the result of a call that failed for a complex number, a pair of Tensors; or raise what names Tensors."""
     if not any(np.iscomplexobj(a) for a in (x, y) if isinstance(a, _COMPLEX)):
         raise failed(ufunc, (x, y), error) from error
     pair = import_module(".fourier", __package__).Complex
@@ -247,7 +247,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Value, ...], options: O
     if rule.composed is not None or not rule.differentiable:
         return apply(ufunc, args, options)
     if options.keys() <= {"dtype", "casting", "order", "subok"}:
-        dtype = options.get("dtype")
+        dtype = options.get("dtype")  # the others choose what is allowed and how memory is laid out, not a value
         return ufunc(*(args if dtype is None else [array(a, dtype) for a in args]))
     raise TypeError(
         f"{called(ufunc)} with {', '.join(f'{key}=' for key in options)} of {described(args)} is not recorded; call it "

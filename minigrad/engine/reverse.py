@@ -7,6 +7,10 @@ For a scalar J and a node x, the cotangent of x is dJ/dx, an array of x's shape.
 so one pass over the nodes, newest first, has every consumer's part of a cotangent before the node itself is visited.
 Nodes are numbered as they are recorded; newest first is therefore a topological order, and no walk recurses.
 
+A cotangent that repeats itself may stay narrow: of size 1 along an axis of its node, or without the axis. The cotangent
+of what a sum adds up is one number repeated. Left narrow it costs nothing to make, and what pointwise derivatives make
+of it costs little: without this the smallest network of the benchmark takes a fifth more time.
+
 The walk knows no function: it asks the table of rules, undoes broadcasting and checks what the rule returned.
 """
 
@@ -64,7 +68,7 @@ def walk(
     create_graph : bool
         Whether cotangents are Tensors, recorded by the same rules; of plain seeds those that depend on Tensors are.
     narrow : bool
-        Whether a cotangent that repeats itself may have size 1 along an axis of its node, or be without the axis.
+        Whether a cotangent that repeats itself may stay narrow, as the module's text says.
     constants : bool
         Whether cotangents are sent to nodes that require no gradient too.
     path : list of Node, optional
@@ -109,17 +113,17 @@ def _walked(
         if values is not None:
             y, args = values(node)
             primals = primals if values is _recorded else args  # nodes take 2 % of an hvp to ask for their shapes
-        narrow = node in narrowed
-        if narrow and not _takes_narrow(node):
-            g, narrow = np.broadcast_to(g, y.shape), False
+        g_is_narrow = node in narrowed
+        if g_is_narrow and not _takes_narrow(node):
+            g, g_is_narrow = np.broadcast_to(g, y.shape), False
         derivatives: Any = rule.derivatives
         if rule.repeated is not None:
-            derivatives, narrow = (rule.repeated,), True
+            derivatives, g_is_narrow = (rule.repeated,), True
         elif type(derivatives) is not tuple:
             derivatives = _chosen(node, g, y, args)
         if watch is not None:
             derivatives = watch.see_cotangents(node, derivatives)
-        i, count = -1, 0 if options else len(args)
+        i, count = -1, 0 if options else len(args)  # 0 for the general call, with options
         for derivative in derivatives:
             i += 1  # enumerate and range cost 1 % and 3 % of the smallest network's step
             x, a = operands[i], primals[i]
@@ -134,7 +138,7 @@ def _walked(
             else:
                 c = derivative(g, y, *args, **options)
             if c.shape != a.shape:
-                if narrow:
+                if g_is_narrow:
                     narrowed.add(x)
                 else:
                     c = _summed(c, a.shape, node)
@@ -267,9 +271,6 @@ def _broadcast_axes(shape: tuple[int, ...], broadcast: tuple[int, ...], dtype: A
 
 
 # --- cotangents that repeat themselves --------------------------------------------------------------------------------
-
-# The cotangent of what a sum adds up is one number repeated. Left narrow it costs nothing to make, and what pointwise
-# derivatives make of it costs little: without this the smallest network of the benchmark takes a fifth more time.
 
 
 def _takes_narrow(node: Node) -> bool:

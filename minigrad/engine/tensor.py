@@ -405,6 +405,8 @@ class Tensor(Node):
 
     __delitem__ = __setitem__
 
+    # An array on the left, as in array * t, calls the ufunc itself and so __array_ufunc__; a number or a list, which
+    # knows no ufuncs, comes to the reflected operators.
     __add__, __radd__ = operators(np.add)
     __sub__, __rsub__ = operators(np.subtract)
     __mul__, __rmul__ = operators(np.multiply)
