@@ -50,7 +50,7 @@ def walk(
     values: Values | None = None,
     create_graph: bool = False,
     narrow: bool = False,
-    constants: bool = False,
+    constants: Collection[N] = (),
     path: list[N] | None = None,
 ) -> dict[N, Value]:
     """Return the cotangents of the nodes that the seeds depend on.
@@ -69,8 +69,8 @@ def walk(
         Whether cotangents are Tensors, recorded by the same rules; of plain seeds those that depend on Tensors are.
     narrow : bool
         Whether a cotangent that repeats itself may stay narrow, as the module's text says.
-    constants : bool
-        Whether cotangents are sent to nodes that require no gradient too.
+    constants : collection of Node
+        Nodes that cotangents are sent to although they require no gradient.
     path : list of Node, optional
         What ``on_path(seeds)`` returns, where it is known already; other nodes are not visited.
 
@@ -88,7 +88,7 @@ def walk(
         return _recording_walk(seeds, wrt, given=given, values=_recorded, constants=constants, path=path)
     nodes = on_path(seeds, wrt, constants) if path is None else path
     wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
-    found = {x: g for x, g in seeds.items() if (x.requires_grad or constants) and (wanted is None or x in wanted)}
+    found = {x: g for x, g in seeds.items() if (x.requires_grad or x in constants) and (wanted is None or x in wanted)}
     sent = (lambda x: given[x] if x in given else found.get(x)) if given else found.get
     narrowed = _walked(nodes, found, sent, wanted, wrt, values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
@@ -182,20 +182,20 @@ def pull(node: Node, i: int, g: Value) -> Value:
     return cast(c if c.shape == a.shape else _summed(c, a.shape, node), a.dtype)
 
 
-def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: bool = False) -> list[N]:
+def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: Collection[N] = ()) -> list[N]:
     """Return the nodes that ``roots`` depend on differentiably, themselves included, newest first.
 
     With ``wrt`` only those with a path to one of ``wrt``. Nodes that are older than all of ``wrt`` are not looked at.
-    With ``constants`` also nodes that require no gradient.
+    ``constants`` are included although they require no gradient.
     """
     oldest = min([x.order for x in wrt]) if wrt else None
-    seen = {root for root in roots if root.requires_grad or constants}
+    seen = {root for root in roots if root.requires_grad or root in constants}
     nodes = list(seen)
     for node in nodes:  # which grows as it is read
         for x in node.operands:
             if (
                 x is not None
-                and (x.requires_grad or constants)
+                and (x.requires_grad or x in constants)
                 and x not in seen
                 and (oldest is None or x.order >= oldest)
             ):

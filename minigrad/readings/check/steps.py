@@ -48,6 +48,15 @@ def _receivers(node: Tensor) -> list[Tensor]:
     return [x for x, d in zip(node.operands, vjps, strict=False) if x is not None and d is not None]
 
 
+def _leading(graph: Graph, constants: set[Tensor]) -> set[Tensor]:
+    """Return the constants that the root is computed from by way of some of ``constants``, and those."""
+    leading = set(constants)
+    for node in graph.nodes if constants else ():
+        if not (node.requires_grad or leading.isdisjoint(node.operands)):
+            leading.add(node)
+    return leading
+
+
 class Values:
     """What the rules see of each node, result and arguments: as recorded, or with noise.
 
@@ -112,6 +121,7 @@ class Homework:
         usable = {node: _fitted(answer, node.shape) for node, answer in self.answers.items()}
         self.blind = {node for node, answer in self.answers.items() if answer.size != node.size}
         self.given = {node: answer for node, answer in usable.items() if answer is not None}
+        self.constants = _leading(graph, {node for node in answers if not node.requires_grad})
         self.cotangents = self.walk(self.given)
         self.expected = {node: self._at(self.cotangents, node) for node in answers}
         self.sizes, self.unchecked, self.doubtful = self._compared()
@@ -120,7 +130,7 @@ class Homework:
         """Return what arrives at each node from the root, where what is given is sent on in place of what arrived."""
         root = self.graph.root
         values = None if self.dtypes == {np.dtype(np.float64)} else self.values.of
-        return walk({root: np.ones(root.shape)}, given=given, values=values, constants=True)
+        return walk({root: np.ones(root.shape)}, given=given, values=values, constants=self.constants)
 
     def _compared(self) -> tuple[dict[Tensor, float], list[Tensor], list[Tensor]]:
         """Return how large each step is, which of them are not finite, and which answers are doubtful."""
@@ -175,7 +185,7 @@ class Homework:
         given = seeds | {x: noise(self.given[x]) for x in self.doubtful if x in self.given}
         if any(x is self.graph.root for x in nodes):
             seeds[self.graph.root] = np.ones(self.graph.root.shape)
-        found = walk(seeds, {*self.doubtful}, given=given, values=values.of, constants=True)
+        found = walk(seeds, {*self.doubtful}, given=given, values=values.of, constants=self.constants)
         return {x: self._at(found, x) for x in self.doubtful}
 
     def computed_from(self, answers: Iterable[Tensor]) -> set[Tensor]:
@@ -344,8 +354,8 @@ class Step:
     def _sent_by(self, source: Tensor, g: Value) -> Array:
         """Return what one node alone sends to the node of the step, by no way through another answer."""
         stops = dict.fromkeys(x for x in self.homework.answers if x is not source)
-        found = walk({source: g}, {self.node}, given=stops, values=self.values.of, constants=True).get(self.node)
-        return np.zeros(self.node.shape) if found is None else np.asarray(found)
+        found = walk({source: g}, {self.node}, given=stops, values=self.values.of, constants=self.homework.constants)
+        return np.asarray(found[self.node]) if self.node in found else np.zeros(self.node.shape)
 
     @cached_property
     def parts(self) -> dict[str, Array]:

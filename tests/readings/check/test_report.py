@@ -107,6 +107,15 @@ def test_no_edit_asks_lapack_for_singular_values_at_infinity(monkeypatch):
     assert report.mistakes[0].node == "x" and len(asked) > 1 and not any(np.any(np.isinf(a)) for a in asked)
 
 
+def test_a_constant_by_which_there_is_no_derivative_is_none_that_is_asked_for():
+    special = pytest.importorskip("scipy.special")
+    x = mg.Tensor([0.5, 1.5], name="x")
+    order = np.square(mg.constant([1.0, 2.0], name="n")).named("order")
+    J = np.sum(special.jv(order, x)).named("J")
+    J.backward()
+    assert check(J, {"x": x.grad}).ok and [m.node for m in check(J, {"x": -x.grad}).mistakes] == ["x"]
+
+
 def test_a_trial_value_that_lapack_refuses_is_no_error():
     x = mg.Tensor([[0.4, -0.4, -0.2], [1.4, 0.5, -0.5], [-1.6, 0.8, -0.6]], name="x")
     J = np.sum(np.square(np.linalg.cholesky(x @ x.T + np.eye(3)))).named("J")
