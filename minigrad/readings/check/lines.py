@@ -72,7 +72,7 @@ class RightLines:
     def _define_complements(self) -> None:
         """Write an array without a name as 1 - Y where it is that."""
         for e, a in reversed(self.lines.recorded.items()):
-            others = (o for o in self._of_shape(e.shape)[0] if np.array_equal(a, 1 - self.values[o]))
+            others = (o for o in self._of_shape(e.shape)[0] if o is not e and np.array_equal(a, 1 - self.values[o]))
             other = next(others, None) if e in self.lines.rewriter.constants and e.dtype.kind == "f" else None
             if other is not None and other not in self.definitions:
                 one = self.lines.rewriter.literal(1)

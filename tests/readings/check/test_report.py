@@ -107,6 +107,13 @@ def test_no_edit_asks_lapack_for_singular_values_at_infinity(monkeypatch):
     assert report.mistakes[0].node == "x" and len(asked) > 1 and not any(np.any(np.isinf(a)) for a in asked)
 
 
+def test_an_array_of_halves_is_not_one_minus_itself():
+    W = mg.Tensor([[0.3, -1.2]], name="W")
+    J = np.sum(np.exp(W) * np.full((1, 2), 0.5)).named("J")
+    (mistake,) = check(J, {"W": np.exp(W.data)}).mistakes
+    assert mistake.node == "W"
+
+
 def test_a_constant_by_which_there_is_no_derivative_is_none_that_is_asked_for():
     special = pytest.importorskip("scipy.special")
     x = mg.Tensor([0.5, 1.5], name="x")
