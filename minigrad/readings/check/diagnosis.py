@@ -13,7 +13,7 @@ from minigrad.text.words import printable
 from .kinds import Kind
 from .lines import RightLine, RightLines
 from .replay import part_of
-from .search import Fit, Search
+from .search import MAX_WORK, Fit, Search
 from .steps import Homework, Step, agrees
 from .wording import Finding, Words, correction, times
 
@@ -25,7 +25,9 @@ _MAX_NAMES = 80  # of a graph whose lines are searched as a whole
 _MAX_NODES = 1_000  # of the same
 _MAX_STEPS_CUT_OUT = 20  # of a larger graph
 _MAX_SENDERS = 100  # of a step that is asked what each contributes
-_MAX_WORK_OF_TWO = 30_000  # parts that are computed for two edits that depend on one another
+_MAX_WORK_OF_ALL = 60_000  # parts that are computed for all steps, except that each is granted the least
+_MIN_WORK = 2_000  # the least that is granted to a line, however much was spent before
+_MAX_WORK_OF_TWO = 15_000  # parts that are computed for two edits that depend on one another
 _MAX_FITS_IN_WORDS = 8  # the likeliest
 _MAX_SHORT_OPERATIONS = 10  # that an edit may exchange at no cost
 _WEIGHT_OF_LENGTH = 0.02  # of each more
@@ -132,7 +134,10 @@ class Diagnosis:
 
     def _fits(self, step: Step, likely: bool) -> list[Fit]:
         """Return the edits that give the learner's numbers, the likeliest first; with ``likely`` none but those."""
-        searches = [Search(step, line) for line in (*self._closed(step), *self._lines_of(step))]
+        spent = sum(search.work for searches in self._searches.values() for search in searches)
+        most = max(_MIN_WORK, min(MAX_WORK, (_MAX_WORK_OF_ALL - spent) // 4))
+        searches = [Search(step, line, most=most) for line in (*self._closed(step), *self._lines_of(step))]
+        self._searches[step.node] = searches
         found = [fit for search in searches for fit in search.likely()]
         k = step.multiple(step.expected) if likely and step.between else None
         if k is not None and (step.known_factor(k) or abs(k + 1) < _FLOAT32_ROUNDING):
@@ -144,7 +149,6 @@ class Diagnosis:
             factors = (-1.0, *self.homework.numbers.factors)
             for s in searches:
                 found += [*s.with_a_factor(factors), *s.on_some_entries()]
-        self._searches[step.node] = searches
         return sorted(found, key=lambda fit: fit.weight)
 
     def _closed(self, step: Step) -> list[RightLine]:

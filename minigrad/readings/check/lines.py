@@ -7,7 +7,7 @@ the names allow, and in one line where what is not given has no line of its own:
 
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -343,14 +343,22 @@ class RightLine:
     def rewritten(self, changes: Mapping[Expr, Formula]) -> Value:
         """Return what the line is worth where some parts are changed, each computed from its changed parts."""
         values = dict(self.values)
-        affected = {*changes}.union(*[self.dependents(place) for place in changes])
-        for e in self.order:
-            if e in affected:
-                with suppress(Exception) if e in changes else nullcontext():  # its parts may no longer fit
+        for e in self._affected(*changes):
+            if e not in changes:
+                values[e] = self._computed(e, values)
+                continue
+            if len(changes) > 1:
+                with suppress(Exception):  # its parts may no longer fit
                     values[e] = self._computed(e, values)
-                if e in changes:
-                    values[e] = self.evaluate(changes[e], values)
+            values[e] = self.evaluate(changes[e], values)
         return values[self.root]
+
+    def _affected(self, place: Expr, *others: Expr) -> list[Expr]:
+        """Return some parts and those that are computed from them, parts first."""
+        if not others:
+            return [place, *self.dependents(place)]
+        found = {place, *others}.union(*[self.dependents(e) for e in (place, *others)])
+        return [e for e in self.order if e in found]
 
     @cached_property
     def code(self) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from .steps import Step, broadcasts
 
 _PROBE_COUNT = 3  # weighted sums by which lines are told apart
 _SUM_ROUNDING = 1e-9  # relative
-_MAX_WORK = 8_000  # parts that are computed for one line, candidates included
+MAX_WORK = 8_000  # parts that are computed for one line, candidates included
 _FLOAT32_ROUNDING = 1e-5  # a smaller change of a number is a constant rounded to float32
 _MAX_EDITS_ALIKE = 40  # of a row at parts that are alike
 MAX_LIKELY_WEIGHT = 1.2  # of an edit that is tried first, and together with another
@@ -81,8 +81,8 @@ class Candidate(NamedTuple):
 class Search:
     """The candidates for one step in one form of its line, and what each makes of the line's weighted sums."""
 
-    def __init__(self, step: Step, line: RightLine, table: Sequence[Edit] = EDITS) -> None:
-        self.step, self.line, self.table = step, line, table
+    def __init__(self, step: Step, line: RightLine, table: Sequence[Edit] = EDITS, most: int = MAX_WORK) -> None:
+        self.step, self.line, self.table, self.most = step, line, table, most
         rng = np.random.default_rng(0)
         shape = step.answer.shape
         self.weights = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) for _ in range(_PROBE_COUNT)]
@@ -138,17 +138,17 @@ class Search:
         return self._singles([edit for edit in self.table if edit.weight > MAX_LIKELY_WEIGHT])
 
     def _singles(self, edits: list[Edit]) -> list[Fit]:
-        for edit, place, new in self._while_short(self._every_edit(edits)):
+        for edit, place, new in self._while_short(self._every_edit(edits), self.most):
             self._try(edit, place, new)
         of_turns = self._of_turns() if edits[-1].weight > MAX_LIKELY_WEIGHT else iter(())
-        for edit, changes in self._while_short(chain(self._everywhere(edits), of_turns)):
+        for edit, changes in self._while_short(chain(self._everywhere(edits), of_turns), self.most):
             root = self._rewritten(changes)
             if root is not None and root.shape == self.step.answer.shape:
                 self.candidates.append(Candidate(edit, changes))
                 self.sums.append(self._sums(root))
         return self._fitting(1.0, 0.0)
 
-    def _while_short(self, tries: Iterable[T], most: int = _MAX_WORK) -> Iterator[T]:
+    def _while_short(self, tries: Iterable[T], most: int) -> Iterator[T]:
         """Return what is tried, as long as it takes little enough work."""
         end = self.work + most
         return takewhile(lambda _: self.work < end, tries)
@@ -323,10 +323,10 @@ class Search:
 
     def with_a_factor(self, factors: Iterable[float]) -> list[Fit]:
         """Return the edits that give the learner's numbers up to a known factor."""
-        found = []
-        for k in factors:
+        found: list[Fit] = []
+        for k in factors if self.step.telling(self.right) else ():
             second = Fit(1.5, _SCALED, self.line, {self.line.root: scaled(self.line.root, k)}, k - 1)
-            found += [fit._replace(second=second) for fit in self._fitting(k, 1.5) if self.step.telling(self.right)]
+            found += [fit._replace(second=second) for fit in self._fitting(k, 1.5)]
         return found
 
     def pairs(self) -> list[Fit]:

@@ -11,6 +11,7 @@ from measures import some_quick
 
 import minigrad as mg
 from minigrad.graph import Graph
+from minigrad.readings.check import diagnosis
 from minigrad.readings.check.kinds import Kind
 from minigrad.readings.check.report import check
 from minigrad.text import expressions
@@ -680,3 +681,24 @@ def test_the_example_finds_the_question_s_own_mistake(capsys):
     assert mended.ok
     story = capsys.readouterr().out
     assert "no path leads from A2 to L2" in story and "All 11 gradients are right." in story
+
+
+def test_steps_that_nothing_explains_share_the_work_of_the_search(monkeypatch):
+    searches = []
+
+    class Counted(diagnosis.Search):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            searches.append(self)
+
+    monkeypatch.setattr(diagnosis, "Search", Counted)
+    monkeypatch.setattr(diagnosis, "_MAX_WORK_OF_ALL", 4 * diagnosis.MAX_WORK)
+    rng = np.random.default_rng(3)
+    Z = X = mg.Tensor(rng.normal(size=(4, 3)), name="X")
+    weights = [mg.Tensor(rng.normal(size=(3, 3)), name=f"W{i}") for i in range(3)]
+    for i, W in enumerate(weights):
+        Z = np.tanh(Z @ W + X).named(f"A{i}")
+    guesses = {W.name: rng.normal(size=W.shape) for W in weights}
+    assert len(mg.check(np.sum(Z * Z), guesses).mistakes) == len(weights)
+    first, last = (max(s.most for s in searches if s.step.name(s.step.node) == name) for name in ("W2", "W0"))
+    assert last < first
