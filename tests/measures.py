@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 
-def some_quick(cases, every=5):
-    """Return cases for a test that is slow for all but some of them."""
-    cases = [case if isinstance(case, tuple) else (case,) for case in cases]
-    return [pytest.param(*case, marks=[pytest.mark.slow] if i % every else []) for i, case in enumerate(cases)]
+def some_quick(cases):
+    """Return cases, or tuples of parameters, for a test that is slow for all but the first of five."""
+    cases = [case if isinstance(case, tuple | list) else (case,) for case in cases]
+    return [pytest.param(*case, marks=[pytest.mark.slow] if i % 5 else []) for i, case in enumerate(cases)]
 
 
 def calls(f):

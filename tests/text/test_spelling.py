@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from measures import arity
+from measures import arity, some_quick
 
 from minigrad.engine.primitives import powers
 from minigrad.engine.rules import RULES
@@ -51,7 +51,7 @@ def test_mathematics(function, args, latex, unicode):
     assert written(function, Notation(), *args) == unicode
 
 
-@pytest.mark.parametrize("function", [*RULES], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", some_quick(RULES), ids=lambda f: f.__name__)
 def test_every_function_can_be_written_in_mathematics(function):
     count = arity(function) or 1
     options = {np.swapaxes: {"axis1": 0, "axis2": 1}}.get(function, {})

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from measures import some_quick
 
 import minigrad as mg
 from minigrad.readings.check.report import check
@@ -42,7 +43,7 @@ def test_any_slope_between_both_sides_is_right_at_zero(name, at_zero):
     assert check(J, found).ok
 
 
-@pytest.mark.parametrize("name", RELUS)
+@pytest.mark.parametrize("name", some_quick(RELUS))
 def test_everything_else_at_a_kink_is_checked(name):
     act, low = RELUS[name]
     for slope in (lambda z: np.where(z > 0, 1, np.where(z < 0, low, 1.5)), lambda z: np.where(z >= 0, -1, low)):

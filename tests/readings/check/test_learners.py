@@ -209,7 +209,7 @@ SLIPS = [
 NAMES_OF_SLIPS = [f"{target} = {code}" for _, target, code, _ in SLIPS]
 
 
-@pytest.mark.parametrize(("network", "target", "code", "kind"), SLIPS, ids=NAMES_OF_SLIPS)
+@pytest.mark.parametrize(("network", "target", "code", "kind"), some_quick(SLIPS), ids=NAMES_OF_SLIPS)
 def test_a_slip_of_a_learner_is_found_and_named(network, target, code, kind):
     r = corpus.record(network, corpus.weights(network))
     assert r.check().ok
