@@ -52,7 +52,7 @@ def _of_mask(side: int, a: Value, b: Value) -> Moved:
 _MOVES: dict[Any, Callable[..., Moved]] = {
     **dict.fromkeys((np.maximum, np.minimum, np.fmax, np.fmin), _of_two),
     **dict.fromkeys((np.absolute, np.fabs), _of_one),
-    **dict.fromkeys((np.max, np.min, np.amax, np.amin, np.sort, np.median, np.quantile, np.percentile), _of_all),
+    **dict.fromkeys((np.max, np.min, np.amax, np.amin, np.sort, np.median, np.quantile), _of_all),
     np.where: _of_branches,
     np.multiply: _of_mask,
 }
