@@ -9,7 +9,7 @@ closes over so many variables would take Python time that grows with their squar
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def emit(program: Program, arranged: Callable[[list[str], Names], str], fast: bo
     """
     if not fast:
         return _Writer(program, runs(program.calls)).source(arranged)
-    program = replace(program, calls=kernels.gathered(program))
+    program = program._replace(calls=kernels.gathered(program))
     return _Writer(program, kernels.regions(program)).source(arranged)
 
 

@@ -14,8 +14,7 @@ All this agrees with the graph as recorded to rounding. Where a value decides so
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ from .rewrites import RUNNING, factor_of
 _LARGEST_FACTOR = 2.0**40  # gathered factors stay far from overflow, in every order of the products
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """Calls in the order in which they are computed, from ``inputs`` and ``constants`` to ``outputs``.
 
     On what is ``exact`` a decision depends. ``names`` gave out the names of the symbols.
@@ -55,13 +53,13 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
     of_node = dict(zip(inputs, symbols, strict=True))
     nodes = ancestors([*results, *impure], of_node)
     exact = _exact(nodes)
-    uses = Counter([*results, *(x for node in nodes for x in node.operands if x is not None)])
+    uses = Counter([*results, *(x for node in nodes for x in node.operands)])
     for node in nodes:
         if node.rule is None:
             of_node[node] = made.value(node._value)
             continue
         made.exactly = node in exact or node.dtype not in BLAS  # a factor may leave float16, or need more than float64
-        args = arguments_of(node, of_node, made.value)
+        args = arguments_of(node, of_node, lambda a, index: made.value(a))
         if node.rule.pure:
             e = made.simplified(node.function, args, node.options, node.shape, node.dtype)
         else:
@@ -99,7 +97,7 @@ class _Optimizer(Rewriter):
         self.identifiers = Names()
         self.fresh = self.identifiers.fresh
 
-    def value(self, a: Value, index: bool = False) -> Expr:
+    def value(self, a: Value) -> Expr:
         """Return a value that was recorded without a Tensor: an array is a constant, anything else a literal."""
         if isinstance(a, np.ndarray):
             return self.constant(a) if a.ndim else self.literal(a[()])

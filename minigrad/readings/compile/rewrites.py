@@ -7,7 +7,7 @@ import numpy as np
 
 from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast
-from minigrad.engine.reverse import BLAS, MAX_BLAS_SUM
+from minigrad.engine.reverse import MAX_BLAS_SUM
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, evaluate, known
 from minigrad.text.normal_form import Rewriter, is_bool, unbroadcast
 from minigrad.text.rewrites import REWRITES, rewrite, summed_axes
@@ -39,19 +39,20 @@ def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
 
 # --- factors that are numbers -----------------------------------------------------------------------------------------
 # A product in normal form is a number times one expression: it costs nothing until the expression is needed as it is.
+# Rules that are not exact are tried on results in float32 and float64 alone (see ``optimize``).
 
 
 @running(np.multiply, np.divide)
 def a_number_is_a_factor(m: Rewriter, e: Expr) -> Expr | None:
-    """Rewrite a · c and a / c as a number times a, for a number c that leaves shape and dtype of a as they are."""
+    """Rewrite a · c and a / c as a number times a, for a number c that leaves the dtype of a as it is."""
     a, number = e.args
     if e.function is np.multiply and a.function is LITERAL:
         a, number = number, a
-    if number.function is not LITERAL or (a.shape, a.dtype) != (e.shape, e.dtype):
+    if number.function is not LITERAL or number.value == 0 or a.dtype != e.dtype:
         return None
     c = float(number.value)
     if e.function is np.divide:
-        c = 1 / c if c else 0.0
+        c = 1 / c
     return _times_number(m, c, a, e) if m.may_gather(c * factor_of(a)[0]) else None
 
 
@@ -63,11 +64,11 @@ def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr:
 
 @running(np.multiply, np.divide)
 def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
-    """(c · a) (d · b) = c d · a b, and so for quotients; a number is divided by what has a sign in front alone."""
+    """(c · a) (d · b) = c d · a b, and so for quotients; beside a number only a sign leaves."""
     (c, a), (d, b) = (factor_of(x) if m.may_leave(x, e) else (1.0, x) for x in e.args)
-    if e.args[0].function is LITERAL and abs(d) != 1:
-        return None
     factor = c * d if e.function is np.multiply else c / d
+    if abs(factor) != 1 and any(x.function is LITERAL for x in e.args):
+        return None
     if c == d == 1 or not m.may_gather(factor):
         return None
     return _times_number(m, factor, m.simplified(e.function, (a, b), e.options, e.shape, e.dtype), e)
@@ -78,7 +79,7 @@ def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite c · a ± c · b as c · (a ± b) for equal arrays of numbers; a sign chooses addition or subtraction."""
     (c, a), (d, b) = map(factor_of, e.args)
     alike = all((x.shape, x.dtype) == (e.shape, e.dtype) for x in (a, b))
-    common = abs(c) if alike and abs(c) == abs(d) else 1.0
+    common = abs(c) if alike and abs(c) == abs(d) else 1.0  # neither c nor d is ever 0
     if common == 1 and c > 0 and d > 0:
         return None
     if e.function is np.subtract:
@@ -109,7 +110,7 @@ def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite a mean as a sum divided by its count."""
     (a,) = e.args
     count = math.prod(a.shape) // max(1, math.prod(e.shape))
-    if a.dtype not in BLAS or a.dtype != e.dtype or not count:
+    if a.dtype != e.dtype or not count:
         return None
     return _times_number(m, 1 / count, m.simplified(np.sum, e.args, e.options, e.shape, e.dtype), e)
 
@@ -118,12 +119,10 @@ def a_mean_is_a_sum(m: Rewriter, e: Expr) -> Expr | None:
 def a_sum_of_products_is_an_inner_product(m: Rewriter, e: Expr) -> Expr | None:
     """Σ a · b over all entries is the inner product of a and b."""
     (a,) = e.args
-    if e.dtype not in BLAS or a.dtype != e.dtype or e.options.get("axis") is not None or e.options.get("keepdims"):
-        return None
-    if a.function not in (np.square, np.multiply):
+    if e.shape or a.function not in (np.square, np.multiply):
         return None
     factors = (*a.args, *a.args) if a.function is np.square else a.args
-    if any((x.shape, x.dtype) != (a.shape, a.dtype) or x.function is LITERAL for x in factors):
+    if any((x.shape, x.dtype) != (a.shape, a.dtype) for x in factors):
         return None
     short = a.dtype == np.float64 or math.prod(a.shape) <= MAX_BLAS_SUM
     return m.call(np.vdot if short else inner, factors, {}, (), a.dtype)
@@ -133,11 +132,11 @@ def a_sum_of_products_is_an_inner_product(m: Rewriter, e: Expr) -> Expr | None:
 def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | None:
     """Σ A = A @ 1 along the rows of a stored matrix, and 1 @ A along its columns, which BLAS adds up faster."""
     (a,), axes, keepdims = e.args, summed_axes(e), e.options.get("keepdims")
-    if e.dtype not in BLAS or a.dtype != e.dtype or len(a.shape) != 2 or len(axes) != 1:
+    if len(a.shape) != 2 or len(axes) != 1:
         return None
     (axis,) = axes
     n = a.shape[axis]
-    if not 0 < n <= MAX_BLAS_SUM or unbroadcast(a) is not a:  # repeated entries it would have to copy
+    if n > MAX_BLAS_SUM or unbroadcast(a) is not a:  # repeated entries it would have to copy
         return None
     if axis:
         args = (a, m.constant(np.ones((n, 1) if keepdims else n, e.dtype)))
@@ -149,9 +148,9 @@ def a_sum_along_an_axis_is_a_product_with_ones(m: Rewriter, e: Expr) -> Expr | N
 def inner(a: Value, b: Value) -> Value:
     """Σ a · b over all entries of two arrays of one shape and dtype, in pieces as long as float32 can add up well."""
     a, b = a.ravel(), b.ravel()
-    n = a.size - a.size % MAX_BLAS_SUM
-    pieces = np.vecdot(a[:n].reshape(-1, MAX_BLAS_SUM), b[:n].reshape(-1, MAX_BLAS_SUM))
-    return np.add.reduce(pieces) + np.dot(a[n:], b[n:])
+    shape = a.size // MAX_BLAS_SUM, MAX_BLAS_SUM
+    n = math.prod(shape)
+    return np.add.reduce(np.vecdot(a[:n].reshape(shape), b[:n].reshape(shape))) + np.dot(a[n:], b[n:])
 
 
 # --- what is computed only once ---------------------------------------------------------------------------------------
