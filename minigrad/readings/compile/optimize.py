@@ -23,7 +23,7 @@ from minigrad.engine.node import ancestors
 from minigrad.engine.reverse import BLAS
 from minigrad.engine.tensor import Tensor
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, known, parts_of
-from minigrad.text.normal_form import Rewriter, unbroadcast
+from minigrad.text.normal_form import Rewriter
 from minigrad.text.numpy_code import Names
 from minigrad.text.rewrites import decides
 
@@ -66,9 +66,6 @@ def optimize(inputs: Sequence[Tensor], results: Sequence[Tensor], impure: Sequen
             e = made.once(node.function, [made.whole(a) for a in args], node.options, node.shape, node.dtype)
         if uses[node] > 1 and abs(factor_of(e)[0]) != 1:
             e = made.whole(e)  # a factor costs every use a product, a sign is free in sums and products
-        number = unbroadcast(e)
-        if number.function is LITERAL:
-            e = made.repeated(made.literal(node.dtype.type(number.value)), node.shape)
         of_node[node] = e
     outputs = [made.output(of_node[x]) for x in results]
     calls = [e for e in parts_of([*outputs, *(of_node[x] for x in impure)]) if not e.is_atom]
