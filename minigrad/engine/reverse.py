@@ -85,7 +85,7 @@ def walk(
         Where a rule returns another shape than its argument's; with ``create_graph`` where a leaf was updated since.
     """
     if create_graph:
-        return _recording_walk(seeds, wrt, given=given, values=_recorded, constants=constants, path=path)
+        return _recording_walk(seeds, wrt, given=given, values=recorded, constants=constants, path=path)
     nodes = on_path(seeds, wrt, constants) if path is None else path
     wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
     found = {x: g for x, g in seeds.items() if (x.requires_grad or x in constants) and (wanted is None or x in wanted)}
@@ -112,7 +112,7 @@ def _walked(
         args = primals = node.primals
         if values is not None:
             y, args = values(node)
-            primals = primals if values is _recorded else args  # nodes take 2 % of an hvp to ask for their shapes
+            primals = primals if values is recorded else args  # nodes take 2 % of an hvp to ask for their shapes
         g_is_narrow = node in narrowed
         if g_is_narrow and not _takes_narrow(node):
             g, g_is_narrow = np.broadcast_to(g, y.shape), False
@@ -141,7 +141,7 @@ def _walked(
                 if g_is_narrow:
                     narrowed.add(x)
                 else:
-                    c = _summed(c, a.shape, node)
+                    c = summed(c, a.shape, node)
             if c.dtype is not a.dtype:
                 c = cast(c, a.dtype)
             earlier = found.get(x)
@@ -179,7 +179,7 @@ def pull(node: Node, i: int, g: Value) -> Value:
     assert derivative is not None
     a = node.primals[i]
     c = derivative(g, node.primal, *node.primals, **node.options)
-    return cast(c if c.shape == a.shape else _summed(c, a.shape, node), a.dtype)
+    return cast(c if c.shape == a.shape else summed(c, a.shape, node), a.dtype)
 
 
 def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: Collection[N] = ()) -> list[N]:
@@ -227,7 +227,7 @@ def unbroadcast(g: Value, shape: tuple[int, ...]) -> Value:
     return total.reshape(shape) if g.ndim > len(shape) else total  # of that shape already
 
 
-def _summed(c: Value, shape: tuple[int, ...], node: Node) -> Value:
+def summed(c: Value, shape: tuple[int, ...], node: Node) -> Value:
     """Return what a derivative of ``node`` returned, broadcasting undone."""
     if node.function is np.subtract:
         _warn_of_every_pair(node)
@@ -317,7 +317,7 @@ _OURS = _references_of_a_cotangent()
 # --- recorded walks ---------------------------------------------------------------------------------------------------
 
 
-def _recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
+def recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
     args = []
     for x, a in zip(node.operands, node.primals, strict=True):

@@ -355,7 +355,7 @@ row(identity, same, linear=1, identity=True)
 row(detach, None, identity=True)
 row(cast, same, None, linear=1)  # the walk gives the cotangent a's own dtype
 row(others, lambda g, y, a: (g[..., None, :] @ others_of_two(a))[..., 0, :])
-row(nowhere_zero, same, linear=1)
+pointwise(nowhere_zero, same, linear=1)
 pointwise(
     ratio,
     lambda g, y, a, b: g / nowhere_zero(b, undefined=_AT_ZERO),
