@@ -82,7 +82,7 @@ class Rewriter(Expressions):
 
     def _rewritten(self, e: Expr) -> Expr | None:
         """Return what the first rule that applies makes of an expression."""
-        if e.function not in self._concerning:
+        if e.function not in self._concerning:  # to ask every rule at every call would take longer
             self._concerning[e.function] = [rule for rule in self.rules if rule.concerns(e.function)]
         for rule in self._concerning[e.function]:
             made = rule.apply(self, e) if rule.exact or not self.exactly else None
@@ -113,7 +113,7 @@ class Rewriter(Expressions):
         if definition.function is np.divide:  # a reciprocal that was opened before it had this name
             factors = {definition.args[1]: -1}
             self._patterns.pop(definition.args[1], None)
-        if unbroadcast(definition) is definition and coefficient == 1 and factors != {definition: 1}:
+        if unbroadcast(definition) is definition and coefficient == 1:
             self._patterns.setdefault(next(iter(factors)), []).append((factors, symbol))
 
     def _named(self, factors: Factors) -> Factors:
@@ -124,7 +124,7 @@ class Rewriter(Expressions):
             for pattern, short in self._patterns.get(base, ()):
                 # a name y = 1 / d makes d = 1 / y; a sigmoid without a name leaves 1 + exp(u) above the line as it is
                 times = _times(factors, pattern, inverse=short.is_atom)
-                for b, p in pattern.items() if times else ():
+                for b, p in pattern.items() if times else ():  # most do not divide
                     factors = times_power(factors, b, -p * times)
                 factors = times_power(factors, short, times)
         return factors
@@ -156,7 +156,7 @@ class Rewriter(Expressions):
         factors: Factors = {}
         for e, power in parts:
             c, inner = monomial(e)
-            if c is not ONE and c == 0 and power < 0:
+            if c is not ONE and c == 0 and power < 0:  # no power is 0
                 c, inner = ONE, {e: 1}
             if c is not ONE:
                 coefficient *= c**power
@@ -235,7 +235,7 @@ class Rewriter(Expressions):
             if len(waiting) + len(found) + sum(len(base.terms) for base in sums) > MAX_PARTS:
                 return None
             if sums:
-                first = min(sums, key=lambda base: min(p for _, f in base.terms for _, p in (*f, (base, 1))))
+                first = min(sums, key=lambda base: min(p for _, f in base.terms for _, p in f))
                 for c, inner in first.terms:
                     multiplied = times_power(factors, first, -1)
                     for base, power in inner:
@@ -305,8 +305,8 @@ class Rewriter(Expressions):
         lead = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
         c, factors = terms.pop(lead)
         written = self._written_product(c, dict(factors), e.dtype, done)
-        for c, factors in terms:
-            summand = self._written_product(c if c > 0 else -c, dict(factors), e.dtype, done)
+        for c, factors in terms:  # no coefficient is 0
+            summand = self._written_product(max(c, -c), dict(factors), e.dtype, done)
             written = self._elementwise(np.add if c > 0 else np.subtract, written, summand, dtype=e.dtype)
         return written
 
@@ -318,7 +318,7 @@ class Rewriter(Expressions):
         if leading is not None and leading.function is SUM and factors[leading] == 1 and len(factors) > 1:
             factors = {**without(factors, {leading: 1}), leading: 1}  # a sum does not lead: P * (a - b)
         negative = coefficient < 0
-        above, below = self._numbers(-coefficient if negative else coefficient, factors)
+        above, below = self._numbers(max(coefficient, -coefficient), factors)
         above_arrays: list[Expr] = []
         below_arrays: list[Expr] = []
         for base, power in factors.items():
@@ -423,13 +423,14 @@ def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
     """Return how often a pattern divides the factors; with ``inverse`` less than 0 times where its reciprocal does."""
     if len(pattern) == 1 and inverse:
         ((base, power),) = pattern.items()
-        return factors.get(base, 0) // power if factors.get(base, 0) % power == 0 else 0
-    return min(factors.get(base, 0) // p if factors.get(base, 0) * p > 0 else 0 for base, p in pattern.items())
+        times, rest = divmod(factors.get(base, 0), power)
+        return 0 if rest else times
+    return max(0, min(factors.get(base, 0) // p for base, p in pattern.items()))
 
 
 def _common(terms: list[tuple[Coefficient, Factors]]) -> tuple[Coefficient, Factors]:
     """Return what all terms share: a number up to sign, and factors."""
-    first = terms[0][0] if terms[0][0] > 0 else -terms[0][0]
+    first = max(terms[0][0], -terms[0][0])
     scale = first if all(c in (first, -first) for c, _ in terms) else ONE
     common: Factors = {}
     for base, power in terms[0][1].items():

@@ -167,9 +167,11 @@ def _below_one_plus(y: Expr) -> Expr | None:
 # --- linear functions -------------------------------------------------------------------------------------------------
 
 
-@rewrite(where=lambda function: known(function).linear and function not in (*_SIGNS, *_POWERS, cast), general=True)
+@rewrite(where=lambda function: known(function).linear, general=True)
 def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
     """f(s · a) = s · f(a) for a scalar s and a linear f; a matrix product, say, is linear in both arguments."""
+    if e.function is cast:  # whose dtype the scalar would bring in again
+        return None
     scalars: list[tuple[Expr, int]] = []
     rests = list(e.args)
     for i in range(known(e.function).linear):
@@ -371,7 +373,7 @@ def leading_axes_of_length_1_come_by_broadcasting(m: Rewriter, e: Expr) -> Expr 
 def leading_axes_of_length_1_leave_a_product(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite the reshape of a product from a row to a vector as a product, where its factors need no reshape."""
     (a,) = e.args
-    if a.function not in (PRODUCT, np.broadcast_to) or not e.shape or a.shape != _led(e.shape, len(a.shape)):
+    if a.function not in (PRODUCT, np.broadcast_to) or a.shape != _led(e.shape, len(a.shape)):
         return None
     coefficient, factors = monomial(a)
     parts = [(m.number(coefficient), 1)]

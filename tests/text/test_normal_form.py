@@ -82,6 +82,7 @@ WRITTEN = {
     "a * 2 / 3": "(2 / 3) * a",
     "a * 2.0**53": "9007199254740992.0 * a",  # from here on floats are no exact integers
     "a * 2.0**60": "1.152921504606847e+18 * a",
+    "a * 2**60": "1152921504606846976 * a",
     "a * np.float32(2)": "np.float32(2.0) * a",
     "a * -1": "-a",
     "-0.5 / a": "-0.5 / a",
@@ -156,6 +157,9 @@ WRITTEN = {
     "(1 / (1 + a)).named('p'), b * (1 + a)": "b / p",
     "(1 / (1 + np.exp(-a))).named('p'), b / (1 + np.exp(-a)), c / (1 + np.exp(-a))": "c * p",
     "b / (1 + np.exp(-a)), (1 / (1 + np.exp(-a))).named('p'), c / np.square(1 + np.exp(-a))": "c * p**2",
+    "(1 / np.square(1 + a)).named('p'), (1 / (1 + a)).named('q'), b / np.square(1 + a)": "b * p",
+    "np.exp(a) / np.square(np.exp(a) + c)": "np.exp(a) / (np.exp(a) + c)**2",  # no sigmoid
+    "(a1 := b * np.exp(a)), np.exp(a).named('p'), c * a1": "c * b * p",
     "b / (1 + np.exp(-a)), c * (1 + np.exp(-a))": "c * (1 + np.exp(-a))",
 }
 
@@ -195,6 +199,7 @@ def test_what_the_user_wrote_is_kept_where_it_is_no_longer(negations, expected):
         ("a + b / c", "c * p", "b + c * a"),
         ("a - b / c", "c * p * (a + b / c)", "c * a**2 - b**2 / c"),
         ("a - b", "p * (a + b)", "a**2 - b**2"),
+        ("a - b", "c * p / (a + b)", "c * p / (a + b)"),  # a sum below stays
         ("b / a + c / b", "b * p / c", "1 + b**2 / (c * a)"),
     ],
 )

@@ -69,9 +69,10 @@ class Bench:
         u = self.simple(np.exp, self.array(3, 4))
         return self.define(self.simple(np.divide, u, self.simple(np.sum, u, axis=0, keepdims=True)))
 
-    def shares(self, factor=1, axis=0, power=-1):
+    def shares(self, factor=1, axis=0, power=-1, keepdims=True):
         u, factor = self.array(3, 3), factor if isinstance(factor, Expr) else self.number(factor)
-        return self.define(self.m.product([(factor, 1), (u, 1), (self.simple(np.sum, u, axis=axis), power)], (3, 3), F))
+        whole = self.simple(np.sum, u, axis=axis, keepdims=keepdims)
+        return self.define(self.m.product([(factor, 1), (u, 1), (whole, power)], (3, 3), F))
 
 
 def sigmoid(b, named, power_of_u, power_of_y, function=np.exp, numerator=1, power=-1):
@@ -190,7 +191,8 @@ LEFT = {
         lambda b: b.tried(scatter, b.simple(np.multiply, b.array(), b.array(2)), slice(1, 3), shape=(4,)),
     ],
     "what_does_not_vary_leaves_a_sum": [
-        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 3)), axis=0, keepdims=True)
+        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 3)), axis=0, keepdims=True),
+        lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 4, 3)), axis=1, keepdims=True),
     ],
     "a_sum_of_equal_entries_is_a_count": [
         lambda b: b.tried(np.sum, b.repeated(b.array(1, 3), 4, 3), axis=(0, 1), keepdims=True),
@@ -205,6 +207,7 @@ LEFT = {
         lambda b: b.tried(np.sum, b.softmax(), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.softmax(), axis=0),
         lambda b: b.tried(np.sum, b.shares(axis=None), keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(axis=None, keepdims=False), keepdims=True),
     ],
     "as_many_means_as_entries_are_a_sum": [
         lambda b: means(b, 4, axis=1),
@@ -332,7 +335,8 @@ UNLIKE = {
     ],
     "shares_add_up_to_one": [
         lambda b: b.tried(np.sum, b.softmax(), axis=1, keepdims=True),
-        lambda b: b.tried(np.sum, b.shares(axis=1), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.shares(axis=1, keepdims=False), axis=1, keepdims=True),
+        lambda b: b.tried(np.sum, b.define(b.simple(np.divide, b.array(3), b.array(3)))),
         lambda b: b.tried(np.sum, b.shares(2), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.shares(b.array(3, 3)), axis=0, keepdims=True),
         lambda b: b.tried(np.sum, b.shares(power=1), axis=0, keepdims=True),
