@@ -17,7 +17,6 @@ gives a program in which everything is computed before it is used. Nothing here 
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
@@ -39,36 +38,38 @@ _MAX_SIZE = 10**6
 _ORDER_BEFORE_MADE = 2**62  # greater than that of any part
 
 
-@dataclass(eq=False, slots=True, repr=False)
 class Expr:
     """An expression. Made by ``Expressions``, and never changed.
 
-    A symbol has a ``value``, its name, and no function; a literal has a value and the function ``LITERAL``. In a
-    PRODUCT or a SUM ``terms`` holds the monomials, and ``args`` their bases. ``size`` is the number of operations,
-    repetitions counted, up to a limit.
+    A symbol has a ``value``, its name, and no function; a literal has a value and the function ``LITERAL``; both are
+    atoms, without parts. In a PRODUCT or a SUM ``terms`` holds the monomials, and ``args`` their bases. ``size`` is the
+    number of operations, repetitions counted, up to a limit.
     """
 
-    function: Any
-    args: "tuple[Expr, ...]"
-    options: Options
-    shape: Shape
-    dtype: Any
-    value: Any = None
-    terms: "tuple[Term, ...]" = ()
-    order: int = _ORDER_BEFORE_MADE
-    size: int = field(init=False)
+    __slots__ = ("args", "dtype", "function", "is_atom", "options", "order", "shape", "size", "terms", "value")
 
-    def __post_init__(self) -> None:
-        self.size = min(_MAX_SIZE, sum([a.size for a in self.args]) + (not self.is_atom))
+    def __init__(
+        self,
+        function: Any,
+        args: "tuple[Expr, ...]",
+        options: Options,
+        shape: Shape,
+        dtype: Any,
+        value: Any = None,
+        terms: "tuple[Term, ...]" = (),
+        order: int = _ORDER_BEFORE_MADE,
+    ) -> None:
+        self.function, self.args, self.options, self.shape, self.dtype = function, args, options, shape, dtype
+        self.value, self.terms, self.order = value, terms, order
+        self.is_atom = function is None or function is LITERAL
+        size = 0 if self.is_atom else 1
+        for a in args:
+            size += a.size
+        self.size = size if size < _MAX_SIZE else _MAX_SIZE
 
     def __repr__(self) -> str:
         inner = repr(self.value) if self.is_atom else ", ".join(repr(a.order) for a in self.args)
         return f"<Expr {self.order}: {getattr(self.function, '__name__', self.function)}({inner}) {self.shape}>"
-
-    @property
-    def is_atom(self) -> bool:
-        """Return whether the expression is a symbol or a literal, without parts."""
-        return self.function is None or self.function is LITERAL
 
 
 class Expressions:
@@ -80,22 +81,23 @@ class Expressions:
 
     def symbol(self, name: str, shape: Shape, dtype: Any) -> Expr:
         """Return the symbol of a name, a shape and a dtype."""
-        return self._expr((None, name), None, (), {}, shape, dtype, value=name)
+        return self._expr((None, name), None, (), {}, shape, dtype, name)
 
     def constant(self, a: Value, name: Callable[[], str] = lambda: "c") -> Expr:
         """Return the symbol of an array that never changes, one for equal arrays; ``name()`` names a new one."""
         key = ("constant", key_of(a))
         if key not in self._made:
-            self.constants[self._expr(key, None, (), {}, np.shape(a), np.asarray(a).dtype, value=name())] = a
+            self.constants[self._expr(key, None, (), {}, np.shape(a), np.asarray(a).dtype, name())] = a
         return self._made[key]
 
     def literal(self, value: Value) -> Expr:
         """Return the expression of a number, or of a part of an index."""
-        return self._expr((LITERAL, key_of(value)), LITERAL, (), {}, (), _dtype_of(value), value=value)
+        return self._expr((LITERAL, key_of(value)), LITERAL, (), {}, (), _dtype_of(value), value)
 
     def call(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the expression of a call, as it is."""
-        return self._expr(_key_of_call(function, args, options, shape), function, tuple(args), options, shape, dtype)
+        args = tuple(args)
+        return self._expr(_key_of_call(function, args, options, shape), function, args, options, shape, dtype)
 
     def once(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
         """Return the expression of a call that no other call equals."""
@@ -103,7 +105,7 @@ class Expressions:
 
     def find(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape) -> Expr | None:
         """Return a call that was made before; None where it was not."""
-        return self._made.get(_key_of_call(function, args, options, shape))
+        return self._made.get(_key_of_call(function, tuple(args), options, shape))
 
     def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
         """Return a PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
@@ -111,21 +113,21 @@ class Expressions:
         key = (kind, frozenset([(c, frozenset(factors)) for c, factors in held]), None if dtype is None else dtype.str)
         bases = tuple(dict.fromkeys([base for _, factors in held for base, _ in factors]))
         shape = broadcast_shapes(tuple({base.shape for base in bases}))
-        return self._expr(key, kind, bases, {}, shape, dtype, terms=held)
+        return self._expr(key, kind, bases, {}, shape, dtype, None, held)
 
-    def _expr(self, key: Any, *parts: Any, **more: Any) -> Expr:
+    def _expr(self, key: Any, *fields: Any) -> Expr:
         """Return the expression of a key, made of its fields where there is none."""
         found = self._made.get(key)
         if found is None:
-            found = Expr(*parts, **more)
+            found = self._made[key] = Expr(*fields)
             found.order = len(self._made)
-            self._made[key] = found
         return found
 
 
-def _key_of_call(function: Any, args: Sequence[Expr], options: Options, shape: Shape) -> Value:
-    how = [(name, key_of(option)) for name, option in sorted(options.items())] if options else ()
-    return (function, *[a.order for a in args], *how, shape)
+def _key_of_call(function: Any, args: tuple[Expr, ...], options: Options, shape: Shape) -> Value:
+    if not options:
+        return function, args, shape
+    return function, args, shape, *[(name, key_of(option)) for name, option in sorted(options.items())]
 
 
 def key_of(value: Value) -> Value:
