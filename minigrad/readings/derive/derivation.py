@@ -146,6 +146,7 @@ class Derivation:
             **{"numpy": self._numpy, "latex": Latex(digits), "unicode": Notation(digits)}
         }
         self._texts: dict[Expr, Text] = {}
+        self._codes: dict[Expr, list[str]] = {}  # the summands of each line in NumPy, by its symbol
         self._forward = self._with_temporaries(lines.forward.values())
         self._backward = self._with_temporaries(lines.backward.values())
         self._cut_off = [name for x, name in graph.names.items() if x.requires_grad and x not in lines.sinks]
@@ -184,8 +185,11 @@ class Derivation:
                     texts[e] = self._text(e, texts, self._numpy)
                     long = len(texts[e].code) > _MAX_EXPRESSION_LENGTH
                     if not e.is_atom and e is not whole and (self._repeated(e) or (long and e not in summands)):
+                        code = texts[e].code
                         complete.append(Line(self._temporary(e), (Summand(e),)))
+                        self._codes[complete[-1].symbol] = [code]
             complete.append(line)
+            self._codes[line.symbol] = [texts[e].code for e in summands]
             if whole is not None and self._repeated(whole):
                 self._short.setdefault(whole, line.symbol)
                 texts[whole] = Text(self._short[whole].value, ATOM)
@@ -264,14 +268,14 @@ class Derivation:
 
     def _statements(self, line: Line) -> list[str]:
         """Return a line as statements, broken where it is too long."""
-        texts, name, comment = self._summands(line, self._numpy, self._short), line.symbol.value, self._comment(line)
-        code = f"{name} = {added([t.code for t in texts])}"
+        texts, name, comment = self._codes[line.symbol], line.symbol.value, self._comment(line)
+        code = f"{name} = {added(texts)}"
         if len(code) <= _MAX_STATEMENT_LENGTH or len(texts) == 1:
             return [code + (f"  # {comment}" if comment else "")]
         statements = []
         for start in range(0, len(texts), _MAX_SUMMANDS):
             part = texts[start : start + _MAX_SUMMANDS]
-            signed = [added([t.code]) if not i and not start else added(["", t.code])[1:] for i, t in enumerate(part)]
+            signed = [added([t]) if not i and not start else added(["", t])[1:] for i, t in enumerate(part)]
             body = [f"    {code}" for code in ([name, *signed] if start else signed)]
             statements.append("\n".join([f"{name} = (", *body, ")"]))
         return [*([f"# {comment}"] if comment else []), *statements]
