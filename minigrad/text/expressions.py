@@ -18,7 +18,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -32,6 +32,8 @@ from minigrad.engine.tensor import Tensor
 Shape = tuple[int, ...]
 Coefficient = Fraction | float  # exact where it can be
 Term: TypeAlias = "tuple[Coefficient, tuple[tuple[Expr, int], ...]]"
+
+ONE = Fraction(1)  # most coefficients are this object: to see that costs less than to compute with it
 
 LITERAL, PRODUCT, SUM = "literal", "product", "sum"
 _MAX_SIZE = 10**6
@@ -65,7 +67,7 @@ class Expr:
         size = 0 if self.is_atom else 1
         for a in args:
             size += a.size
-        self.size = size if size < _MAX_SIZE else _MAX_SIZE
+        self.size: int = size if size < _MAX_SIZE else _MAX_SIZE
 
     def __repr__(self) -> str:
         inner = repr(self.value) if self.is_atom else ", ".join(repr(a.order) for a in self.args)
@@ -110,10 +112,23 @@ class Expressions:
     def normal(self, kind: str, terms: "Iterable[tuple[Coefficient, Mapping[Expr, int]]]", dtype: Any) -> Expr:
         """Return a PRODUCT, which has one term, or a SUM, of factors given as {base: power}."""
         held = tuple([(c, tuple(factors.items())) for c, factors in terms])
-        key = (kind, frozenset([(c, frozenset(factors)) for c, factors in held]), None if dtype is None else dtype.str)
         bases = tuple(dict.fromkeys([base for _, factors in held for base, _ in factors]))
         shape = broadcast_shapes(tuple({base.shape for base in bases}))
-        return self._expr(key, kind, bases, {}, shape, dtype, None, held)
+        return self._expr(_key_of_normal(kind, held, dtype), kind, bases, {}, shape, dtype, None, held)
+
+    def again(self, e: Expr, args: Mapping[Expr, Expr], numbers: Mapping[Value, Value]) -> Expr:
+        """Return a call, PRODUCT or SUM with other arguments of the same kinds, and other ``numbers`` in front."""
+        others = tuple([args[a] for a in e.args])
+        if not e.terms:
+            return self.call(e.function, others, e.options, e.shape, e.dtype)
+        held = tuple(
+            [
+                (numbers.get(c, c) if numbers else c, tuple([(args[base], p) for base, p in factors]))
+                for c, factors in e.terms
+            ]
+        )
+        key = _key_of_normal(e.function, held, e.dtype)
+        return self._expr(key, e.function, others, e.options, e.shape, e.dtype, None, held)
 
     def _expr(self, key: Any, *fields: Any) -> Expr:
         """Return the expression of a key, made of its fields where there is none."""
@@ -128,6 +143,11 @@ def _key_of_call(function: Any, args: tuple[Expr, ...], options: Options, shape:
     if not options:
         return function, args, shape
     return function, args, shape, *[(name, key_of(option)) for name, option in sorted(options.items())]
+
+
+def _key_of_normal(kind: str, terms: "tuple[Term, ...]", dtype: Any) -> Value:
+    held = frozenset([(1 if c is ONE else c, frozenset(factors)) for c, factors in terms])
+    return kind, held, None if dtype is None else dtype.str
 
 
 def key_of(value: Value) -> Value:
@@ -215,6 +235,27 @@ def computed(e: Expr, values: Mapping[Expr, Value]) -> Value:
     if e.function is None:
         raise KeyError(f"no value for {e.value}")
     return applied(e.function, [values[a] for a in e.args], e.options)
+
+
+class Computation:
+    """Expressions to be computed time and again, of other values in their ``slots``, which may be any parts of them."""
+
+    def __init__(self, roots: Iterable[Expr], slots: Sequence[Expr]) -> None:
+        places = {e: i for i, e in enumerate(slots)}
+        self._steps: list[tuple[Any, list[int], Options]] = []
+        for e in parts_of(roots, places.__contains__):
+            if e not in places:
+                places[e] = len(places)
+                function = partial(computed, e, {}) if e.is_atom else known(e.function).implementation
+                self._steps.append((function, [places[a] for a in e.args], e.options))
+        self._roots = [places[e] for e in roots]
+
+    def __call__(self, values: Iterable[Value]) -> list[Value]:
+        """Return what the expressions are worth, given the values in the slots."""
+        found = [*values]
+        for function, places, options in self._steps:
+            found.append(function(*[found[i] for i in places], **options))
+        return [found[i] for i in self._roots]
 
 
 def applied(function: Any, args: Iterable[Value], options: Options) -> Value:

@@ -21,6 +21,7 @@ from minigrad.engine.primitives import scatter
 
 from .expressions import (
     LITERAL,
+    ONE,
     PRODUCT,
     SUM,
     Coefficient,
@@ -32,8 +33,6 @@ from .expressions import (
 )
 
 Factors = dict[Expr, int]
-
-ONE = Fraction(1)  # most coefficients are this object: to see that costs less than to compute with it
 
 MAX_PARTS = 16  # longer sums and products are not looked into: it bounds the work
 
@@ -262,15 +261,13 @@ class Rewriter(Expressions):
         return done[e]
 
     def exchanged(self, parts: Iterable[Expr], known: dict[Expr, Expr]) -> dict[Expr, Expr]:
-        """Return ``parts``, parts first, with the ``known`` ones among theirs exchanged for others of their kinds."""
+        """Return ``parts``, parts first, with the ``known`` ones among theirs exchanged for others of their kinds.
+
+        Where numbers are known, the same numbers in front of products are exchanged too.
+        """
+        numbers = {e.value: other.value for e, other in known.items() if e.function is LITERAL}
         for e in parts:
-            if e.function is PRODUCT or e.function is SUM:
-                terms = [(c, {known[base]: p for base, p in factors}) for c, factors in e.terms]
-                known[e] = self.normal(e.function, terms, e.dtype)
-            elif e.is_atom:
-                known[e] = e
-            else:
-                known[e] = self.call(e.function, [known[a] for a in e.args], e.options, e.shape, e.dtype)
+            known[e] = e if e.is_atom else self.again(e, known, numbers)
         return known
 
     def _written(self, e: Expr, done: Mapping[Expr, Expr]) -> Expr:

@@ -22,6 +22,7 @@ What the other readings ask, of ``lines = Lines(graph)``:
 """
 
 import heapq
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,11 +37,13 @@ from minigrad.engine.reverse import walk
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.text import rewrites
-from minigrad.text.expressions import Expr, arguments_of, computed, evaluate, key_of, parts_of
+from minigrad.text.expressions import LITERAL, Computation, Expr, arguments_of, computed, evaluate, key_of, parts_of
 from minigrad.text.normal_form import Rewriter, monomial
 from minigrad.text.numpy_code import Names
 
 _MAX_FORM_OPERATIONS = 60  # of a definition that lines of one form share; a longer one would be walked for each
+_MAX_DIGITS = 8  # of a number that a rule may know
+_DOES_NOT_RUN = (TypeError, ValueError, AttributeError, IndexError, KeyError)
 
 
 class Summand(NamedTuple):
@@ -72,7 +75,8 @@ class _Pattern(NamedTuple):
 
     Such a line sends the expressions in ``parts`` with those in ``slots`` exchanged for its own; the first of these is
     the line's own node. It does so only where the ``defined`` symbols have the same definitions. ``sent`` has the
-    expression that goes to each node, by the node's symbol; ``written`` how each of these expressions is spelled.
+    expression that goes to each node, by the node's symbol; ``written`` how each of these expressions is spelled, and
+    ``worth`` computes what they are worth.
     """
 
     slots: list[Expr]
@@ -80,6 +84,7 @@ class _Pattern(NamedTuple):
     parts: list[Expr]
     sent: dict[Expr, Expr]
     written: dict[Expr, Expr]
+    worth: Computation
 
 
 class Lines:
@@ -285,8 +290,8 @@ class Lines:
         with np.errstate(all="ignore"):
             values = walk({x: sent}, path=nodes[::-1])
         form, slots = self._form(nodes, gradient)
-        pulled = self._as_before(form, slots)
-        if pulled is None or self._wrong(pulled, values, sent):
+        pulled = self._as_before(form, slots, values, sent)
+        if pulled is None:
             pulled = self._traced(nodes, gradient, sent, values)
             if not self.unproved:
                 self._remember(form, slots, pulled)
@@ -317,8 +322,8 @@ class Lines:
             self._translate(traced, known, plain, self._plainly)
         return {y: known[g] for y, g in pulled.items()}
 
-    # Most lines of a long graph have the form of an earlier one: they differ in the symbols alone. What such a line
-    # sends is the earlier expression with the symbols exchanged, and is proved like any other.
+    # Most lines of a long graph have the form of an earlier one: they differ in symbols and in data alone. What such a
+    # line sends is the earlier expression with these exchanged, and is proved like any other.
 
     def _form(self, nodes: Sequence[Tensor], gradient: Expr) -> tuple[Any, list[Expr]]:
         """Return a key that lines of one form share, and the expressions in its slots."""
@@ -328,10 +333,13 @@ class Lines:
 
         def placed(e: Expr) -> Any:
             """Return the slot of a symbol, or of what no rule looks into; anything else, with its symbols, stays."""
-            if e.function is None or e.function is getitem:
+            data = e.function is LITERAL and _is_data(e.value)
+            if e.function is None or e.function is getitem or data:
                 if e not in slots:
                     slots[e] = len(slots)
-                    form.append((e.shape, e.dtype))
+                    form.append((e.shape, e.dtype, data and e.value > 0))
+                    if data:
+                        slots[self.rewriter.literal(-e.value)] = len(slots)
                 return slots[e]
             form.extend((placed(part), part) for part in parts_of([e]) if part.function is None)
             return e
@@ -354,21 +362,33 @@ class Lines:
         short = {s: e for s in slots[1:] if (e := self.rewriter.definitions.get(s)) and e.size <= _MAX_FORM_OPERATIONS}
         defined = {s: e for s, e in short.items() if _made_of(slots, [e]) is not None}
         parts = _made_of(slots, [*written, *written.values(), *defined.values()])
-        if parts is not None:
+        if parts is not None and _data_in(parts) <= {s.value for s in slots if s.function is LITERAL}:
             sent = {self.symbols[y]: e for y, e in pulled.items()}
-            self._patterns[form] = _Pattern(slots, defined, parts, sent, written)
+            worth = Computation([written[e] for e in pulled.values()], slots)
+            self._patterns[form] = _Pattern(slots, defined, parts, sent, written, worth)
 
-    def _as_before(self, form: Any, slots: list[Expr]) -> dict[Tensor, Expr] | None:
+    def _as_before(
+        self, form: Any, slots: list[Expr], values: Mapping[Tensor, Value], arrived: Value
+    ) -> dict[Tensor, Expr] | None:
         """Return what a line sends, from an earlier one of its form where the same definitions hold; otherwise None."""
         if form not in self._patterns:
             return None
-        earlier, defined, parts, sent, written = self._patterns[form]
+        earlier, defined, parts, sent, written, worth = self._patterns[form]
         new = self.rewriter.exchanged(parts, dict(zip(earlier, slots, strict=True)))
         if any(self.rewriter.definitions.get(new[s]) is not new[e] for s, e in defined.items()):
             return None
+        pulled = {self._nodes[new[s]]: new[e] for s, e in sent.items()}
+        known = self.recorded
+        try:
+            with np.errstate(all="ignore"):
+                found = worth([known[s] if s in known else evaluate(s, known) for s in slots])
+        except _DOES_NOT_RUN:
+            return None
+        if not all(_agrees(a, values[y], arrived) for y, a in zip(pulled, found, strict=True)):
+            return None
         for e, text in written.items():
             self.rewriter.written[new[e]] = new[text]
-        return {self._nodes[new[s]]: new[e] for s, e in sent.items()}
+        return pulled
 
     def _values(self, expressions: Iterable[Expr]) -> dict[Expr, Value]:
         """Return what expressions, as they are written, are worth, parts that they share computed once.
@@ -381,7 +401,7 @@ class Lines:
             for part in parts_of(written.values(), known.__contains__):
                 try:
                     values[part] = known[part] if part in known else computed(part, values)
-                except (TypeError, ValueError, AttributeError, IndexError, KeyError):
+                except _DOES_NOT_RUN:
                     continue
         return {e: values.get(w) for e, w in written.items()}
 
@@ -443,23 +463,35 @@ def _agrees(found: Value, value: Value, sent: Value) -> bool:
     if found is None:
         return False
     try:
-        found = np.broadcast_to(found, value.shape)
+        difference = np.abs(np.subtract(found, value, dtype=value.dtype))
     except ValueError:
         return False
-    if np.array_equal(found, value):
+    if difference.shape != value.shape:
+        return False
+    worst = np.maximum.reduce(difference, None, initial=0.0)
+    if not math.isfinite(worst):  # where the engine has no number, any will do
+        worst = np.maximum.reduce(difference, None, initial=0.0, where=np.isfinite(value))
+    if worst == 0:
         return True
-    difference = np.abs(found - value)
-    if not np.isfinite(np.max(difference, initial=0.0)):
-        difference[~np.isfinite(value)] = 0.0  # where the engine has no number, any will do
     kind = np.finfo(value.dtype)  # below its smallest normal number, vanishing gradients have few digits
-    slack = kind.eps**0.4 * largest(value) + 1e3 * kind.eps * largest(sent) + kind.tiny
-    return bool(np.max(difference, initial=0.0) <= slack)
+    return bool(worst <= kind.eps**0.4 * largest(value) + 1e3 * kind.eps * largest(sent) + kind.tiny)
 
 
 def largest(a: Value) -> float:
     """Return the largest finite magnitude in an array."""
-    size = max(float(np.max(a, initial=0.0)), -float(np.min(a, initial=0.0)))
-    return size if np.isfinite(size) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
+    size = max(float(np.maximum.reduce(a, None, initial=0.0)), -float(np.minimum.reduce(a, None, initial=0.0)))
+    return size if math.isfinite(size) else float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
+
+
+def _is_data(value: Value) -> bool:
+    """Return whether a number has so many digits that it is data, not a constant that rules know, as 2 or 0.5."""
+    return type(value) is float and len(repr(value)) > _MAX_DIGITS and math.isfinite(value)
+
+
+def _data_in(parts: Iterable[Expr]) -> set[float]:
+    """Return the data among the numbers of expressions."""
+    numbers = [e.value for e in parts if e.function is LITERAL] + [c for e in parts for c, _ in e.terms]
+    return {c for c in numbers if _is_data(c)}
 
 
 def _made_of(slots: Iterable[Expr], roots: Iterable[Expr]) -> list[Expr] | None:

@@ -115,6 +115,37 @@ def test_steps_that_differ_in_more_than_their_symbols_are_told_apart(step):
     by_engine(steps(7, step))
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda w, h, a: np.tanh(w * h + a),
+        lambda w, h, a: np.tanh(w * h) * (h - a),
+        lambda w, h, a: np.cos(h - a) * np.sin(a * w) - a,
+    ],
+)
+def test_steps_that_differ_in_a_number_of_data_are_simplified_once(step, monkeypatch):
+    def of_data(w, h, x, i):
+        return step(w, h, abs(float(x[0, 0])))
+
+    few = traced(steps(6, of_data), monkeypatch)
+    assert traced(steps(20, of_data), monkeypatch) == few
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        lambda i: 0.123456789 + 1e-9 * i,
+        lambda i: (-1) ** i * 0.123456789,
+        lambda i: (1.0, 0.5, 0.123456789, 2.0)[i % 4],
+    ],
+)
+def test_numbers_of_data_are_told_apart(number):
+    def step(w, h, x, i):
+        return np.tanh(number(i) * np.sin(w * h) - (number(i + 1) - h) * (h / number(1) + w))
+
+    by_engine(steps(9, step))
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_line_whose_symbols_are_defined_otherwise_is_no_repetition(turned):
     parts = []
