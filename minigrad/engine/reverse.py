@@ -319,12 +319,15 @@ _OURS = _references_of_a_cotangent()
 
 def recorded(node: Node) -> tuple[Any, tuple[Value, ...]]:
     """Return a node and its arguments, nodes where they were nodes, so that a rule run on them records."""
-    args = []
-    for x, a in zip(node.operands, node.primals, strict=True):
-        if x is not None and x.rule is None and x.primal is not a and not np.array_equal(x._value, a, equal_nan=True):
+    args, i = list(node.primals), -1
+    for x in node.operands:
+        i += 1  # as in the walk
+        if x is None:
+            continue
+        if x.rule is None and x.primal is not args[i] and not np.array_equal(x._value, args[i], equal_nan=True):
             raise RuntimeError(
                 f"{x.describe()} was updated after {node.op} had used it, so a derivative of this derivative would mix "
                 f"old and new values; record the computation again, or take create_graph gradients before the update"
             )
-        args.append(a if x is None else x)
+        args[i] = x
     return node, tuple(args)
