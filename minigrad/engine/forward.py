@@ -66,16 +66,20 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
         total, i = None, -1
         for x in operands:
             i += 1
-            t = found.get(x)
-            if t is None or derivatives[i] is None:
+            t, derivative = found.get(x), derivatives[i]
+            if t is None or derivative is None:
                 continue
             if rule.pointwise:
-                part = t if derivatives[i] is same else derivatives[i](t, y, *args, **options)
+                part = t if derivative is same else derivative(t, y, *args, **options)
             elif i < rule.linear:
-                moved = (*args[:i], t, *args[i + 1 :])
-                part = apply(rule.function, moved, options) if create_graph else rule.implementation(*moved, **options)
+                part = _call(node, (*args[:i], t, *args[i + 1 :]), create_graph)
+            elif rule.cotangents is not None:  # it joins arrays, and is linear in all of them together
+                parts = [found.get(x) for x in operands]
+                parts = [np.zeros_like(a) if t is None else t for t, a in zip(parts, node.primals, strict=True)]
+                total = _call(node, tuple(parts), create_graph)
+                break
             else:
-                part = _transposed(derivatives[i], t, node, i, y, args, create_graph)
+                part = _transposed(derivative, t, node, i, y, args, create_graph)
             total = part if total is None else total + part
         if total is None:
             continue
@@ -83,6 +87,13 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
             total = np.broadcast_to(total, y.shape)
         found[node] = total if total.dtype is y.dtype else cast(total, y.dtype)
     return found
+
+
+def _call(node: Node, args: tuple[Value, ...], create_graph: bool) -> Value:
+    """Call the function that computed a node on other arguments."""
+    rule = node.rule
+    assert rule is not None
+    return apply(rule.function, args, node.options) if create_graph else rule.implementation(*args, **node.options)
 
 
 def _transposed(

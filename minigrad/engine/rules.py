@@ -45,13 +45,13 @@ class Rule:
         For a reduction that gives every entry the same cotangent: ``repeated(g, y, a, **options)`` is its derivative
         before it is repeated along the reduced axes.
     cotangents : callable or None
-        For a function that joins many arrays: ``cotangents(g, y, *args, **options)`` gives what goes to each, in less
-        time than one derivative after the other.
+        For a function that joins many arrays, linear in them together: ``cotangents(g, y, *args, **options)`` gives
+        what goes to each, in less time than one derivative after the other.
     pointwise : bool
         Whether each entry of a cotangent that the derivatives return depends on that entry of ``g`` alone, so that a
         ``g`` of size 1 along an axis may stand for one that repeats along it.
     linear : int
-        The number of leading arguments in each of which it is linear, the others held fixed.
+        The number of leading arguments in each of which it is linear, the others held fixed; ``sys.maxsize`` for any.
     symmetric : bool
         Whether its two arguments may be exchanged.
     identity : bool

@@ -20,6 +20,7 @@ import functools
 import itertools
 import math
 import operator
+import sys
 from collections.abc import Callable
 from string import ascii_letters
 from typing import Any
@@ -457,7 +458,7 @@ row(
     lambda g, y, a, b: (np.ravel(a) @ g).reshape(b.shape),
     linear=2,
 )
-define(Rule(einsum, each(_einsum_part)))
+define(Rule(einsum, each(_einsum_part), linear=sys.maxsize))
 
 
 # --- non-differentiable functions -------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
         return None
     scalars: list[tuple[Expr, int]] = []
     rests = list(e.args)
-    for i in range(known(e.function).linear):
+    for i in range(min(known(e.function).linear, len(e.args))):
         if m.may_leave(e.args[i], e):
             outer, rests[i] = m.split(e.args[i], lambda base: base.shape == ())
             scalars += outer

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.engine import primitives
+from minigrad.engine.rules import RULES
 
 taught = mg.rule(
     lambda a, b: np.flip(a) * np.sum(b),
@@ -21,6 +23,7 @@ FUNCTIONS = {
     "no function of its own transpose": lambda a, b: np.cumprod(a) + np.max(b) + np.sort(a * b),
     "a matrix product of both": lambda a, b: np.outer(a, b) @ np.outer(b, a) @ a,
     "joined": lambda a, b: np.concatenate([a, b, a * b, np.ones(2)]) * 3,
+    "joined along another axis": lambda a, b: np.stack([a, np.zeros(3), a * b], axis=1),
     "einsum": lambda a, b: np.einsum("i,j,i->ij", a, b, a),
     "linear in its first argument": lambda a, b: a / b + np.cumsum(np.negative(a)) + np.mean(b),
     "a rule that was taught": lambda a, b: taught(a, b) + taught(b, a * a),
@@ -64,6 +67,14 @@ def test_a_step_along_the_direction_does_what_the_tangent_says():
 def test_a_direction_may_depend_on_what_is_differentiated():
     assert mg.grad(lambda v: mg.jvp(np.square, (3.0,), (v * v,))[1])(5.0) == 2 * 3 * 2 * 5
     assert mg.grad(lambda x: mg.jvp(np.square, (x,), (x,))[1])(5.0) == 4 * 5  # of 2 x²
+
+
+def test_joining_many_arrays_takes_one_call(monkeypatch):
+    places = []
+    scatter = RULES[primitives.scatter]
+    monkeypatch.setattr(scatter, "implementation", lambda *args, **options: places.append(args))
+    tangent = mg.jvp(lambda x: np.stack([x[i] * x[i] for i in range(4)]), (np.arange(4.0),), (np.ones(4),))[1]
+    assert tangent.tolist() == [0, 2, 4, 6] and not places
 
 
 def test_nothing_is_pushed_through_no_grad_and_outside_tensors():

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minigrad.engine.primitives import cast, detach, getitem, scatter
+from minigrad.engine.primitives import cast, detach, einsum, getitem, scatter
 from minigrad.readings.compile.rewrites import RUNNING, factor_of, inner
 from minigrad.text import rewrites
 from minigrad.text.expressions import Expr, evaluate, parts_of
@@ -189,6 +189,7 @@ LEFT = {
             np.matmul, b.simple(np.multiply, 2, b.array(3, 2)), b.simple(np.divide, b.array(2), b.array())
         ),
         lambda b: b.tried(scatter, b.simple(np.multiply, b.array(), b.array(2)), slice(1, 3), shape=(4,)),
+        lambda b: b.tried(einsum, b.array(2), b.simple(np.multiply, b.array(), b.array(2)), subscripts="i,j->ij"),
     ],
     "what_does_not_vary_leaves_a_sum": [
         lambda b: b.tried(np.sum, b.simple(np.multiply, b.array(1, 3), b.array(2, 3)), axis=0, keepdims=True),
