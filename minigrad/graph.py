@@ -7,15 +7,13 @@ be 0.
 """
 
 import math
-import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from heapq import heappop, heappush
-from itertools import count, islice, takewhile
+from itertools import count, takewhile
 from operator import attrgetter, or_
-from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,17 +21,14 @@ import numpy as np
 from .engine.arrays import Array, Value
 from .engine.node import ancestors, passes_gradient, reachable
 from .engine.reverse import walk
+from .engine.scope import entries
 from .engine.tensor import Tensor
 
 MAX_TRAILS = 3  # the others are counted
 MAX_PATH_COUNT = 10**100
 MAX_UNNAMED_TERMS = 12
-MAX_SEARCHED_MEMBERS = 10_000
 
 _FLOAT32_ROUNDING = 1e-5  # of a sum
-
-# What a notebook calls its history: the last results, inputs and outputs.
-_HISTORY = re.compile(r"_+|_\d+|_(oh|ih|dh)|_i+\d*|In|Out")
 
 
 def sends_to(node: Tensor) -> list[Tensor]:
@@ -106,7 +101,7 @@ class Graph:
 
     @cached_property
     def _arrays(self) -> dict[Any, str]:
-        given = [(name, a) for name, a, _ in _entries(self._mapping) if isinstance(a, np.ndarray) and a.ndim]
+        given = [(name, a) for name, a, _ in entries(self._mapping) if isinstance(a, np.ndarray) and a.ndim]
         return {_key(a): name for name, a in reversed(given) if a.dtype.kind in "biuf" and a.shape in self._shapes}
 
     @cached_property
@@ -432,7 +427,7 @@ def _names_in(mapping: Mapping[str, object], nodes: Container[Tensor]) -> tuple[
     """
     direct: dict[Tensor, str] = {}
     containers: dict[str, dict[Tensor, str]] = {}
-    for name, x, container in _entries(mapping):
+    for name, x, container in entries(mapping):
         if type(x) is Tensor and x in nodes:
             found = direct if container is None else containers.setdefault(container, {})
             found.setdefault(x, name)
@@ -442,33 +437,6 @@ def _names_in(mapping: Mapping[str, object], nodes: Container[Tensor]) -> tuple[
             for x, name in members.items():
                 inside.setdefault(x, name)
     return direct, inside
-
-
-def _entries(mapping: Mapping[str, object]) -> Iterator[tuple[str, Any, str | None]]:
-    """Yield what a mapping holds, and what its values hold: the name, the value, and the name of what holds it.
-
-    Names that begin with an underscore come last, a notebook's history not at all.
-    """
-    keys = [key for key in mapping if isinstance(key, str) and not _HISTORY.fullmatch(key)]
-    for key in sorted(keys, key=lambda key: key.startswith("_")):
-        yield key, mapping[key], None
-        if type(mapping[key]) is not Tensor:
-            for place, member in islice(_members(mapping[key]), MAX_SEARCHED_MEMBERS):
-                yield f"{key}{place}", member, key
-
-
-def _members(x: Value) -> Iterable[tuple[str, Any]]:
-    """Return what a list, a tuple, a dictionary or an object holds, with how one writes it; evaluate no property."""
-    kind = type(x)  # isinstance would ask an object for its class, which may be a property
-    if issubclass(kind, list | tuple):
-        return ((f"[{i}]", member) for i, member in enumerate(x))
-    if issubclass(kind, ModuleType | FunctionType | type):
-        return ()
-    try:
-        held = x if issubclass(kind, dict) else object.__getattribute__(x, "__dict__")
-    except AttributeError:  # a number, an array, an object with slots
-        return ()
-    return ((f".{key}", member) for key, member in dict.items(held) if isinstance(key, str))
 
 
 def _check_tensors(root: Any, terms: Mapping[str, Any]) -> None:

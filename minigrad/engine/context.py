@@ -48,6 +48,11 @@ class Region(ContextDecorator):
 
     def leave(self) -> Any:
         """End the region, and return what it was last entered with."""
+        if all(region is not self for region, _, _ in _entered.get()):
+            raise RuntimeError(
+                f"{type(self).__name__} ends in a thread or task that has not entered it, such as one that closes a "
+                f"generator: end it where it began"
+            )
         *outer, (region, token, around) = _entered.get()
         inner = []
         while region is not self:

@@ -4,6 +4,7 @@ import numpy as np
 
 from .arrays import Value
 from .composed import compose
+from .context import traced
 from .rules import Function
 
 
@@ -11,12 +12,16 @@ def _plain(a: Value) -> Value:
     return a.to_numpy() if hasattr(a, "to_numpy") else a
 
 
-def _writing(function: Function) -> Function:
+def _shown(a: Value) -> Value:
+    return _plain(a) if traced.get() else getattr(a, "_value", a)
+
+
+def _writing(function: Function, plain: Function = _plain) -> Function:
     def write(*args: Value, **options: Value) -> Value:
-        return function(*map(_plain, args), **{name: _plain(option) for name, option in options.items()})
+        return function(*map(plain, args), **{name: plain(option) for name, option in options.items()})
 
     return write
 
 
-_SAVING = (np.save, np.savez, np.savez_compressed, np.savetxt)
-compose({function: _writing(function) for function in (*_SAVING, np.array_repr, np.array_str, np.array2string)})
+compose({function: _writing(function) for function in (np.save, np.savez, np.savez_compressed, np.savetxt)})
+compose({function: _writing(function, _shown) for function in (np.array_repr, np.array_str, np.array2string)})

@@ -60,7 +60,10 @@ def calling_function() -> str | None:
     while not (module := frame.f_globals.get("__name__", "")).startswith(_SHOWING):
         if frame.f_back is None or not module.startswith(("numpy.", "scipy.", "pandas.")):
             return name
-        package, function = module.partition("._")[0], frame.f_code.co_name
-        home = package if hasattr(sys.modules[package], function) else package.partition(".")[0]
-        frame, name = frame.f_back, f"{home.replace('numpy', 'np')}.{function}"
+        package, function = module.partition("._")[0], frame.f_code.co_qualname
+        owner, _, method = function.partition(".")
+        home = package if hasattr(sys.modules[package], owner) else package.partition(".")[0]
+        if "<locals>" not in function:
+            name = f"{home.replace('numpy', 'np')}.{owner if method.startswith('__') else function}"
+        frame = frame.f_back
     return None

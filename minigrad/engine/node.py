@@ -193,6 +193,12 @@ class Node:
                 f"gradient, take t.detach() or mg.stop_gradient(t)"
             )
 
+    def shares_memory(self, other: Node) -> bool:
+        """Return whether NumPy would change both where it writes into one: they are one, or views of one array."""
+        return self is other or (
+            _viewed(self) is _viewed(other) and bool(np.may_share_memory(self._value, other._value))
+        )
+
     # A result's value is read without a call of ``_value``: that saves 3 % of a Hessian-vector product.
 
     @property
@@ -249,6 +255,13 @@ class Node:
     def zero_grad(self) -> None:
         """Forget the gradient: ``.grad`` is None again."""
         self._grad = self._cotangent = None
+
+
+def _viewed(x: Node) -> Node:
+    """Return the node of whose memory a node may be a view."""
+    while x.rule is not None and x.rule.view and x.operands[0] is not None:
+        x = x.operands[0]
+    return x
 
 
 def accumulate(cotangents: Mapping[Any, Any]) -> None:

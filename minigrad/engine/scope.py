@@ -5,12 +5,17 @@ results afterwards. A scope remembers, when its block ends, which variables of t
 It keeps no graph alive, and costs nothing where nothing is recorded in a scope.
 """
 
+import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import CO_OPTIMIZED
+from itertools import islice
 from sys import getrefcount
-from types import FrameType
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
 from weakref import WeakValueDictionary
 
+from .arrays import Value
 from .context import Path, Region
 from .node import Node
 
@@ -67,26 +72,75 @@ class scope(Region):
 
     def __exit__(self, *error: object) -> None:
         name: ScopeName = self.leave()
-        for variable, value in variables(sys._getframe(1)).items():
-            if value.scope and value.scope[-1] is name:
+        for variable, value in _variables(sys._getframe(1)).items():
+            if isinstance(value, Node) and value.scope and value.scope[-1] is name:
                 name.assigned[variable] = value
 
 
+# --- what variables hold ----------------------------------------------------------------------------------------------
+
 _REFERENCES_TO_UNSHARED_COPY = 3  # the frame, a variable, getrefcount's argument
+_MAX_SEARCHED_MEMBERS = 10_000
+# What a notebook calls its history: the last results, inputs and outputs.
+_HISTORY = re.compile(r"_+|_\d+|_(oh|ih|dh)|_i+\d*|In|Out")
 
 
-def variables(frame: FrameType) -> dict[str, Node]:
-    """Return the variables of a frame that hold nodes.
+def _variables(frame: FrameType) -> dict[str, Any]:
+    """Return the variables of a frame.
 
     The copy of a function's variables that the interpreter makes for this is emptied, for the frame would keep it;
     unless locals() gave it out. From Python 3.13 on there is no copy.
     """
     held = frame.f_locals
-    nodes = {name: value for name, value in held.items() if isinstance(value, Node)}
+    copied = dict(held)
     if (
         frame.f_code.co_flags & CO_OPTIMIZED
         and isinstance(held, dict)
         and getrefcount(held) <= _REFERENCES_TO_UNSHARED_COPY
     ):
         held.clear()
-    return nodes
+    return copied
+
+
+def names_of(t: Node, frame: FrameType) -> list[str]:
+    """Return how the code of a frame and of its caller writes a node, or another one whose memory it shares.
+
+    Frames of this package are left out.
+    """
+    names = []
+    for place in (frame, frame.f_back):
+        if place is not None and not place.f_globals.get("__name__", "").startswith(f"{_PACKAGE}."):
+            free = frame.f_code.co_freevars if place is not frame else ()
+            found = [(name, x) for name, x, _ in entries(_variables(place)) if isinstance(x, Node) and name not in free]
+            names += [name if place is frame else f"{name} of its caller" for name, x in found if x.shares_memory(t)]
+    return names
+
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def entries(mapping: Mapping[str, object]) -> Iterator[tuple[str, Any, str | None]]:
+    """Yield what a mapping holds, and what its values hold: the name, the value, and the name of what holds it.
+
+    Names that begin with an underscore come last, a notebook's history not at all.
+    """
+    keys = [key for key in mapping if isinstance(key, str) and not _HISTORY.fullmatch(key)]
+    for key in sorted(keys, key=lambda key: key.startswith("_")):
+        yield key, mapping[key], None
+        if not isinstance(mapping[key], Node):
+            for place, member in islice(_members(mapping[key]), _MAX_SEARCHED_MEMBERS):
+                yield f"{key}{place}", member, key
+
+
+def _members(x: Value) -> Iterable[tuple[str, Any]]:
+    """Return what a list, a tuple, a dictionary or an object holds, with how one writes it; evaluate no property."""
+    kind = type(x)  # isinstance would ask an object for its class, which may be a property
+    if issubclass(kind, list | tuple):
+        return ((f"[{i}]", member) for i, member in enumerate(x))
+    if issubclass(kind, ModuleType | FunctionType | type):
+        return ()
+    try:
+        held = x if issubclass(kind, dict) else object.__getattribute__(x, "__dict__")
+    except AttributeError:  # a number, an array, an object with slots
+        return ()
+    return ((f".{key}", member) for key, member in dict.items(held) if isinstance(key, str))

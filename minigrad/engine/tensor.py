@@ -25,7 +25,7 @@ from .primitives import cast, detach, getitem
 from .record import apply, call_function, call_ufunc, operators, recorder
 from .reverse import walk
 from .rules import RULES, Function
-from .scope import variables
+from .scope import names_of
 
 _record: Callable[..., Tensor] = apply
 _RECORDERS: dict[Function, Function] = {
@@ -39,7 +39,8 @@ def _update(ufunc: np.ufunc, sign: str) -> Callable[[Tensor, Any], Any]:
     def update(self: Tensor, other: Value) -> Value:
         start = differentiated.get()
         if self.rule is not None or not self.requires_grad or (start is not None and self.order >= start):
-            if getrefcount(self) > _REFERENCES_OF_A_NAME:
+            held = getrefcount(self) > _REFERENCES_OF_A_NAME or (self.rule is not None and self.rule.view)
+            if held and self.ndim:  # NumPy's numbers do not change
                 _refuse_other_names(self, sign, sys._getframe(1))
             return NotImplemented  # Python then computes self - other, and gives the result the name
         if scopes.get() is not None:
@@ -85,12 +86,11 @@ def _refuse_truth(comparison: str, how: str, size: int) -> None:
 
 def _refuse_other_names(t: Tensor, sign: str, frame: FrameType) -> None:
     """Refuse ``b += ...`` after ``b = a``: NumPy changes the array that both names have, and here a would stay."""
-    names = [name for name, value in variables(frame).items() if value is t]
-    if len(names) > 1:
+    if len(names := names_of(t, frame)) > 1:
         raise TypeError(
-            f"{sign} on {t.describe()}, which is called {' and '.join(names)} here: NumPy would change it under each "
-            f"of these names, and a recorded value stays; write {names[-1]} = {names[-1]} {sign[0]} ..., which gives "
-            f"this name alone to the result"
+            f"{sign} on {t.describe()}, of whose memory {' and '.join(names[:5])} are names here: NumPy would change "
+            f"it under each of them, and a recorded value stays; write x = x {sign[:-1]} ..., which gives one name "
+            f"alone to the result"
         )
 
 
@@ -217,12 +217,16 @@ class Tensor(Node):
                 f"storing {self.describe()} in a plain array would lose its gradient without a word: np.stack and "
                 f"np.concatenate join Tensors, np.where replaces entries, and t.data is the plain value"
             )
-        if not is_at(caller, "BINARY_OP"):  # "%.3f" % t only prints it
-            self.refuse_escape("float()")
-        return float(self._number())
+        return float(self._printed(caller, "float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._printed(sys._getframe(1), "int()"))
+
+    def _printed(self, caller: FrameType, how: str) -> float:
+        """Return the number; inside a function that is differentiated to ``"%.3f" % t`` alone, which only prints it."""
+        if traced.get() or not is_at(caller, "BINARY_OP"):
+            self.refuse_escape(how)
+        return self._number()
 
     def __index__(self) -> int:
         number: Any = self.item()
@@ -417,11 +421,15 @@ class Tensor(Node):
     _power, __rpow__ = operators(np.power)
     __iadd__, __isub__ = _update(np.add, "+="), _update(np.subtract, "-=")
     __imul__, __itruediv__ = _update(np.multiply, "*="), _update(np.divide, "/=")
+    __ipow__, __imod__ = _update(np.power, "**="), _update(np.remainder, "%=")
+    __ifloordiv__, __imatmul__ = _update(np.floor_divide, "//="), _update(np.matmul, "@=")
     __neg__, __pos__, __abs__ = _RECORDERS[np.negative], _RECORDERS[np.positive], _RECORDERS[np.absolute]
     __invert__ = _RECORDERS[np.invert]
     __and__, __rand__ = operators(np.bitwise_and)
     __or__, __ror__ = operators(np.bitwise_or)
     __xor__, __rxor__ = operators(np.bitwise_xor)
+    __lshift__, __rlshift__ = operators(np.left_shift)
+    __rshift__, __rrshift__ = operators(np.right_shift)
 
     def __pow__(self, exponent: Value) -> Tensor:
         if type(exponent) is int and exponent == 2:  # as NumPy itself computes it
@@ -470,6 +478,11 @@ class Tensor(Node):
     ) -> Tensor:
         """Return a copy in another dtype; the cotangent is cast back on its way here."""
         dtype = np.dtype(dtype)
+        if dtype.kind not in "biuf":
+            raise TypeError(
+                f"astype of {self.describe()}: Tensors hold real numbers, not {dtype}; t + 0j is a complex number of "
+                f"Tensors, t.data.astype(dtype) a plain array"
+            )
         if not np.can_cast(self.dtype, dtype, casting):
             raise TypeError(f"astype of {self.describe()}: it is not cast to {dtype} by the rule {casting!r}")
         return _record(cast, (self if dtype.kind == "f" else self.detach(), dtype))

@@ -81,3 +81,20 @@ def test_contexts_that_end_in_another_order_leave_recording_as_it_was(regions):
         second.close()
         assert (leaf() * 2).scope == ("outer",) and (leaf() * 2).requires_grad
     assert (leaf() * 2).scope == ()
+
+
+def test_a_context_ends_where_it_began():
+    region, said = mg.no_grad(), []
+
+    def end():
+        try:
+            region.leave()
+        except RuntimeError as error:
+            said.append(str(error))
+
+    with region:
+        thread = threading.Thread(target=end)
+        thread.start()
+        thread.join()
+    assert len(said) == 1 and said[0].startswith("no_grad ends in a thread or task that has not entered it")
+    assert (leaf() * 2).requires_grad

@@ -84,7 +84,7 @@ def compile(f: Function, *, fast: bool = False) -> "Compiled":
     Notes
     -----
     Python numbers compute as in ``f`` itself: with each other as Python's, beside an array in its dtype. A string has a
-    program of its own. A method's instance has its attributes as arguments, any other object a program of its own.
+    program of its own. The arrays of a method's instance are arguments, each other attribute has a program of its own.
     What ``f`` reads from elsewhere is read when it is traced, and stays; Tensors from outside are read at each call.
     Side effects of ``f`` (printing, appending to a list) happen while it is traced and never again. Pass random numbers
     as arguments, or draw them in a function taught by ``mg.rule``.
@@ -97,7 +97,7 @@ def compile(f: Function, *, fast: bool = False) -> "Compiled":
     >>> float(value), g
     (10.0, array([2., 6.]))
     """
-    return Compiled(f, fast)
+    return Compiled(f, fast) if (method := _method(f)) is None else _BoundMethod(method, fast)
 
 
 class Compiled(markup.Shown):
@@ -201,21 +201,44 @@ class _Method(Compiled):
     """The compiled function of the attributes of an instance, called with the instance."""
 
     def __call__(self, instance: Any, *args: Any, **options: Any) -> Value:
-        attributes = trees.map(lambda x: x if _is_argument(x) else _Kept(x), vars(instance))
+        attributes = trees.map(lambda x: x if _is_argument(x) and type(x) not in NUMBERS else _Kept(x), vars(instance))
         return super().__call__(attributes, *args, **options)
 
 
+class _BoundMethod(_Method):
+    """The compiled function of a method of one instance, whose attributes are read at each call."""
+
+    def __init__(self, f: MethodType, fast: bool) -> None:
+        super().__init__(_of_attributes(f.__func__, type(f.__self__)), fast)
+        self._bound = f
+
+    def __call__(self, *args: Any, **options: Any) -> Value:
+        return super().__call__(self._bound.__self__, *args, **options)
+
+    def __reduce__(self) -> Any:
+        return functools.partial(compile, fast=self._fast), (self._bound,)
+
+
+def _method(f: Any) -> MethodType | None:
+    """Return the method of an instance that f is, or that a call of f calls; None where there is none."""
+    method = f.__call__ if callable(f) and not isinstance(f, MethodType | Compiled) else f
+    if not isinstance(method, MethodType) or isinstance(method.__func__, Compiled):
+        return None
+    return method if hasattr(method.__self__, "__dict__") and not isinstance(method.__self__, type) else None
+
+
 class _Kept:
-    """An attribute that is no argument: a program serves this very object, whatever it equals."""
+    """An attribute that is no argument: a program serves this very number, or object, whatever it equals."""
 
     def __init__(self, held: Any) -> None:
         self.held = held
+        self.key = (type(held), repr(held) if type(held) in NUMBERS else id(held))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kept) and self.held is other.held
+        return isinstance(other, _Kept) and self.key == other.key
 
     def __hash__(self) -> int:
-        return id(self.held)
+        return hash(self.key)
 
 
 _STATIC = frozenset({str, _Kept})

@@ -104,9 +104,9 @@ class Number(Tensor):
 def _kind(x: Value) -> Any:
     """Return the dtype of an array, or the type of a Python number."""
     if type(x) is Number:
-        return type(x.arithmetic.values[x.place])
+        x = x.arithmetic.values[x.place]
     if type(x) in NUMBERS:
-        return type(x)
+        return np.dtype(bool) if type(x) is bool else type(x)
     return x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
 
 

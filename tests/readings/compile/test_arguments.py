@@ -48,6 +48,7 @@ ARITHMETIC = [
     (lambda x, a, n: (np.exp(a), np.sqrt(n), np.add(a, n), np.stack([a, 1.0 * n]), x[n]), [(0.5, 1), (0.1, 2)]),
     (lambda x, a, n: (n * np.ones(2), a * np.float32(3), np.clip(x, -a, n), x**n), [(0.5, 1), (0.1, 2)]),
     (lambda x, a, n: x * n * n * n + a * a * x, [(1e-3, 10**6), (1.0, 1)]),
+    (lambda x, p, q: (x + p, q * x, x > p, np.where(q, x, p), x == q), [(True, False), (False, True)]),
 ]
 
 
@@ -275,6 +276,28 @@ def test_methods_follow_their_instance():
     assert "cos" in m.predict.source
     with pytest.raises(TypeError, match=r"assigns self\.calls"):
         m.count(X)
+
+
+class Layers:
+    def __init__(self):
+        self.W, self.depth, self.signed, self.rate = np.eye(3), 2, True, 0.5
+
+    def __call__(self, x):
+        for _ in range(self.depth):
+            x = np.tanh(self.W @ x) if self.signed else np.sin(self.W @ x)
+        return x * math.sqrt(self.rate)
+
+
+def test_a_method_that_is_compiled_for_its_instance_follows_it_too():
+    layers, x = Layers(), np.arange(3.0)
+    compiled = [mg.compile(layers), mg.compile(layers.__call__)]
+    changes = {"depth": 3, "signed": False, "rate": -0.0, "W": np.eye(3) / 4}
+    for name, value in [("W", layers.W), *changes.items()]:
+        setattr(layers, name, value)
+        assert all(np.array_equal(f(x), layers(x)) for f in compiled)
+    layers.W[0] = 5
+    assert np.array_equal(pickle.loads(pickle.dumps(compiled[0]))(x), layers(x))
+    assert np.array_equal(compiled[1](x), layers(x)) and "sin(" in compiled[1].source
 
 
 @mg.compile
