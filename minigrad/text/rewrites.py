@@ -167,11 +167,9 @@ def _below_one_plus(y: Expr) -> Expr | None:
 # --- linear functions -------------------------------------------------------------------------------------------------
 
 
-@rewrite(where=lambda function: known(function).linear, general=True)
+@rewrite(where=lambda function: known(function).linear and function not in (*_SIGNS, *_POWERS, cast), general=True)
 def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
     """f(s · a) = s · f(a) for a scalar s and a linear f; a matrix product, say, is linear in both arguments."""
-    if e.function is cast:  # whose dtype the scalar would bring in again
-        return None
     scalars: list[tuple[Expr, int]] = []
     rests = list(e.args)
     for i in range(min(known(e.function).linear, len(e.args))):
