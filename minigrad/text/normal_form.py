@@ -290,9 +290,9 @@ class Rewriter(Expressions):
     def _filled(self, value: Expr, shape: Shape, dtype: Any) -> Expr:
         kind = {} if dtype is None or dtype.kind != "f" or dtype == np.float64 else {"dtype": dtype}
         size = self.literal(shape)
-        if value.value in (0, 1):
+        if value.value in (0, 1) and type(value.value) is not bool:
             return self.call(np.ones if value.value else np.zeros, (size,), kind, shape, dtype)
-        if isinstance(value.value, int):
+        if type(value.value) is int:
             value = self.literal(float(value.value))
         return self.call(np.full, (size, value), kind, shape, dtype)
 

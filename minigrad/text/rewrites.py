@@ -6,15 +6,16 @@ where it does not apply. By this list a line reads as one writes it by hand (``r
 Products and sums as such are ``normal_form``'s: here is what leads to them, and what follows from them.
 
 ``exact`` rules leave every bit of a value as it is; the others agree to rounding, and may not be applied where a value
-decides something (a comparison, a ``floor``).
+decides something (a comparison, a ``floor``, the condition of a choice).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.engine.arrays import Value
 from minigrad.engine.primitives import cast, getitem, scatter
 
 from .expressions import LITERAL, PRODUCT, Expr, Shape, broadcast_shapes, known
@@ -50,9 +51,15 @@ _POWERS: dict[Any, tuple[int, ...]] = {
 }
 
 
-def decides(function: Any, dtype: Any) -> bool:
-    """Return whether the result, of a ``dtype``, may jump at the smallest change of an argument."""
-    return known(function).jumps or (function is cast and dtype.kind != "f")
+def deciding(function: Any, dtype: Any, operands: Sequence[Value]) -> list[Value]:
+    """Return those operands at whose smallest change the result, of a ``dtype``, may jump.
+
+    They are all of a comparison, and a number as the condition of a choice: it is true unless it is exactly 0.
+    """
+    found = [x for x in operands if x is not None]
+    if known(function).jumps or (function is cast and dtype.kind != "f"):
+        return found
+    return [x for x in found if x is operands[0] and x.dtype.kind != "b"] if function is np.where else []
 
 
 REWRITES: list[Rewrite] = []

@@ -49,6 +49,7 @@ WRITTEN = (
         "{a} - {b} + {b}",
         "{a} - np.mean({a}, axis=-1, keepdims=True)",
         "np.where({a} > 0, {a}, 0.1 * {a})",
+        "np.where({a} + 0.1 - {a} - 0.1, {b}, 0.5 * {b})",
         "np.log(1 + {a} * {a})",
     ),
 )

@@ -590,7 +590,13 @@ def test_a_rule_for_texts_alone_does_not_serve_programs():
     ],
 )
 def test_what_decides(function, dtype, jumps):
-    assert rewrites.decides(function, dtype) is jumps
+    assert rewrites.deciding(function, dtype, ["a", None, "b"]) == (["a", "b"] if jumps else [])
+
+
+def test_a_number_as_the_condition_of_a_choice_decides():
+    number, truth = np.float64(1), np.True_
+    assert rewrites.deciding(np.where, F, [number, truth, 0.0]) == [number]
+    assert not rewrites.deciding(np.where, F, [truth, number, number])
 
 
 def test_a_cast_is_no_identity():

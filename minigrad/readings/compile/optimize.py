@@ -25,7 +25,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.text.expressions import LITERAL, PRODUCT, Expr, Shape, arguments_of, known, parts_of
 from minigrad.text.normal_form import Rewriter
 from minigrad.text.numpy_code import Names
-from minigrad.text.rewrites import decides
+from minigrad.text.rewrites import deciding
 
 from .rewrites import RUNNING, factor_of
 
@@ -79,10 +79,7 @@ def _exact(nodes: Iterable[Tensor]) -> set[Tensor]:
     """Return the nodes that a decision depends on: all arguments of a deciding function, the condition of a choice."""
     exact: set[Tensor] = set()
     for node in sorted(nodes, key=lambda node: -node.order):
-        if node in exact or decides(node.function, node.dtype):
-            exact.update(x for x in node.operands if x is not None)
-        elif node.function is np.where and node.operands[0] is not None:
-            exact.add(node.operands[0])
+        exact.update(node.inputs if node in exact else deciding(node.function, node.dtype, node.operands))
     return exact
 
 

@@ -23,6 +23,7 @@ What the other readings ask, of ``lines = Lines(graph)``:
 
 import heapq
 import math
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -157,8 +158,7 @@ class Lines:
             self.plain[node] = self.normal[node] = symbol or self._value(value)
             return
         plain = self._call(node, self.plain, self._plainly)
-        known = self.plain if rewrites.decides(node.function, node.dtype) else self.normal
-        normal = self._call(node, known, self.rewriter.simplified)
+        normal = self._call(node, _as_recorded(node, self.plain, self.normal), self.rewriter.simplified)
         if symbol is None:
             self.plain[node], self.normal[node] = plain, normal
             self.rewriter.sources.setdefault(normal, plain)
@@ -441,11 +441,10 @@ class Lines:
             if node.function is None:
                 known[node] = self._made_by_rule(node._value)
             else:
-                decides = rewrites.decides(node.function, node.dtype)
-                for x in ancestors(node.inputs, plain) if decides else ():
+                for x in ancestors(rewrites.deciding(node.function, node.dtype, node.operands), plain):
                     args = () if x.function is None else arguments_of(x, plain, self._made_by_rule)
                     plain[x] = known[x] if x.function is None else self._plainly(x.function, args, x.options, *_kind(x))
-                args = arguments_of(node, plain if decides else known, self._made_by_rule)
+                args = arguments_of(node, _as_recorded(node, plain, known), self._made_by_rule)
                 known[node] = make(node.function, args, node.options, *_kind(node))
 
     def _made_by_rule(self, a: Value, index: bool = False) -> Expr:
@@ -503,6 +502,12 @@ def _made_of(slots: Iterable[Expr], roots: Iterable[Expr]) -> list[Expr] | None:
 
 def _kind(x: Tensor) -> tuple[tuple[int, ...], Any]:
     return x.shape, x.dtype
+
+
+def _as_recorded(node: Tensor, plain: Mapping[Tensor, Expr], known: Mapping[Tensor, Expr]) -> Mapping[Tensor, Expr]:
+    """Return the known expressions, with the plain ones of those operands that decide something."""
+    exact = {x: plain[x] for x in rewrites.deciding(node.function, node.dtype, node.operands)}
+    return ChainMap(exact, known) if exact else known  # type: ignore[arg-type]  # of a ChainMap only the first is written
 
 
 def _first(bits: int) -> int:

@@ -67,6 +67,13 @@ def by_engine(J):
     return lines
 
 
+@pytest.mark.parametrize("condition", [lambda W: W + 0.1 - W - 0.1, lambda W: (W + 0.1 - W - 0.1) * W])
+def test_a_number_as_condition_is_computed_as_recorded(condition):
+    W = mg.Tensor([1.0, 2.0, 0.7], name="W")
+    assert np.any(condition(W.data)), "rounding leaves something, which is true"
+    by_engine(np.sum(np.where(condition(W), W * W, 3 * W)))
+
+
 def steps(n, step):
     w, h = mg.Tensor(RNG.normal(size=(3, 1)), name="w"), mg.constant(RNG.normal(size=(3, 2)), name="h0")
     for i in range(n):
