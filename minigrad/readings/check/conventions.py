@@ -72,7 +72,7 @@ def _wrong(
             break
         of_given = homework.expected[node] - rest[node]
         expected: Array = of_given + k * rest[node] if node in scaled else of_given / k + rest[node]
-        slack = homework.loose[node] * max(abs(k), 1 / abs(k), 1.0)
+        slack = homework.slack[node] * max(abs(k), 1 / abs(k), 1.0)
         copied = node in scaled and agrees(answer, k * homework.truth[node], slack)
         if not agrees(answer, expected, slack) and not copied:
             found.add(node)

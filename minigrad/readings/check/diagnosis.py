@@ -79,7 +79,8 @@ class Diagnosis:
 
     def follows(self, step: Step) -> bool:
         """Return True if the answer is what a right line gives, though another form of it would round less."""
-        return any(step.matches(line.values[line.root]) for line in self._lines_of(step))
+        values = [line.values[line.root] for line in self._lines_of(step)]
+        return any(step.matches(a) and step.homework.is_single(step.node, a) for a in values)
 
     def of(self, step: Step, others: Sequence[Step] = (), thorough: bool = True) -> tuple[list[Finding], set[Tensor]]:
         """Return all that gives the learner's numbers, the likeliest first, one finding per kind; may be empty.
@@ -232,7 +233,7 @@ def _downhill(step: Step) -> str:
     homework = step.homework
     if len(homework.answers) < 2 or any(agrees(a, homework.truth[x], step.slack) for x, a in homework.answers.items()):
         return ""
-    turned = all(agrees(-a, homework.truth[x], homework.loose[x]) for x, a in homework.answers.items())
+    turned = all(agrees(-a, homework.truth[x], homework.slack[x]) for x, a in homework.answers.items())
     return (
         " (all others follow: if they point down the hill, to be added to the weights, it is meant so)"
         if turned

@@ -257,11 +257,9 @@ def _off(homework: Homework) -> list[tuple[Step, bool]]:
     """Return the steps that are off by more than rounding, and whether a float32 step explains each."""
     found = []
     for node in sorted(homework.doubtful, key=homework.backward_order):
-        answer, expected = homework.answers[node], homework.expected[node]
-        strict, loose = homework.strict[node], homework.loose[node]
-        if not homework.follows(node, strict) and not agrees(answer, homework.truth[node], strict):
-            rounding = agrees(answer, expected, loose)
-            found.append((Step(homework, node, strict if rounding else loose), rounding))
+        strict, rounding = homework.strict[node], node in homework.single
+        if not homework.follows(node, strict) and not agrees(homework.answers[node], homework.truth[node], strict):
+            found.append((Step(homework, node, strict if rounding else homework.slack[node]), rounding))
     return found
 
 
@@ -286,7 +284,7 @@ def _theirs(diagnosis: Diagnosis, wrong: Wrong, code: Code, convention: Conventi
     found: dict[Tensor, Repair] = {}
     for node in [node for node, (findings, _) in wrong.items() if findings[0].kind is not Kind.COST][:_MAX_LISTED]:
         scale = convention.factor if convention is not None and node in convention.scaled else 1.0
-        step, right = diagnosis.right_line(Step(diagnosis.homework, node, diagnosis.homework.loose[node]))
+        step, right = diagnosis.right_line(Step(diagnosis.homework, node, diagnosis.homework.slack[node]))
         with np.errstate(all="ignore"):
             repair = repaired(step, right, scale, code.space, code.statements)
         if repair is not None:
@@ -317,7 +315,7 @@ def _report(diagnosis: Diagnosis, wrong: Wrong, notes: list[str], theirs: Mappin
                 f"d{homework.name(node)}: {unknown_entries} of {answer.size} entries could not be checked, "
                 f"because the recomputed step is not finite there"
             )
-        if node in explained or (node in affected and not agrees(answer, homework.truth[node], homework.loose[node])):
+        if node in explained or (node in affected and not homework.is_true(node)):
             inherited.append(graph.names[node])
         elif not unknown_entries or unknown_entries < answer.size:
             right.append(graph.names[node])
@@ -334,8 +332,8 @@ def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
         node
         for node in homework.doubtful
         if node not in wrong
-        and not agrees(homework.answers[node], homework.expected[node], homework.loose[node])
-        and homework.follows(node, homework.loose[node])
+        and not agrees(homework.answers[node], homework.expected[node], homework.slack[node])
+        and homework.follows(node, homework.slack[node])
     ]
     if not chosen:
         return []
@@ -346,7 +344,7 @@ def _kinks(homework: Homework, wrong: Wrong) -> list[str]:
 
 def _mistake(diagnosis: Diagnosis, node: Tensor, findings: list[Finding], explained: Collection[Tensor]) -> Mistake:
     homework = diagnosis.homework
-    step = Step(homework, node, homework.loose[node])
+    step = Step(homework, node, homework.slack[node])
     first, *others = findings
     message = f"{first.text}."
     telling = [other for other in others if other.kind is not Kind.FACTOR or first.fit is None]  # it is said already

@@ -30,6 +30,7 @@ _SINGLE = float(np.finfo(np.float32).eps)
 _NOISE, _MARGIN = 4, 8  # noise per value in units of rounding, and how much more than its effect a gradient may be off
 _STEPS_ROUNDING = 1000  # units, relative, of a gradient that was computed in several steps
 _MAX_RELATIVE_ERROR = 1e-3  # of a float32 step in float64 data
+_LEAST_SHARE = 1 / 500  # of what rounding may do to the entries of an answer: the least for any of them
 
 
 def double(a: Value) -> Value:
@@ -235,12 +236,16 @@ class Homework:
     @cached_property
     def off(self) -> set[Tensor]:
         """The nodes whose answers do not follow from the others."""
-        return {x for x in self.doubtful if not self.follows(x, self.loose[x])}
+        return {x for x in self.doubtful if not self.follows(x, self.slack[x])}
 
     @cached_property
     def wrong(self) -> set[Tensor]:
         """The nodes whose answers neither follow from the others nor are the true gradients."""
-        return {x for x in self.off if not agrees(self.answers[x], self.truth[x], self.loose[x])}
+        return {x for x in self.off if not self.is_true(x)}
+
+    def is_true(self, node: Tensor) -> bool:
+        """Return True if an answer is the true gradient, but for what many steps may lose of it."""
+        return agrees(self.answers[node], self.truth[node], self._loose[node])
 
     def nearly_right(self) -> bool:
         """Return True if no answer is further from what is expected, or from the truth, than any rounding explains."""
@@ -281,7 +286,7 @@ class Homework:
         return found
 
     @cached_property
-    def loose(self) -> dict[Tensor, float]:
+    def _loose(self) -> dict[Tensor, float]:
         """How far an answer may be off where a step was rounded to float32: its effect grows with its size."""
         more = _SINGLE / self.epsilon
         if more <= 1:
@@ -292,15 +297,41 @@ class Homework:
         }
 
     @cached_property
+    def slack(self) -> dict[Tensor, float]:
+        """How far an answer may be off: where nothing speaks for float32, the answers have the digits of the data."""
+        return self._loose if self.single or self.coarse else self.strict
+
+    @cached_property
+    def single(self) -> set[Tensor]:
+        """The nodes whose answers are off by more than the rounding of the data, as a step in float32 explains it."""
+        off = (x for x in self.doubtful if not agrees(self.answers[x], self.expected[x], self.strict[x]))
+        return {x for x in off if self.is_single(x, self.expected[x])}
+
+    def is_single(self, node: Tensor, wanted: Array) -> bool:
+        """Return True if a step in float32 explains how far each entry of a doubtful answer is from what is wanted.
+
+        Where one entry may be off by much, the others may not, but for what chance leaves out of ``_moved``.
+        """
+        moved = _SINGLE / self.epsilon * _MARGIN * (self._moved[node] + self.epsilon * np.abs(self.expected[node]))
+        strict, loose = self.strict[node], self._loose[node]
+        return agrees(self.answers[node], wanted, np.clip(moved, _LEAST_SHARE * loose, loose).clip(strict))
+
+    @cached_property
     def strict(self) -> dict[Tensor, float]:
         """How far an answer may be off by rounding, in the dtype of the data.
 
         For a doubtful one it is the effect of moving every value and answer by a rounding error; for the others what
         may add up on the way from the root.
         """
-        epsilon, nodes = self.epsilon, self.computing(self._between_doubtful[0])
+        epsilon = self.epsilon
         found = {x: _STEPS_ROUNDING * epsilon * size for x, size in self.sizes.items()}
-        moved = dict.fromkeys(self.doubtful, 0.0)
+        return found | {x: _MARGIN * (largest(m) + epsilon * self.sizes[x]) for x, m in self._moved.items()}
+
+    @cached_property
+    def _moved(self) -> dict[Tensor, Array]:
+        """How far each entry of what is expected in the doubtful steps moves with every value and answer."""
+        epsilon, nodes = self.epsilon, self.computing(self._between_doubtful[0])
+        moved = {x: np.zeros(self.expected[x].shape) for x in self.doubtful}
         for seed in range(2):
             rng = np.random.default_rng(seed)
 
@@ -310,8 +341,8 @@ class Homework:
                 return (a * (1 + _NOISE * epsilon * rng.uniform(-1, 1, a.shape))).astype(a.dtype, copy=False)
 
             for node, g in self._again(Values(nodes, noise, self.graph.names), noise).items():
-                moved[node] = max(moved[node], largest(g - self.expected[node]))
-        return found | {node: _MARGIN * (m + epsilon * self.sizes[node]) for node, m in moved.items()}
+                moved[node] = np.maximum(moved[node], np.abs(g - self.expected[node]))
+        return moved
 
     def name(self, node: Tensor) -> str:
         """Return what a node is called in a report; one without a name by its operation."""
@@ -395,12 +426,12 @@ class Step:
         return int(np.sum(np.abs(direction) > 1e-3 * largest(direction))) > 2
 
 
-def agrees(answer: Array, expected: Array, slack: float) -> bool:
+def agrees(answer: Array, expected: Array, slack: float | Array) -> bool:
     """Return True if two arrays are equal to within slack, wherever the second is finite."""
     if answer.shape != expected.shape:
         return False
-    known = np.isfinite(expected)
-    return bool(np.all(np.abs(answer[known] - expected[known]) <= slack))
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.abs(answer - expected) <= slack, where=np.isfinite(expected)))
 
 
 @lru_cache(maxsize=4096)
