@@ -47,13 +47,13 @@ def scatter(g: Value, *index: Value, shape: tuple[int, ...]) -> Value:
 
 
 @dispatching
-def concatenate(*arrays: Value, axis: int = 0) -> Value:
+def concatenate(*arrays: Value, axis: int) -> Value:
     """``np.concatenate(arrays, axis)``."""
     return np.concatenate(arrays, axis)
 
 
 @dispatching
-def stack(*arrays: Value, axis: int = 0) -> Value:
+def stack(*arrays: Value, axis: int) -> Value:
     """``np.stack(arrays, axis)``."""
     return np.stack(arrays, axis)
 

@@ -119,7 +119,7 @@ RULES: dict[Function, Rule] = {}
 def define(row: Rule) -> None:
     """Enter a row into the table. The row of a function that is known already changes, for those who hold it."""
     known = RULES.setdefault(row.function, row)
-    for fact in fields(Rule) if known is not row else ():
+    for fact in fields(Rule):
         setattr(known, fact.name, getattr(row, fact.name))
 
 

@@ -106,7 +106,7 @@ def _insert(arr: Value, obj: Value, values: Value, axis: int | None = None) -> V
     new = array(values)
     old_numbers, new_numbers = (np.arange(x.size).reshape(x.shape) for x in (a, new))
     places = np.insert(old_numbers, obj, a.size + new_numbers, axis=axis)
-    return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype))[places]
+    return concatenate(np.ravel(a), cast(np.ravel(new), a.dtype), axis=0)[places]
 
 
 def _select(condlist: Value, choicelist: Value, default: Value = 0) -> Value:

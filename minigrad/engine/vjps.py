@@ -172,7 +172,9 @@ pointwise(np.tan, lambda g, y, a: g * (1 + y * y))
 pointwise(np.arcsin, lambda g, y, a: g / np.sqrt(1 - a * a))
 pointwise(np.arccos, lambda g, y, a: -g / np.sqrt(1 - a * a))
 pointwise(np.arctan, lambda g, y, a: g / (1 + a * a))
-pointwise(np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
+pointwise(
+    np.arctan2, lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b), jumps=True
+)
 pointwise(np.hypot, lambda g, y, a, b: g * ratio(a, y), lambda g, y, a, b: g * ratio(b, y), symmetric=True)
 pointwise(np.sinh, lambda g, y, a: g * np.cosh(a))
 pointwise(np.cosh, lambda g, y, a: g * np.sinh(a))
@@ -333,10 +335,10 @@ _view(np.broadcast_to, lambda g, y, a, shape: g)
 def _joining(function: Function, places: Function) -> None:
     """Write the row of a function that joins arrays; ``places(y, arrays, axis)`` is where in y each of them stands."""
 
-    def derivative(i: int, g: Value, y: Value, *arrays: Value, axis: int = 0) -> Value:
+    def derivative(i: int, g: Value, y: Value, *arrays: Value, axis: int) -> Value:
         return slab(g, axis, places(y, arrays, axis)[i])
 
-    def cotangents(g: Value, y: Value, *arrays: Value, axis: int = 0) -> Value:
+    def cotangents(g: Value, y: Value, *arrays: Value, axis: int) -> Value:
         return (slab(g, axis, place) for place in places(y, arrays, axis))
 
     define(Rule(function, each(derivative), cotangents=cotangents))
@@ -379,7 +381,7 @@ def matmul(a: Value, b: Value) -> Value:
 
 
 def _matmul_left(g: Value, y: Value, a: Value, b: Value) -> Value:
-    if a.ndim == b.ndim == 2:
+    if a.ndim == b.ndim == 2:  # the general case holds of these too, but takes longer
         return matmul(g, b.T)
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
@@ -389,7 +391,7 @@ def _matmul_left(g: Value, y: Value, a: Value, b: Value) -> Value:
 
 
 def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
-    if a.ndim == b.ndim == 2:
+    if a.ndim == b.ndim == 2:  # as above
         return matmul(a.T, g)
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]

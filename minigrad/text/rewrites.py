@@ -179,7 +179,7 @@ def scalars_leave_linear_functions(m: Rewriter, e: Expr) -> Expr | None:
     """f(s · a) = s · f(a) for a scalar s and a linear f; a matrix product, say, is linear in both arguments."""
     scalars: list[tuple[Expr, int]] = []
     rests = list(e.args)
-    for i in range(min(known(e.function).linear, len(e.args))):
+    for i in range(min(known(e.function).linear, len(e.args))):  # none of most functions: not to ask saves time
         if m.may_leave(e.args[i], e):
             outer, rests[i] = m.split(e.args[i], lambda base: base.shape == ())
             scalars += outer

@@ -345,6 +345,9 @@ def test_one_vjp_has_the_argument_s_shape_and_dtype(rng):
     assert (found.shape, found.dtype) == ((3, 1), np.float32)
     np.testing.assert_allclose(found, np.sum(g / b.data, axis=1, keepdims=True), rtol=1e-6)
     assert np.array_equal(pull(np.sum(b, axis=0), 0, np.array([3.0, 5.0])), [[3.0, 5.0]])
+    assert np.array_equal(pull(np.sum(b, axis=1), 0, np.array([3.0])), [[3.0, 3.0]])
+    s = mg.Tensor(2.0)
+    assert pull(s - s * s, 1, np.ones(())) == -1
 
 
 def test_a_given_cotangent_is_sent_on_in_a_recorded_walk_too():
@@ -362,3 +365,18 @@ def test_a_cotangent_that_repeats_itself_is_recorded_at_its_full_shape_inside_no
         (dx,) = mg.gradients(y, [x], create_graph=True)
     assert dx.shape == (3,)
     assert mg.gradients(np.sum(dx * dx), [s]) == [12.0]
+
+
+def test_a_cotangent_stays_narrow_beside_a_constant_of_another_shape():
+    x, c = mg.Tensor(np.ones((3, 2)), "x"), mg.constant(np.ones(2), "c")
+    assert walk({np.sum(x * c, axis=0, keepdims=True): np.ones((1, 2))}, narrow=True)[x].shape == (1, 2)
+    assert walk({np.sum(x * mg.Tensor(c.data)): np.ones(())}, narrow=True)[x].shape == (3, 2)
+    assert walk({np.sum(np.cumsum(x, axis=0)): np.ones(())}, narrow=True)[x].shape == (3, 2)
+
+
+@pytest.mark.parametrize(("subscripts", "shapes"), [("ij,jk->ik", [(2, 3), (3, 2)]), ("i,ij->j", [(2,), (2, 3)])])
+def test_the_cotangent_of_a_product_is_a_product_of_two(subscripts, shapes):
+    tensors = [mg.Tensor(np.ones(shape)) for shape in shapes]
+    y = np.einsum(subscripts, *tensors)
+    found = walk({y: mg.Tensor(np.ones(y.shape))}, create_graph=True)
+    assert [len(found[x].primals) for x in tensors] == [2, 2]

@@ -1,5 +1,6 @@
 """The table of rules: functions with none, with no derivative, and functions that are taught."""
 
+import itertools
 import operator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from networks import leaf
 
 import minigrad as mg
+from minigrad.engine.primitives import cast, concatenate, getitem, identity, nowhere_zero, ratio, scatter
 from minigrad.engine.rules import RULES, Rule, define, dispatching
 
 
@@ -144,3 +146,40 @@ def test_what_is_known_of_a_taught_function_is_what_was_said():
     ufunc = np.frompyfunc(product, 2, 1)
     assert RULES[mg.rule(ufunc, times, times)].pure
     del RULES[ufunc]
+
+
+def test_a_fact_that_no_row_has_is_refused():
+    with pytest.raises(AttributeError):
+        RULES[np.exp].liniar = 1
+
+
+UFUNCS = [
+    f
+    for f in RULES
+    if isinstance(f, np.ufunc) and f.signature is None and f.nout == 1 and f is getattr(np, f.__name__, 0)
+]
+
+
+@pytest.mark.parametrize("function", UFUNCS, ids=lambda f: f.__name__)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_row_says_where_rounding_changes_much(function):
+    """All but 0**0, which is 1 although 0**b is 0 beside it: powers are too many to be computed as written for it."""
+    args = np.meshgrid(*[np.arange(-3.0, 3.25, 0.25)] * function.nin, indexing="ij")
+    try:
+        y = function(*args).astype(float)
+    except TypeError:  # of whole numbers
+        return
+    jump = 0.0
+    for i, step in itertools.product(range(function.nin), (-1e-9, 1e-9)):
+        moved = function(*args[:i], args[i] + step, *args[i + 1 :]).astype(float)
+        difference = np.abs(moved - y)[
+            np.isfinite(moved - y) & (args[0] != 0 if "power" in function.__name__ else True)
+        ]
+        jump = max(jump, np.max(difference, initial=0))
+    assert RULES[function].jumps == (jump > 1e-3) or RULES[function].derivatives == ()
+
+
+def test_the_facts_of_the_primitives():
+    linear = {f.__name__: RULES[f].linear for f in (cast, scatter, getitem, identity, nowhere_zero, ratio)}
+    assert linear == dict.fromkeys(linear, 1)
+    assert [RULES[f].gaps for f in (cast, scatter, getitem, concatenate)] == [True, True, True, False]

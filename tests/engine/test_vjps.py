@@ -342,7 +342,7 @@ NAN_FREE_KINKS = [
     ("remainder of negatives", lambda x, y: x % y, [[-7.0, 7.0], [3.0, -3.0]], [[1, 1], [3, 3]]),
     ("fmod of negatives", np.fmod, [[-7.0, 7.0], [3.0, -3.0]], [[1, 1], [2, 2]]),
     ("heaviside at 0", np.heaviside, [[-1.0, 0.0], [0.5, 0.5]], [[0, 0], [0, 1]]),
-    ("copysign", np.copysign, [[-2.0, 2.0], [1.0, -1.0]], [[-1, -1], [0, 0]]),
+    ("copysign", np.copysign, [[-2.0, 2.0, 0.0], [1.0, -1.0, 1.0]], [[-1, -1, 0], [0, 0, 0]]),
 ]
 
 
