@@ -29,8 +29,15 @@ OTHER = (
     *("{f}({a})", "{f}({a}, {b})", "{f}({a}, axis=0)", "{f}({a}, axis=-1)", "{f}({a}, axis=-1, keepdims=True)"),
     *("{f}([{a}, {b}])", "{f}([{a}, {b}], axis=-1)", "{f}({a}, 1)", "{f}({a}, (-1,))", "{f}({a} > {b}, {a}, {b})"),
 )
-SYMMETRIC = ("{f}({a} + {a}.T)", "{f}({a} @ {a}.T)")  # of others NumPy reads one half alone, and the gradient has both
-DEFINITE = ("{f}({a} @ {a}.T + np.eye(len({a})))",)  # without the summand, rounding decides whether there is a factor
+SPECIAL = {
+    # of a matrix that is not symmetric NumPy reads one half alone, and the gradient has both
+    np.linalg.eigvalsh: ("{f}({a} + {a}.T)", "{f}({a} @ {a}.T)"),
+    # without the summand, rounding decides whether there is a factor
+    np.linalg.cholesky: ("{f}({a} @ {a}.T + np.eye(len({a})))",),
+    np.interp: ("{f}({a}, np.sort({b}, axis=None), np.ravel({b}))",),  # of points in disorder NumPy makes nonsense
+    np.polyint: ("{f}({a})", "{f}({a}, 2)"),  # how often, which is a whole number
+    np.polyder: ("{f}({a})", "{f}({a}, 2)"),
+}
 WRITTEN = (
     *(
         "{a} + {b}",
@@ -156,10 +163,8 @@ def functions():
             continue
         try:
             if eval(name, dict(NAMESPACE)) is function:
-                if function is np.linalg.cholesky:
-                    found[name] = DEFINITE
-                elif function is np.linalg.eigvalsh:
-                    found[name] = SYMMETRIC
+                if function in SPECIAL:
+                    found[name] = SPECIAL[function]
                 elif hasattr(function, "nin"):
                     found[name] = UNARY if function.nin == 1 else BINARY
                 else:

@@ -84,7 +84,8 @@ def outcome(program, rng):
         return "nothing planted"
     report, node, statement = found
     if report.ok:
-        return "another subgradient" if any("kink" in note for note in report.notes) else f"called right: {statement}"
+        said = [word for word in ("kink", "convention") if any(word in note for note in report.notes)]
+        return f"right, with a note on a {said[0]}" if said else f"called right: {statement}"
     first = report.mistakes[0]
     place = "right place" if first.node == node else "another place"
     return f"{place}, kind unknown" if first.kind == "unknown" else place
