@@ -47,8 +47,7 @@ def emit(program: Program, arranged: Callable[[list[str], Names], str], fast: bo
     """
     if not fast:
         return _Writer(program, runs(program.calls)).source(arranged)
-    program = program._replace(calls=kernels.gathered(program))
-    return _Writer(program, kernels.regions(program)).source(arranged)
+    return _Writer(*kernels.in_loops(program)).source(arranged)
 
 
 class _Writer:

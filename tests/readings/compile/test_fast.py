@@ -199,6 +199,34 @@ def test_equal_loops_are_compiled_once():
     assert compiled.source.count("def kernel") == 1
 
 
+def folded(w, x, steps):
+    for _ in range(steps):
+        x = 1 - np.maximum(x * w + 0.1, 0)
+    return np.sum(x)
+
+
+def test_value_and_gradient_of_elementwise_calls_are_one_loop():
+    w, x = rng.uniform(0.5, 1, (2, 60))
+    compiled = agree(mg.value_and_grad(lambda w, x: folded(w, x, 3)), w, x, rtol=0, atol=0)
+    assert compiled.source.count("kernel") == 2  # its definition and its call
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_backward_computes_again_what_it_need_not_load(dtype):
+    w, x = rng.uniform(0.5, 1, (2, 60)).astype(dtype)
+    compiled = agree(mg.grad(lambda w, x: folded(w, x, 100)), w, x, rtol=0, atol=0)
+    assert compiled.source.count("memory(") < 60  # of the 200 arrays that the vjps need
+
+
+def test_a_number_that_a_loop_needs_is_computed_before_it():
+    def f(x):
+        y = x * x + 1
+        z = y / np.sum(y) - 1
+        return z * np.max(z) + y
+
+    agree(f, rng.normal(size=30))
+
+
 @pytest.mark.slow
 def test_threads_share_a_compiled_function():
     compiled = mg.compile(mg.grad(lambda x: np.sum(layer(x, x, x))), fast=True)
