@@ -1,6 +1,7 @@
 """no_grad and scope stay in their thread and their task, and end with an exception."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from networks import leaf
 
 import minigrad as mg
+from minigrad.engine.context import collection_paused
 
 
 def test_no_grad_and_scope_stay_in_their_thread():
@@ -98,3 +100,18 @@ def test_a_context_ends_where_it_began():
         thread.join()
     assert len(said) == 1 and said[0].startswith("no_grad ends in a thread or task that has not entered it")
     assert (leaf() * 2).requires_grad
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collection_goes_on_as_before_a_pause(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyboardInterrupt), collection_paused():
+            with collection_paused():
+                pass
+            assert not gc.isenabled()
+            raise KeyboardInterrupt
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -30,7 +30,7 @@ import numpy as np
 
 from minigrad import trees
 from minigrad.engine.arrays import Options, Value
-from minigrad.engine.context import noting, recording, tracing
+from minigrad.engine.context import collection_paused, noting, recording, tracing
 from minigrad.engine.errors import called
 from minigrad.engine.node import leaf_holding
 from minigrad.engine.primitives import detach, identity
@@ -436,6 +436,7 @@ def _result(x: Value, f: Function, arithmetic: Arithmetic) -> Tensor:
 class _Runner:
     """The program of one signature, and the workspaces in which it runs: one for each thread that is running it."""
 
+    @collection_paused()
     def __init__(self, f: Function, args: tuple[Value, ...], options: Options, fast: bool) -> None:
         given, structure = trees.flatten((args, options))
         paths = _argument_paths(f, args, options)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.arrays import Options, Value
+from minigrad.engine.context import collection_paused
 from minigrad.engine.primitives import getitem
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
@@ -27,6 +28,7 @@ from minigrad.text.words import colour_name, encodable, folded, printable, sugge
 from .lines import Line, Lines, Summand
 
 
+@collection_paused()
 def derive(
     J: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
 ) -> "Derivation":
