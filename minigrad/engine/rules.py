@@ -35,6 +35,8 @@ class Rule:
         Whether there is an argument through which no gradient passes.
     smooth : bool
         Whether it is differentiable in every argument: a gradient passes to each operand that requires one.
+    elementwise : bool
+        Whether every entry of the result depends on the arguments' entries at its place alone.
     composed : callable or None
         Plain NumPy in terms of other functions, which is run in place of this one; it needs no derivatives.
     general : callable or None
@@ -75,6 +77,7 @@ class Rule:
     derivatives: Derivatives | Callable[[tuple[Value, ...]], Derivatives]
     gaps: bool = False
     smooth: bool = field(init=False)
+    elementwise: bool = field(init=False)
     composed: Function | None = None
     general: Function | None = None
     implementation: Any = None
@@ -97,16 +100,13 @@ class Rule:
             self.gaps = None in self.derivatives
         self.smooth = self.derivatives != () and not self.gaps
         self.jumps |= self.derivatives == () and self.composed is None
+        ufunc = isinstance(self.function, np.ufunc) and self.function.signature is None
+        self.elementwise = self.function is np.where or ufunc
 
     @property
     def differentiable(self) -> bool:
         """Return True if it has a derivative that is not 0 everywhere."""
         return self.smooth or self.gaps
-
-    @property
-    def elementwise(self) -> bool:
-        """Return True if every entry of the result depends on the arguments' entries at its place alone."""
-        return self.function is np.where or (isinstance(self.function, np.ufunc) and self.function.signature is None)
 
     def vjps(self, operands: tuple[Value, ...]) -> Derivatives:
         """Return the derivatives for these operands (None for a constant): one per argument, or none at all."""

@@ -18,6 +18,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -244,14 +245,19 @@ def part(function: Function, name: str | int, arguments: Iterable[str], options:
 
 def function_name(function: Function, names: Names) -> str:
     """Return how the text calls a function: as NumPy's or SciPy's, or by a name that is bound to it."""
+    if path := _path(function):
+        return path
     name = getattr(function, "__name__", "")
-    modules = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks}
-    for path, module in modules.items():
-        if getattr(module, name, None) is function:
-            return f"{path}.{name}"
     if getattr(sys.modules.get("scipy.special"), name, None) is function:
         return f"{names.helper('special')}.{name}"
     return names.bind(function, "function" if name == "<lambda>" else name or "function")
+
+
+@lru_cache
+def _path(function: Function) -> str | None:
+    name = getattr(function, "__name__", "")
+    modules = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks}
+    return next((f"{path}.{name}" for path, module in modules.items() if getattr(module, name, None) is function), None)
 
 
 # --- forms of calls: of (Texts of the arguments, options, names) a Text, or None where the general form will do -------

@@ -94,9 +94,9 @@ def a_repeat_of_a_repeat(m: Rewriter, e: Expr) -> Expr | None:
 @rewrite(where=lambda function: known(function).elementwise, exact=True, general=True)
 def a_repeat_leaves_an_elementwise_function(m: Rewriter, e: Expr) -> Expr | None:
     """f(a repeated) = f(a) repeated, where other arguments do not give it the shape anyway."""
-    bare = [unbroadcast(a) for a in e.args]
-    if all(a is b for a, b in zip(bare, e.args, strict=True)):
+    if all([a.function is not np.broadcast_to for a in e.args]):
         return None
+    bare = [unbroadcast(a) for a in e.args]
     shape = broadcast_shapes(tuple([a.shape for a in bare]))
     return m.repeated(m.simplified(e.function, bare, e.options, shape, e.dtype), e.shape)
 

@@ -101,7 +101,7 @@ class _Optimizer(Rewriter):
         return super().constant(a, lambda: self.identifiers.numbered("c"))
 
     def call(self, function: Any, args: Sequence[Expr], options: Options, shape: Shape, dtype: Any) -> Expr:
-        return super().call(function, [self.whole(a) for a in args], options, shape, dtype)
+        return super().call(function, [self.whole(a) if a.terms else a for a in args], options, shape, dtype)
 
     def whole(self, e: Expr) -> Expr:
         """Return an expression as it is, a factor in front multiplied out."""
@@ -124,6 +124,8 @@ class _Optimizer(Rewriter):
 
     def may_leave(self, a: Expr, e: Expr) -> bool:
         """Return whether a factor of ``a`` may leave the call ``e``: the dtypes agree, and the array does not grow."""
+        if a.function is not PRODUCT:
+            return bool(a.dtype == e.dtype)
         c, _ = factor_of(a)
         grows = size(a) < size(e) and abs(c) != 1
         return a.dtype == e.dtype and not grows and self.may_gather(c)

@@ -65,6 +65,8 @@ def a_sign_is_a_factor(m: Rewriter, e: Expr) -> Expr:
 @running(np.multiply, np.divide)
 def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
     """(c · a) (d · b) = c d · a b, and so for quotients; beside a number only a sign leaves."""
+    if not _have_factors(e):
+        return None
     (c, a), (d, b) = (factor_of(x) if m.may_leave(x, e) else (1.0, x) for x in e.args)
     factor = c * d if e.function is np.multiply else c / d
     if abs(factor) != 1 and any(x.function is LITERAL for x in e.args):
@@ -77,6 +79,8 @@ def numbers_leave_products(m: Rewriter, e: Expr) -> Expr | None:
 @running(np.add, np.subtract)
 def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     """Rewrite c · a ± c · b as c · (a ± b) for equal arrays of numbers; a sign chooses addition or subtraction."""
+    if not _have_factors(e):
+        return None
     (c, a), (d, b) = map(factor_of, e.args)
     alike = all((x.shape, x.dtype) == (e.shape, e.dtype) for x in (a, b))
     common = abs(c) if alike and abs(c) == abs(d) else 1.0  # neither c nor d is ever 0
@@ -91,6 +95,10 @@ def signs_and_factors_leave_sums(m: Rewriter, e: Expr) -> Expr | None:
     function = np.add if (c < 0) == (d < 0) else np.subtract
     inner = m.simplified(function, (left, right), {}, e.shape, e.dtype)
     return _times_number(m, -common if negative else common, inner, e)
+
+
+def _have_factors(e: Expr) -> bool:
+    return any([a.function is PRODUCT for a in e.args])
 
 
 def factor_of(e: Expr) -> tuple[float, Expr]:

@@ -117,6 +117,7 @@ class Lines:
         self.symbols, self.gradients = self._symbols()
         self._nodes = {symbol: x for x, symbol in self.symbols.items()}
         self._patterns: dict[Any, _Pattern] = {}
+        self._held: dict[int, tuple[Expr, Value]] = {}  # the constants of arrays, found by the arrays' ids
         self._rank = {term.node: k for k, term in enumerate(graph.terms.values())}
         varying = (e for x, e in self.symbols.items() if x.requires_grad or x.function is not None)
         self._varying = {*self.gradients.values(), *varying}
@@ -184,9 +185,11 @@ class Lines:
         if isinstance(a, np.ndarray) and a.ndim:
             if index and a.ndim == 1 and 0 < a.size <= 8:
                 return self.rewriter.literal(a.tolist())
-            constant = self.rewriter.constant(a, lambda: self._constant(a))
-            self.recorded[constant] = a
-            return constant
+            if id(a) not in self._held:
+                constant = self.rewriter.constant(a, lambda: self._constant(a))
+                self._held[id(a)] = constant, a
+                self.recorded[constant] = a
+            return self._held[id(a)][0]
         if isinstance(a, np.ndarray):
             a = a[()]
         if isinstance(a, np.generic) and (self._dtype is not None or a.dtype.kind == "b"):
@@ -249,7 +252,8 @@ class Lines:
     def _line(self, x: Tensor, arrived: list[tuple[Tensor, Expr]]) -> tuple[Line, Expr]:
         """Return the line of dx, and what stands for dx upstream: its symbol, or its value if a plain scalar."""
         reach, symbol = self.graph.reach, self.gradients[x]
-        arrived = sorted(arrived, key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
+        if len(arrived) > 1:
+            arrived.sort(key=lambda item: (_first(reach[item[0]] or reach[x]), -item[0].order))
         summands = [Summand(e, source, reach[source] or reach[x]) for source, e in arrived]
         known, one = symbol, len(arrived) == 1
         if one or x.shape == ():
@@ -353,7 +357,8 @@ class Lines:
                 else:
                     e = self._value(a, i > 0 and node.function is getitem) if y is None else self.normal[y]
                     args.append((placed(e), None if y is None else y.requires_grad))
-            form.append((node.function, key_of([*node.options.items()]), *_kind(node), *args))
+            options = key_of([*node.options.items()]) if node.options else ()
+            form.append((node.function, options, *_kind(node), *args))
         return tuple(form), [*slots]
 
     def _remember(self, form: Any, slots: list[Expr], pulled: Mapping[Tensor, Expr]) -> None:
