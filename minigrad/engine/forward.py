@@ -13,6 +13,7 @@ its place; elsewhere the product is linear in ``g``, and the derivative by ``g``
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from .node import N, Node, leaf_holding
 from .primitives import cast
 from .record import apply
 from .reverse import recorded, summed, walk
-from .rules import Derivative, same
+from .rules import Derivative, Function, same
 
 
 def push(tangents: Mapping[N, Value], path: list[N], create_graph: bool = False) -> dict[N, Value]:
@@ -63,6 +64,7 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
             derivatives = derivatives(operands)
         if watch is not None:
             derivatives = watch.see_cotangents(node, derivatives)
+        call = partial(_call, rule.function) if create_graph else rule.implementation
         total, i = None, -1
         for x in operands:
             i += 1
@@ -72,11 +74,11 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
             if rule.pointwise:
                 part = t if derivative is same else derivative(t, y, *args, **options)
             elif i < rule.linear:
-                part = _call(node, (*args[:i], t, *args[i + 1 :]), create_graph)
+                part = call(*args[:i], t, *args[i + 1 :], **options)
             elif rule.cotangents is not None:  # it joins arrays, and is linear in all of them together
                 parts = [found.get(x) for x in operands]
                 parts = [np.zeros_like(a) if t is None else t for t, a in zip(parts, node.primals, strict=True)]
-                total = _call(node, tuple(parts), create_graph)
+                total = call(*parts, **options)
                 break
             else:
                 part = _transposed(derivative, t, node, i, y, args, create_graph)
@@ -89,11 +91,8 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
     return found
 
 
-def _call(node: Node, args: tuple[Value, ...], create_graph: bool) -> Value:
-    """Call the function that computed a node on other arguments."""
-    rule = node.rule
-    assert rule is not None
-    return apply(rule.function, args, node.options) if create_graph else rule.implementation(*args, **node.options)
+def _call(function: Function, *args: Value, **options: Any) -> Value:
+    return apply(function, args, options)
 
 
 def _transposed(
