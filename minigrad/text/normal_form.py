@@ -10,9 +10,8 @@ normal forms to calls. Nothing recurses over an expression, and none is expanded
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ MAX_PARTS = 16  # longer sums and products are not looked into: it bounds the wo
 Apply = Callable[["Rewriter", Expr], Expr | None]
 
 
-@dataclass(frozen=True)
-class Rewrite:
+class Rewrite(NamedTuple):
     """A rule: ``apply(rewriter, e)`` is an expression equal to ``e``, None where the rule does not apply.
 
     It is tried on calls of the functions that it ``concerns``. An ``exact`` one leaves every bit of the value as it is,

@@ -573,8 +573,18 @@ def test_exact_rules_alone_are_used_where_a_value_decides():
     assert bench.simple(np.transpose, bench.raw(np.transpose, x)) is x
 
 
-def test_a_rule_for_texts_alone_does_not_serve_programs():
-    assert RULES["like_terms_are_added"] not in RUNNING and RULES["a_repeat_of_a_repeat"] in RUNNING
+def test_which_rules_keep_every_bit_and_which_serve_programs_too():
+    repeats = {"a_repeat_of_a_repeat", "a_repeat_leaves_an_elementwise_function", "a_repeated_number_keeps_no_order"}
+    places = {"axes_that_stay_where_they_are", "a_transpose_of_a_transpose", "a_reshape_of_a_reshape"}
+    both = {*repeats, *places, "entries_put_back_in_order_are_reshaped"}
+    texts = {"the_axes_of_a_matrix_swapped_are_a_transpose", "leading_axes_of_length_1_come_by_broadcasting"}
+    programs = {"an_identity_is_its_argument", "constants_are_folded", "arguments_in_one_order"}
+    programs |= {"the_mask_of_a_kink_is_that_of_its_result", "a_mask_is_cast_by_itself"}
+    assert {rule.name for rule in RULES.values() if rule.exact} == both | texts | programs
+    assert {rule.name for rule in READING if rule.general} == {
+        *(*both, "scalars_leave_linear_functions", "a_vector_needs_no_extra_axis")
+    }
+    assert {*RUNNING} >= {rule for rule in READING if rule.general} >= {*READING} & {*RUNNING}
 
 
 @pytest.mark.parametrize(
