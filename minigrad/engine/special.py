@@ -241,6 +241,9 @@ _row(sp.hyp1f1, "a", "b", lambda y, a, b, x: (a / b) * sp.hyp1f1(a + 1, b + 1, x
 _row(sp.hyp2f1, "a", "b", "c", lambda y, a, b, c, x: (a * b / c) * sp.hyp2f1(a + 1, b + 1, c + 1, x))
 _row(sp.hyperu, "a", "b", lambda y, a, b, x: -a * sp.hyperu(a + 1, b + 1, x))
 
+for _of_whole_order in (sp.pdtr, sp.pdtrc, sp.yn, sp.kn, sp.expn):  # which they round down to
+    RULES[_of_whole_order].jumps = True
+
 _SEVERAL: dict[Function, tuple[Function, ...]] = {  # ufuncs of several results, and the derivative of each
     sp.sici: (lambda y, x: np.sinc(x / math.pi), lambda y, x: np.cos(x) / x),
     sp.shichi: (lambda y, x: (sp.exprel(x) + sp.exprel(-x)) / 2, lambda y, x: np.cosh(x) / x),

@@ -171,6 +171,14 @@ def test_the_derivative_of_a_density_by_its_shape():
     mg.check_grads(lambda a: mg.grad(lambda x: special.betainc(a, 1 / a, x))(0.7), (1.4,))
 
 
+@pytest.mark.filterwarnings("ignore:floating point number truncated")
+@pytest.mark.parametrize("name", ["pdtr", "pdtrc", "yn", "kn", "expn"])
+def test_an_order_that_is_rounded_down_is_computed_as_written(name):
+    orders = np.arange(1.0, 40.0)
+    f = mg.compile(lambda n: getattr(special, name)(n * (1 / 3) * 3, 2.0))
+    np.testing.assert_allclose(f(orders), getattr(special, name)(orders * (1 / 3) * 3, 2.0), rtol=1e-12)
+
+
 def test_a_density_is_written_as_the_program_that_computes_it():
     x, w = mg.Tensor(np.array([0.0, 0.5, 2.0]), name="x"), mg.Tensor(np.array([1.0, 2.0, 3.0]), name="w")
     J = np.sum(w * special.gammainc(2.0, x))
