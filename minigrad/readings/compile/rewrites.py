@@ -27,11 +27,9 @@ def an_identity_is_its_argument(m: Rewriter, e: Expr) -> Expr:
 @running(where=lambda function: function is not np.broadcast_to, exact=True)
 def constants_are_folded(m: Rewriter, e: Expr) -> Expr | None:
     """Replace a call of numbers and constants by its result, where that is no larger than they are."""
-    arrays = [a for a in e.args if a.function is not LITERAL]
-    if any(a not in m.constants for a in arrays):
+    if any(a.function is not LITERAL and a not in m.constants for a in e.args):
         return None
-    largest = max((math.prod(a.shape) for a in arrays), default=1)
-    if math.prod(e.shape) > largest:
+    if math.prod(e.shape) > max(math.prod(a.shape) for a in e.args):
         return None
     result = evaluate(e, m.constants)
     return m.constant(result) if np.ndim(result) else m.literal(np.asarray(result)[()])

@@ -37,7 +37,7 @@ def relu(a):
         # constants are folded where this takes no memory
         (lambda x, v: np.broadcast_to(2.0, (3, 3)) * x, "multiply"),
         (lambda x, v: x * (np.ones((3, 3)) * 2 + 1), "multiply"),
-        (lambda x, v: x * np.exp(mg.constant(2.0)) * 3, "multiply"),
+        (lambda x, v: x * np.exp(mg.constant(2.0)) * mg.constant(3.0), "multiply"),
         (lambda x, v: x + COLUMN * COLUMN.T, "multiply add"),
         # numbers are gathered, if one use needs them, and stay with the smaller array, which a sign need not do
         (lambda x, v: 2 * (x * 3) / 4, "multiply"),
