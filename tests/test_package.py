@@ -50,7 +50,12 @@ MODULES = (
     *("readings.draw.page", "readings.draw.drawing"),
     *("readings.compile.rewrites", "readings.compile.optimize", "readings.compile.memory"),
     *("readings.compile.vectorized", "readings.compile.kernels", "readings.compile.emit"),
-    *("readings.compile.numbers", "readings.compile.outlines", "readings.compile.compiled"),
+    *(
+        "readings.compile.numbers",
+        "readings.compile.outlines",
+        "readings.compile.randomness",
+        "readings.compile.compiled",
+    ),
     *("nn", "optim", "catalogue"),
 )
 

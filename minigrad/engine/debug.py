@@ -3,6 +3,7 @@
 Recording shows each node to the ``watcher`` of the context, and the reverse walk each cotangent.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from .node import Node
 from .rules import Derivative, Derivatives
 
 _LIBRARIES = tuple([os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__)])
+_LIBRARIES += (contextlib.__file__,)  # whose frames stand between a transform that is decorated and its caller
 
 
 class debug(Region):

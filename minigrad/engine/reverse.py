@@ -246,7 +246,8 @@ def _warn_of_every_pair(node: Node) -> None:
     shapes = [np.shape(a) for a in node.primals]
     n = node.primal.shape[0]
     meant = any([x is not None and x.name is None and x.rule is not None and x.rule.view for x in node.operands])
-    if n > 1 and sorted(shapes) == [(n,), (n, 1)] and not meant:
+    copied = all([x is not None and x.name is None and x.rule is None for x in node.operands])  # by a reading
+    if n > 1 and sorted(shapes) == [(n,), (n, 1)] and not meant and not copied:
         given = described([a if x is None else x for x, a in zip(node.operands, node.primals, strict=True)])
         warnings.warn(
             f"np.subtract of {given} subtracts each from every other, and all {n} x {n} differences enter the "

@@ -128,11 +128,11 @@ def entries(mapping: Mapping[str, object]) -> Iterator[tuple[str, Any, str | Non
     for key in sorted(keys, key=lambda key: key.startswith("_")):
         yield key, mapping[key], None
         if not isinstance(mapping[key], Node):
-            for place, member in islice(_members(mapping[key]), _MAX_SEARCHED_MEMBERS):
+            for place, member in islice(members(mapping[key]), _MAX_SEARCHED_MEMBERS):
                 yield f"{key}{place}", member, key
 
 
-def _members(x: Value) -> Iterable[tuple[str, Any]]:
+def members(x: Value) -> Iterable[tuple[str, Any]]:
     """Return what a list, a tuple, a dictionary or an object holds, with how one writes it; evaluate no property."""
     kind = type(x)  # isinstance would ask an object for its class, which may be a property
     if issubclass(kind, list | tuple):

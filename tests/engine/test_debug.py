@@ -39,6 +39,20 @@ def test_the_first_gradient_that_becomes_infinite_is_named_with_the_line_of_its_
     assert x.grad is None
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_transforms_and_compiled_functions_are_watched_too():
+    def loss(w):
+        return np.sum(w**1.5)
+
+    with mg.debug(), pytest.raises(FloatingPointError) as caught:
+        mg.hessian(loss)(np.array([0.0, 1.0]))
+    assert line_after("mg.hessian(loss)") in str(caught.value)
+    compiled = mg.compile(mg.grad(lambda w: np.sum(np.log(w))))
+    assert compiled(np.array([0.0, 2.0])).tolist() == [np.inf, 0.5]
+    with mg.debug(), pytest.raises(FloatingPointError, match=r"np\.log of .* gives -inf at \(0,\)"):
+        compiled(np.array([0.0, 2.0]))
+
+
 def test_infinities_that_were_put_in_are_no_fault():
     x = mg.Tensor([1.0, 2.0], name="x")
     with mg.debug():

@@ -30,7 +30,7 @@ import numpy as np
 
 from minigrad import trees
 from minigrad.engine.arrays import Options, Value
-from minigrad.engine.context import collection_paused, noting, recording, tracing
+from minigrad.engine.context import collection_paused, noting, recording, tracing, watcher
 from minigrad.engine.errors import called
 from minigrad.engine.node import leaf_holding
 from minigrad.engine.primitives import detach, identity
@@ -44,6 +44,7 @@ from . import outlines
 from .emit import emit
 from .numbers import NUMBERS, Arithmetic, Number
 from .optimize import optimize
+from .randomness import has_drawn, random_states
 
 _MAX_PROGRAMS = 32  # that a compiled function keeps
 
@@ -77,7 +78,7 @@ def compile(f: Function, *, fast: bool = False) -> "Compiled":
     TypeError
         Where ``f`` is no function. The compiled function raises it for an argument that is no array of real numbers,
         and, while tracing, where ``f`` branches on a value, takes a value out (``float``, ``.data``), makes a shape
-        depend on values, or draws from NumPy's or Python's global random numbers.
+        depend on values, or draws random numbers.
     ImportError
         Where numba is not installed, and ``fast`` asks for it.
 
@@ -119,6 +120,8 @@ class Compiled(markup.Shown):
 
     def __call__(self, *args: Any, **options: Any) -> Value:
         """Return what the function returns, computed by the program for these arguments."""
+        if watcher.get() is not None:  # mg.debug() is shown each result
+            return self._function(*args, **options)
         leaves: list[Value] = []
         structure: list[Any] = [len(args)]
         trees.collect(args, leaves, structure)
@@ -372,7 +375,7 @@ def _trace(
     gradient is not taken unless f does. Where random numbers were drawn, f is run ``again``: it may have been another
     thread that drew them.
     """
-    before = _random_states()
+    before = random_states([f, *given])
     arithmetic = Arithmetic(given)
     with recording(), tracing(outlines.computed) if running else tracing(), noting() as impure:
         start = Tensor(0.0).order
@@ -387,7 +390,7 @@ def _trace(
                 nodes[i] = _guarded(leaf) if running else leaf
         args, options = trees.unflatten(call, nodes)
         tree = f(*args, **options)
-    if before != _random_states()[: len(before)]:
+    if has_drawn(before, [f, *given], [x.rule.implementation for x in impure]):
         if again:
             return _trace(f, call, given, paths, running, again - 1)
         raise RuntimeError(
@@ -403,17 +406,6 @@ def _trace(
 def _guarded(x: Tensor) -> Tensor:
     node: Tensor = apply(identity if x.requires_grad else detach, (x,))
     return node.named(x.name) if x.name else node
-
-
-def _random_states() -> list[Any]:
-    """Return the states of the global random generators of those modules that are imported already."""
-    states: list[Any] = []
-    if "random" in sys.modules:
-        states.append(sys.modules["random"].getstate())
-    if "numpy.random" in sys.modules:
-        state = np.random.get_state(legacy=False)
-        states.append({key: np.asarray(part).tobytes() for key, part in state["state"].items()})
-    return states
 
 
 def _result(x: Value, f: Function, arithmetic: Arithmetic) -> Tensor:

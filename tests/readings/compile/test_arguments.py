@@ -332,3 +332,36 @@ def test_random_numbers_that_another_thread_draws_meanwhile_are_not_the_function
     assert mg.compile(f)(np.array([1.0, 3.0])).tolist() == [2.0, 6.0]
     with pytest.raises(RuntimeError, match="draws random numbers"):
         mg.compile(lambda x: x * random.random())(np.ones(2))
+
+
+class Noisy:
+    def __init__(self):
+        self.generator = np.random.default_rng(0)
+
+    def noise(self, x):
+        return x + self.generator.normal(size=2)
+
+
+def drawing_functions():
+    rng, old, python, holder = np.random.default_rng(1), np.random.RandomState(2), random.Random(3), {"noisy": Noisy()}
+    yield lambda x: x * rng.random(2)
+    yield mg.grad(lambda x: np.sum(x * (old.rand(2) > 0.5)))
+    yield lambda x, draw=python: x * draw.random()
+    yield lambda x: [RNG.normal() * part for part in x]
+    yield lambda x: holder["noisy"].noise(x)
+    yield Noisy().noise
+
+
+@pytest.mark.parametrize("f", [*drawing_functions()])
+def test_a_generator_that_the_function_holds_is_not_drawn_from_once_for_all_calls(f):
+    with pytest.raises(RuntimeError, match=r"draws random numbers .* pass them as arguments"):
+        mg.compile(f)(np.ones(2))
+
+
+def test_a_taught_function_may_draw_from_its_generator():
+    one, other = np.random.default_rng(4), np.random.default_rng(4)
+    noise = mg.rule(lambda x: x + one.random(2), lambda g, y, x: g)
+    compiled, unused = mg.compile(lambda x: noise(x) * 2), np.random.default_rng(5)
+    for x in np.ones((3, 2)):
+        assert np.array_equal(compiled(x), 2 * (x + other.random(2)))
+    assert np.array_equal(mg.compile(lambda x: (unused, x)[1])(X), X)
