@@ -74,9 +74,24 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
     if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_elsewhere(name)}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
     return value
+
+
+def _elsewhere(name: str) -> str:
+    """Return what to write for a name that other libraries have."""
+    import numpy
+
+    if name in ("numpy", "np"):
+        return ": NumPy's own functions take Tensors, import numpy as np"
+    if name in ("tensor", "Variable", "Parameter", "variable"):
+        return ": mg.Tensor(data) makes a leaf"
+    if name in ("jit", "function"):
+        return ": mg.compile(f) makes a fast function of f"
+    if not name.startswith("_") and hasattr(import_module(f"{__name__}.nn"), name):
+        return f": mg.nn.{name} is"
+    return f": np.{name} takes Tensors" if callable(getattr(numpy, name, None)) and not name.startswith("_") else ""
 
 
 def __dir__() -> list[str]:

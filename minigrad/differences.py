@@ -8,7 +8,7 @@ import numpy as np
 
 from . import trees
 from .engine.arrays import Value
-from .engine.errors import called
+from .engine.errors import called, refuse_one_array
 from .engine.rules import Function
 from .engine.tensor import Tensor
 from .transforms import grad, jacfwd, jacrev, jvp
@@ -47,6 +47,7 @@ def check_grads(f: Function, args: Sequence[Tree], order: int = 2, rtol: float =
     >>> import numpy as np, minigrad as mg
     >>> mg.check_grads(np.tanh, (np.array([0.3, -2.0]),))
     """
+    refuse_one_array("check_grads", args)
     leaves, structure = trees.flatten(tuple(args))
     arrays = [np.array(x._value if isinstance(x, Tensor) else x, dtype=np.float64) for x in leaves]
 

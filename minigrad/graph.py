@@ -82,7 +82,7 @@ class Graph:
     def __init__(
         self, root: Tensor, names: Mapping[str, object] | None = None, terms: Mapping[str, Tensor] | None = None
     ) -> None:
-        _check_tensors(root, terms or {})
+        _check_arguments(root, names or {}, terms or {})
         self.root = root
         self.nodes = ancestors([root])
         self._nodes = set(self.nodes)
@@ -123,7 +123,7 @@ class Graph:
         ValueError
             Where ``J`` has more than one entry or depends on no leaf with a gradient, and as for every Graph.
         """
-        _check_tensors(J, terms or {})
+        _check_arguments(J, names or {}, terms or {})
         if J.size != 1:
             raise ValueError(
                 f"{J.describe()} is no scalar: a cost must be a scalar that depends on a leaf; reduce it, such as "
@@ -439,7 +439,11 @@ def _names_in(mapping: Mapping[str, object], nodes: Container[Tensor]) -> tuple[
     return direct, inside
 
 
-def _check_tensors(root: Any, terms: Mapping[str, Any]) -> None:
+def _check_arguments(root: Any, names: Any, terms: Mapping[str, Any]) -> None:
+    if not isinstance(names, Mapping):
+        raise TypeError(
+            f"names= is a mapping of names to what they hold, such as locals(), not a {type(names).__name__}"
+        )
     for what, x in {"the root": root, **{f"term {name!r}": x for name, x in terms.items()}}.items():
         if not isinstance(x, Tensor):
             raise TypeError(

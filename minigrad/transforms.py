@@ -18,7 +18,7 @@ import numpy as np
 from . import trees
 from .engine.arrays import Options, Value, plain
 from .engine.context import differentiating, recording, traced
-from .engine.errors import called, refuse_no_function, wrapping
+from .engine.errors import called, refuse_no_function, refuse_one_array, wrapping
 from .engine.forward import push
 from .engine.node import NO_OPTIONS, REFERENCES_TO_UNSHARED_ARRAY
 from .engine.primitives import identity
@@ -65,6 +65,7 @@ def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> l
     >>> dx.item(), db, mg.gradients(dx, [x])
     (27.0, None, [array(18.)])
     """
+    refuse_one_array("gradients", wrt)
     for x in (y, *wrt):
         if not isinstance(x, Tensor):
             raise TypeError(f"gradients: takes Tensors, not {type(x).__name__}; plain arrays belong to mg.grad")
@@ -116,6 +117,7 @@ class _Call:
         self, what: str, f: Function, args: _Values, argnums: Argnums, has_aux: bool, options: Options = NO_OPTIONS
     ) -> None:
         refuse_no_function(what, f)
+        refuse_one_array(what, args)
         self.what, self.f, self.has_aux = what, f, has_aux
         n, given = len(args), list(args)
         numbers = (argnums,) if isinstance(argnums, int | np.integer) else argnums

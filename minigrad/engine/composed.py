@@ -35,6 +35,8 @@ def _inner(a: Value, b: Value) -> Value:
 
 def concatenated(arrays: Value, axis: int | None = 0, dtype: object = None, casting: Any = "same_kind") -> Value:
     """``np.concatenate``, of arrays, Tensors and sequences of them."""
+    if axis is not None and np.ndim(axis):
+        raise TypeError("the arrays come in one list: np.concatenate([a, b])")
     parts = [array(a, dtype, casting) for a in arrays]
     parts = [np.ravel(part) for part in parts] if axis is None else parts
     return concatenate(*parts, axis=axis or 0)

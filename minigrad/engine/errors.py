@@ -89,6 +89,8 @@ def failed(function: Function, args: tuple[Value, ...], error: Exception) -> Exc
 def _mend(function: Function, args: tuple[Value, ...]) -> str | None:
     """Return what does not fit, and what to do, for the two commonest misfits."""
     shapes = [np.shape(a) for a in args if isinstance(a, Node | np.ndarray | np.generic | int | float)]
+    if function is np.bitwise_xor:
+        return "^ is the exclusive or of integers and bools; a power is written **"
     if function is np.matmul and len(shapes) == 2:
         a, b = shapes
         if not a or not b:
@@ -161,6 +163,12 @@ def refuse_no_function(what: str, f: Any, argnums: Any = 0) -> None:
             f"{what}: argnums are positions of arguments, not {described([argnums])}; it returns a function, which "
             f"takes the arguments of f: mg.{what}(f)(x)"
         )
+
+
+def refuse_one_array(what: str, arrays: Any) -> None:
+    """Refuse one array where several come in a tuple or a list."""
+    if isinstance(arrays, Node | np.ndarray | np.generic | float):
+        raise TypeError(f"{what} takes arrays in a tuple or a list, [x] for one, not {described([arrays])} alone")
 
 
 def wrapping(what: str, f: Function, argnums: Any) -> Callable[[Function], Function]:

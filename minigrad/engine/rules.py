@@ -167,7 +167,7 @@ def rule(function: Function, *derivatives: Derivative | None, pure: bool = False
         pure = True
     else:
         function = dispatching(_copying(function))
-    vjps = tuple(d and _copying(d) for d in derivatives)
+    vjps = tuple(d and _checked(d) for d in derivatives)
     define(Rule(function, vjps, pure=pure, jumps=True))  # nobody knows where it jumps
     return function
 
@@ -181,6 +181,21 @@ def _copying(function: Function) -> Function:
         return result.copy("K") if type(result) is np.ndarray else result
 
     return copying
+
+
+def _checked(derivative: Derivative) -> Derivative:
+    """Return a user's derivative, which copies what it returns, and says where that is no array."""
+    copying = _copying(derivative)
+
+    @functools.wraps(derivative)
+    def checked(*args: Any, **options: Any) -> Value:
+        c = copying(*args, **options)
+        if not hasattr(c, "shape"):
+            name = getattr(derivative, "__qualname__", repr(derivative))
+            raise TypeError(f"the derivative {name} returned {c!r:.40}; it returns an array, such as np.zeros_like(x)")
+        return c
+
+    return checked
 
 
 def dispatching(implementation: Function) -> Function:
