@@ -1,8 +1,8 @@
 """Kinks: where a function has no one derivative, but a left and a right one, and anything between is a subgradient.
 
-``max``, ``sort``, ``median`` and ``maximum`` where two entries are equal, ``abs`` at 0, ``where`` at entries where both
-branches are equal, and ``Z * (Z > 0)`` where Z is 0. At such entries the arguments that the rules see are moved to the
-one side, or to the other, so that the rules give the derivatives of both sides.
+``max``, ``sort``, ``median`` and ``maximum`` where two entries are equal, ``abs`` and ``copysign`` at 0, ``where`` at
+entries where both branches are equal, and ``Z * (Z > 0)`` where Z is 0. At such entries the arguments that the rules
+see are moved to the one side, or to the other, so that the rules give the derivatives of both sides.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ def _of_two(side: int, a: Value, b: Value) -> Moved:
     return (a + side * tie, b), int(np.sum(tie))
 
 
-def _of_one(side: int, a: Value) -> Moved:
+def _of_first(side: int, a: Value, *others: Value) -> Moved:
     tie = np.asarray(a == 0)
-    return (a + side * tie,), int(np.sum(tie))
+    return (a + side * tie, *others), int(np.sum(tie))
 
 
 def _of_all(side: int, a: Value) -> Moved:
@@ -51,7 +51,7 @@ def _of_mask(side: int, a: Value, b: Value) -> Moved:
 
 _MOVES: dict[Any, Callable[..., Moved]] = {
     **dict.fromkeys((np.maximum, np.minimum, np.fmax, np.fmin), _of_two),
-    **dict.fromkeys((np.absolute, np.fabs), _of_one),
+    **dict.fromkeys((np.absolute, np.fabs, np.copysign), _of_first),
     **dict.fromkeys((np.max, np.min, np.amax, np.amin, np.sort, np.median, np.quantile), _of_all),
     np.where: _of_branches,
     np.multiply: _of_mask,

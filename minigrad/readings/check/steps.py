@@ -20,6 +20,7 @@ from minigrad.engine.rules import Function
 from minigrad.engine.tensor import Tensor
 from minigrad.graph import Graph
 from minigrad.readings.derive.lines import largest
+from minigrad.text import rewrites
 from minigrad.text.expressions import applied
 from minigrad.text.words import printable
 
@@ -71,12 +72,13 @@ class Values:
         for node in nodes:
             if node.function is None:
                 continue
+            deciding = {*rewrites.deciding(node.function, node.dtype, node.operands)}  # noise is no jump
             args = []
             for x, a in zip(node.operands, node.primals, strict=True):
                 if x is not None and x not in values:
                     values[x] = noise(a)
-                args.append(a if x is None else values[x])
-            steady = node.requires_grad and not (node.rule is not None and node.rule.jumps)  # noise is no jump
+                args.append(a if x is None or x in deciding else values[x])
+            steady = node.requires_grad and not deciding.issuperset(node.inputs)
             result = recomputed(node, args) if steady else node.primal
             exact = has_kink(node) or not steady
             self._noisy[node] = (node.primal, node.primals) if exact else (result, tuple(args))

@@ -140,6 +140,14 @@ def test_where_one_entry_may_be_off_by_much_the_others_may_not():
     assert not check(J, {"v": v.grad + np.array([0, 0.3, 0])}).ok
 
 
+def test_noise_does_not_move_a_number_that_is_a_condition():
+    v = mg.Tensor(np.linspace(0.1, 3, 30), name="v")
+    J = np.sum(np.log(np.where(v + 0.1 - v - 0.1, v, 0.5 * v)))  # what rounding leaves, if anything, is true
+    J.backward()
+    assert check(J, {"v": v.grad}).ok
+    assert not check(J, {"v": v.grad * 1.01}).ok
+
+
 @NETWORKS
 def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
     r = corpus.record(network, corpus.weights(network))
