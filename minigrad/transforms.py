@@ -10,17 +10,16 @@ that are differentiated are floating-point; what is passed by keyword is passed 
 
 import sys
 from collections.abc import Sequence
-from sys import getrefcount
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from . import trees
-from .engine.arrays import Options, Value, plain
-from .engine.context import differentiating, recording, traced
+from .engine.arrays import INTEGERS, Options, Value, own, owned, plain
+from .engine.context import differentiated, recording, traced
 from .engine.errors import called, refuse_no_function, refuse_one_array, wrapping
 from .engine.forward import push
-from .engine.node import NO_OPTIONS, REFERENCES_TO_UNSHARED_ARRAY
+from .engine.node import NO_OPTIONS
 from .engine.primitives import identity
 from .engine.record import apply
 from .engine.reverse import on_path, walk
@@ -69,8 +68,11 @@ def gradients(y: Tensor, wrt: Sequence[Tensor], create_graph: bool = False) -> l
     for x in (y, *wrt):
         if not isinstance(x, Tensor):
             raise TypeError(f"gradients: takes Tensors, not {type(x).__name__}; plain arrays belong to mg.grad")
-    found = walk({y: _constant(y.seed()) if create_graph else y.seed()}, set(wrt), create_graph=create_graph)
-    return [g if g is None or create_graph else np.array(g) for g in map(found.get, wrt)]
+    seeds, wanted = {y: _constant(y.seed()) if create_graph else y.seed()}, set(wrt)
+    path = on_path([y])
+    all_of_it = wanted.issuperset([x for x in path if x.rule is None])  # then no node leads elsewhere
+    found = owned([*map(walk(seeds, wanted, create_graph=create_graph, path=path if all_of_it else None).get, wrt)])
+    return [g if g is None or create_graph else np.asarray(g) for g in found]
 
 
 def stop_gradient(tree: Tree) -> Tree:
@@ -120,8 +122,11 @@ class _Call:
         refuse_one_array(what, args)
         self.what, self.f, self.has_aux = what, f, has_aux
         n, given = len(args), list(args)
-        numbers = (argnums,) if isinstance(argnums, int | np.integer) else argnums
-        places = [i % n if -n <= i < n else self._no_argument(i, n) for i in numbers]
+        numbers = (argnums,) if isinstance(argnums, INTEGERS) else argnums
+        try:
+            places = [range(n)[i] for i in numbers]
+        except IndexError:
+            raise ValueError(f"{self.name} was called with {n} arguments, but argnums has {argnums}") from None
         several = numbers is argnums
         plain, self.structure = trees.flatten(tuple([args[i] for i in places]) if several else args[places[0]])
         with recording():
@@ -130,8 +135,12 @@ class _Call:
             for i, tree in zip(places, primals if several else (primals,), strict=True):
                 given[i] = tree
             self.start = self.leaves[0].order if self.leaves else sys.maxsize
-            with differentiating(self.start):
+            outer = differentiated.get()
+            token = differentiated.set(self.start if outer is None else min(outer, self.start))
+            try:
                 returned = f(*given, **options)
+            finally:
+                differentiated.reset(token)
         if len(set(places)) < len(places):  # the same argument twice: the last of its trees was given to f
             self.leaves, _ = trees.flatten(tuple([given[i] for i in places]))
         if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
@@ -150,9 +159,6 @@ class _Call:
     @property
     def name(self) -> str:
         return f"{self.what}: {called(self.f)}"
-
-    def _no_argument(self, i: int, n: int) -> NoReturn:
-        raise ValueError(f"{self.name} was called with {n} arguments, but argnums has {i}")
 
     def scalar(self) -> Tensor:
         """Return the result, which must be one floating-point number."""
@@ -219,8 +225,7 @@ class _Call:
 
     def gradients(self, leaves: _Values) -> Value:
         """Return the trees of the arguments with other leaves; arrays that others see are copied."""
-        unshared = [getrefcount(leaves[i]) <= REFERENCES_TO_UNSHARED_ARRAY for i in range(len(leaves))]
-        return trees.unflatten(self.structure, map(_own, leaves, unshared))
+        return trees.unflatten(self.structure, owned(leaves))
 
     def value(self) -> Tree:
         return trees.unflatten(self.structure_of_result, map(self._given_out, self.results))
@@ -232,7 +237,7 @@ class _Call:
         return answers if len(answers) > 1 else answers[0]
 
     def _given_out(self, y: Tensor) -> Value:
-        return y if self.recorded else _own(y._value)
+        return y if self.recorded else own(y._value)
 
 
 def _leaf(x: Value) -> Tensor:
@@ -258,13 +263,6 @@ def _or_zeros(found: dict[Tensor, Value], nodes: _Values, recorded: bool) -> lis
             answer = _constant(zeros) if recorded else zeros
         answers.append(answer)
     return answers
-
-
-def _own(g: Value, unshared: bool = False) -> Value:
-    """Return an array that is the caller's own: a copy, unless it has memory that nobody else sees."""
-    if isinstance(g, Tensor) or (unshared and type(g) is np.ndarray and g.base is None and g.ndim):
-        return g
-    return np.array(g)[()]
 
 
 def _one(y: Tensor) -> Value:
@@ -396,7 +394,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     """
     call = _Call("jvp", f, primals, range(len(primals)), has_aux)
     directions = call.matched(call.structure, call.leaves, tuple(tangents), "primals", "tangents")
-    derivatives = map(_own, call.push(directions, call.results))
+    derivatives = owned(call.push(directions, call.results))
     return call.with_aux(call.value(), trees.unflatten(call.structure_of_result, derivatives))
 
 

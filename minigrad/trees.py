@@ -12,6 +12,7 @@ the order of the sorted keys, whatever the order of insertion, which ``unflatten
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from operator import itemgetter, methodcaller
 from typing import Any
 
@@ -30,6 +31,8 @@ Tree = Any  # a container, None, or a leaf of any type
 #   dtype, shape     an array, in memory or in a file, or a NumPy scalar
 #   type             another leaf, such as a Python number or a masked array
 Structure = tuple[Any, ...]
+
+_SEQUENCES, _ARRAYS = (list, tuple), (np.generic, np.memmap)
 
 
 class _Keys(tuple[Any, ...]):
@@ -72,24 +75,35 @@ def collect(branches: Iterable[Tree], leaves: list[Value], structure: list[Value
         kind = type(x)
         if kind is np.ndarray:  # asked first, because a compiled function does this at each call
             leaves.append(x)
-            structure += x.dtype, x.shape
+            structure.append(x.dtype)
+            structure.append(x.shape)
         elif isinstance(x, dict):
             inserted = tuple(x)
             structure.append((dict, inserted))
             collect(_keys(*inserted).values_of(x), leaves, structure)
-        elif isinstance(x, list | tuple):
+        elif isinstance(x, _SEQUENCES):
             structure.append((kind, len(x)))
             collect(x, leaves, structure)
         elif x is None:
             structure.append(None)
         else:
             leaves.append(x)
-            structure += (x.dtype, x.shape) if isinstance(x, np.generic | np.memmap) else (kind,)
+            structure += (x.dtype, x.shape) if isinstance(x, _ARRAYS) else (kind,)
 
 
 def unflatten(structure: Structure, leaves: Iterable[Value]) -> Tree:
     """Return the tree of this structure with other leaves, of any type, and with the keys in the order of insertion."""
-    return _built(iter(structure), iter(leaves))
+    at_once = _at_once(structure)
+    return _built(iter(structure), iter(leaves)) if at_once is None else at_once(iter(leaves))
+
+
+@lru_cache
+def _at_once(structure: Structure) -> Function | None:
+    """Return what makes a tree that is a leaf, or a list or tuple of leaves, without a search for its parts."""
+    tree = _built(iter(structure), count())
+    if type(tree) is int:
+        return next
+    return type(tree) if type(tree) in _SEQUENCES and [*tree] == [*range(len(tree))] else None
 
 
 def _built(parts: Iterator[Value], leaves: Iterator[Value]) -> Tree:
@@ -97,8 +111,8 @@ def _built(parts: Iterator[Value], leaves: Iterator[Value]) -> Tree:
     if part is None:
         return None
     if type(part) is not tuple:
-        if isinstance(part, np.dtype):
-            next(parts)  # its shape
+        if not isinstance(part, type):
+            next(parts)  # the shape of an array of this dtype
         return next(leaves)
     kind, held = part
     if kind is dict:
@@ -167,7 +181,7 @@ def branches(tree: Tree) -> dict[Any, Tree] | None:
     """Return what a container holds by key or position, in the order of ``flatten``; None for a leaf."""
     if isinstance(tree, dict):
         return {key: tree[key] for key in _keys(*tree)}
-    return dict(enumerate(tree or ())) if tree is None or isinstance(tree, list | tuple) else None
+    return dict(enumerate(tree or ())) if tree is None or isinstance(tree, _SEQUENCES) else None
 
 
 def _shape(leaf: Any) -> tuple[int, ...]:

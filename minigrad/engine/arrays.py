@@ -2,7 +2,8 @@
 
 import ctypes
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Value = Any  # what NumPy's functions take and give: an array or a number, or a Tensor in its place
 Axis = int | tuple[int, ...] | None
 Options = Mapping[str, Any]  # keyword arguments by name
+INTEGERS = (int, np.integer)
+REFERENCES_TO_UNSHARED_ARRAY = 2  # an attribute or a list, and getrefcount's argument
 
 
 def leaf_array(data: Value, name: str | None, requires_grad: bool) -> Array:
     """Return a private, writable copy of a leaf's data."""
-    array = plain(data)
+    array = data.copy("K") if type(data) is np.ndarray else plain(data)
     kind = array.dtype.kind
     if kind == "f" or (kind in "biu" and not requires_grad):
         return array
@@ -72,6 +75,19 @@ def private(a: Value) -> Value:
     if isinstance(a, complex | np.complexfloating | str):
         raise TypeError(f"{a!r}: Tensors compute with real numbers only")
     return private(plain(a)) if hasattr(a, "__iter__") else a
+
+
+def owned(arrays: Sequence[Value]) -> list[Value]:
+    """Return arrays that are the caller's own: those that others see are copied. Tensors and None stay."""
+    unshared = [getrefcount(arrays[i]) <= REFERENCES_TO_UNSHARED_ARRAY for i in range(len(arrays))]
+    return [*map(own, arrays, unshared)]
+
+
+def own(a: Value, unshared: bool = False) -> Value:
+    """Return a copy of an array, unless it has memory that nobody else sees."""
+    if not isinstance(a, np.ndarray) or (unshared and type(a) is np.ndarray and a.base is None and a.ndim):
+        return a
+    return np.array(a)[()]
 
 
 def frozen(option: Any) -> Any:

@@ -5,7 +5,7 @@ Each thread and each asyncio task has its own, so that a ``no_grad`` or a ``scop
 
 import gc
 from collections.abc import Iterator
-from contextlib import ContextDecorator, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -32,6 +32,9 @@ class Watched(tuple[str, ...]):
     """Scopes inside which ``watcher`` sees what is recorded: to ask each time costs more than to look at their type."""
 
     __slots__ = ()
+
+
+_AS_IT_IS = nullcontext()
 
 
 class Region(ContextDecorator):
@@ -91,12 +94,15 @@ class no_grad(Region):
         """Return None: nothing is recorded."""
 
 
-class recording(Region):
-    """A context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
-
+class _Recording(Region):
     def change(self, path: Path, token: Any) -> tuple[str, ...]:
-        """Return the scopes, none inside ``no_grad``."""
-        return () if path is None else path
+        """Return no scopes."""
+        return ()
+
+
+def recording() -> AbstractContextManager[None]:
+    """Return a context in which results are recorded, also inside ``no_grad``: a transform needs its own graph."""
+    return _Recording() if scopes.get() is None else _AS_IT_IS
 
 
 class _Setting:
@@ -130,12 +136,6 @@ def tracing(computed: Any = _computed) -> _Setting:
 def noting() -> _Setting:
     """Return a context that gives a list, to which the results of functions that are not pure are added."""
     return _Setting(impure_calls, [])
-
-
-def differentiating(start: int) -> _Setting:
-    """Return a context in which no value leaves a node that requires a gradient and is not older than ``start``."""
-    outer = differentiated.get()
-    return _Setting(differentiated, start if outer is None else min(outer, start))
 
 
 @contextmanager

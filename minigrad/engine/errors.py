@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .arrays import Value
+from .arrays import INTEGERS, Value
 from .node import Node
 from .rules import RULES, Function
 
@@ -157,8 +157,8 @@ def refuse_no_function(what: str, f: Any, argnums: Any = 0) -> None:
             f"{what} takes a function of arrays, not {described([f])}; of a Tensor J that is computed, J.backward() "
             f"leaves the gradients in .grad, and mg.gradients(J, [W]) returns them"
         )
-    numbers = (argnums,) if isinstance(argnums, int | np.integer) else argnums
-    if not all([isinstance(i, int | np.integer) for i in numbers]):
+    numbers = (argnums,) if isinstance(argnums, INTEGERS) else argnums
+    if not all([isinstance(i, INTEGERS) for i in numbers]):
         raise TypeError(
             f"{what}: argnums are positions of arguments, not {described([argnums])}; it returns a function, which "
             f"takes the arguments of f: mg.{what}(f)(x)"

@@ -20,7 +20,7 @@ from weakref import ref
 
 import numpy as np
 
-from .arrays import Array, Options, Value, like, read_only
+from .arrays import REFERENCES_TO_UNSHARED_ARRAY, Array, Options, Value, like, read_only
 from .context import Path, Watched, differentiated, scopes, traced, watcher
 from .frames import computes
 from .rules import Function, Rule
@@ -30,7 +30,6 @@ NO_OPTIONS: Options = {}  # shared by all nodes without options, and never writt
 _count = itertools.count()
 _new = object.__new__
 _class_of_results: type[Any] = object  # see record_as; read as an attribute of a node it costs 2 % of a recording
-REFERENCES_TO_UNSHARED_ARRAY = 2  # an attribute or a list, and getrefcount's argument
 
 _accumulating = RLock()  # held where the two parts of a gradient are read and written
 if hasattr(os, "register_at_fork"):  # a child process must not wait for a thread that it does not have
@@ -98,10 +97,10 @@ class Node:
     scope: tuple[str, ...]
     order: int
 
-    def _become_leaf(self, primal: Value, buffer: Array | None, name: str | None, requires_grad: bool) -> None:
-        """Set every slot of a new node, so that it is a leaf with this value."""
-        self.primal, self._buffer = primal, buffer
-        self._grad = self._cotangent = self._source = self.rule = None
+    def _become_leaf(self, primal: Value, name: str | None, requires_grad: bool) -> None:
+        """Set every slot of a new node, so that it is a leaf that holds ``primal``."""
+        self.primal = primal
+        self._buffer = self._grad = self._cotangent = self._source = self.rule = None
         self.name = name
         self.requires_grad = requires_grad
         self.operands = self.primals = ()
@@ -285,7 +284,7 @@ def accumulate(cotangents: Mapping[Any, Any]) -> None:
 def leaf_holding(kind: type[N], primal: Value, name: str | None = None, requires_grad: bool = False) -> N:
     """Return a leaf of a class that holds ``primal`` as it is; nobody may write to it from now on."""
     leaf: N = _new(kind)
-    leaf._become_leaf(primal, None, name, requires_grad)
+    leaf._become_leaf(primal, name, requires_grad)
     return leaf
 
 

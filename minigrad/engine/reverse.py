@@ -89,12 +89,14 @@ def walk(
     nodes = on_path(seeds, wrt, constants) if path is None else path
     wanted = None if path is not None or (wrt is None and not constants) else set(nodes)
     found = {x: g for x, g in seeds.items() if (x.requires_grad or x in constants) and (wanted is None or x in wanted)}
-    sent = (lambda x: given[x] if x in given else found.get(x)) if given else found.get
-    narrowed = _walked(nodes, found, sent, wanted, wrt, values)
+    sent = (lambda x, none: given.get(x, found.get(x))) if given else found.get if wrt is None else found.pop
+    narrowed = _walked(nodes, found, sent, wanted, None if given else wrt, values)
     return found if narrow else found | {x: np.broadcast_to(found[x], x.shape) for x in narrowed & found.keys()}
 
 
-_recording_walk = recording()(walk)
+def _recording_walk(*args: Any, **options: Any) -> dict[Any, Value]:
+    with recording():
+        return walk(*args, **options)
 
 
 def _walked(
@@ -103,11 +105,12 @@ def _walked(
     """Complete ``found``, and return the nodes whose cotangent may be narrower than their shape."""
     narrowed, watch = set[N](), watcher.get()
     for node in nodes:
-        rule, g = node.rule, sent(node)
-        if rule is None or g is None:  # a leaf, or reached only through arguments that pass no gradient on
+        rule: Any = node.rule
+        g = None if rule is None else sent(node, None)  # with ``wrt`` it is freed, unless it is wanted
+        if g is None:  # a leaf, or reached only through arguments that pass no gradient on
             continue
-        if wrt is not None and node not in wrt:
-            found.pop(node, None)
+        if wrt is not None and node in wrt:
+            found[node] = g
         y, operands, options = node.primal, node.operands, node.options
         args = primals = node.primals  # of the primals, which are no nodes, shapes and dtypes take less time to ask for
         if values is not None:

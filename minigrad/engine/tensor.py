@@ -174,7 +174,9 @@ class Tensor(Node):
             raise TypeError(
                 f"a Tensor is made from plain data, not from {data.describe()}: use .detach(), or mg.Tensor(t.data)"
             )
-        self._become_leaf(None, leaf_array(data, name, requires_grad), _checked_name(name), bool(requires_grad))
+        array = leaf_array(data, name, requires_grad)
+        primal = array if array.ndim else array[()]
+        self._become_leaf(primal, name if name is None else _checked_name(name), bool(requires_grad))
 
     # --- the value ---------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Number(Tensor):
 
     def __init__(self, arithmetic: Arithmetic, place: int, name: str | None = None) -> None:
         self.arithmetic, self.place = arithmetic, place
-        self._become_leaf(None, None, name, False)
+        self._become_leaf(None, name, False)
 
     @property
     def _value(self) -> Value:
