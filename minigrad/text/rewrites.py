@@ -269,7 +269,7 @@ def sums_that_cancel(m: Rewriter, e: Expr) -> Expr | None:
     _, factors = monomial(a)
     pairs = [base for base in factors if _is_pair(base)]
     if not e.options.get("keepdims") or len(pairs) != 1 or factors[pairs[0]] != 1:
-        return None
+        return None  # nothing leaves a sum that drops its axes, so none of these is seen to cancel
     others = without(factors, {pairs[0]: 1}).items()
     parts = []
     for c, f in pairs[0].terms:

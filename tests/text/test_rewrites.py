@@ -163,6 +163,7 @@ LEFT = {
     "a_sum_begins_with_its_first_summand": [lambda b: b.tried(np.add, 0, b.array(3))],
     "like_terms_are_added": [
         lambda b: b.tried(np.add, b.array(3), 2),
+        lambda b: b.tried(np.positive, b.array(3)),
         lambda b: (lambda x: b.tried(np.subtract, b.simple(np.multiply, 2, x), x))(b.array(3)),
         lambda b: (lambda x: b.tried(np.subtract, x, x))(b.array(3)),
         lambda b: b.tried(np.negative, b.simple(np.subtract, b.array(3), b.array(2, 1))),
@@ -381,7 +382,8 @@ UNLIKE = {
         lambda b: b.tried(np.reshape, row(b, b.raw(np.sum, b.array(2, 3), axis=0, keepdims=True)), shape=(3, 1)),
     ],
     "an_axis_that_is_kept_and_dropped": [
-        lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 1), axis=1, keepdims=True), shape=(1, 2))
+        lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 1), axis=1, keepdims=True), shape=(1, 2)),
+        lambda b: b.tried(np.reshape, b.raw(np.sum, b.array(2, 1, 3), axis=0), shape=(3,)),
     ],
     "a_sum_of_products_is_an_inner_product": [
         lambda b: b.tried(np.sum, b.raw(np.multiply, b.array(2, 1), b.array(2))),
