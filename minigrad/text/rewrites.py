@@ -237,7 +237,9 @@ def a_sum_of_one_entry_is_the_entry(m: Rewriter, e: Expr) -> Expr | None:
 def shares_add_up_to_one(m: Rewriter, e: Expr) -> Expr | None:
     """Σ p = 1 along the axis of p = u / Σ u, as in a softmax."""
     definition = m.definitions.get(e.args[0])
-    coefficient, factors = monomial(definition) if definition is not None else (1, {})
+    if definition is None:
+        return None
+    coefficient, factors = monomial(definition)
     if coefficient != 1 or len(factors) != 2:
         return None
     whole = next((base for base in factors if base.function is np.sum and factors[base] == -1), None)
