@@ -251,8 +251,8 @@ class Rewriter(Expressions):
         They are those that the user wrote (``sources``) where these are no longer, otherwise what one writes by hand.
         """
         done = self.written
-        for part in parts_of([e], done.__contains__) if e not in done else ():
-            if part not in done:
+        for part in parts_of([e], done.__contains__):
+            if part not in done:  # what is written twice is written alike, but takes twice as long
                 written = self._written(part, done)
                 source = self.sources.get(part)
                 done[part] = source if source is not None and source.size <= written.size else written

@@ -405,6 +405,7 @@ UNLIKE = {
     "a_vector_needs_no_extra_axis": [
         lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), b.array(3, 1)), ..., 0),
         lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), column(b, b.array(3))), 1, 0),
+        lambda b: b.tried(getitem, b.raw(np.matmul, b.array(2, 3), column(b, b.array(4, 3))), ..., 0),
     ],
     "a_mask_is_cast_by_itself": [lambda b: b.tried(np.multiply, b.array(3), True)],
 }
