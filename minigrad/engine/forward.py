@@ -82,7 +82,7 @@ def _pushed(tangents: Mapping[N, Value], path: list[N], create_graph: bool) -> d
                 break
             else:
                 part = _transposed(derivative, t, node, i, y, args, create_graph)
-            total = part if total is None else total + part
+            total = part if total is None else total if part is None else total + part
         if total is None:
             continue
         if total.shape != y.shape:
@@ -98,12 +98,11 @@ def _call(function: Function, *args: Value, **options: Any) -> Value:
 def _transposed(
     derivative: Derivative, t: Value, node: Node, i: int, y: Value, args: tuple[Value, ...], create_graph: bool
 ) -> Value:
-    """Return ∂y/∂x · t, the derivative of ⟨g · ∂y/∂x, t⟩ by g, for the ``i``-th argument x."""
+    """Return ∂y/∂x · t, the derivative of ⟨g · ∂y/∂x, t⟩ by g, for the ``i``-th argument x; None where it is 0."""
     g = leaf_holding(type(node), np.zeros(y.shape, y.dtype)[()], requires_grad=True)
     with recording():
         product = derivative(g, y, *args, **node.options)
         shape = node.primals[i].shape
         product = product if product.shape == shape else summed(product, shape, node)
     on_g = isinstance(product, Node) and product.requires_grad
-    found = walk({product: t}, {g}, create_graph=create_graph) if on_g else {}
-    return found.get(g, np.zeros(y.shape, y.dtype))
+    return walk({product: t}, {g}, create_graph=create_graph).get(g) if on_g else None

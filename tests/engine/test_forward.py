@@ -91,6 +91,15 @@ def test_nothing_is_pushed_through_no_grad_and_outside_tensors():
     assert outside.grad == 4
 
 
+def test_a_derivative_that_is_zero_moves_nothing():
+    flat = mg.rule(lambda x, w: np.floor(x) * w, lambda g, y, x, w: np.zeros(2), lambda g, y, x, w: g * np.floor(x))
+    x, v = np.array([1.5, 2.5]), np.ones(2)
+    assert mg.jvp(lambda x: 2 * np.cumsum(flat(x, 1.0)), (x,), (v,))[1].tolist() == [0, 0]
+    assert mg.jvp(lambda x: flat(x, x), (x,), (v,))[1].tolist() == [1, 2]
+    assert mg.grad(lambda v: np.sum(mg.jvp(lambda x: np.cumsum(flat(x, 1.0)), (x,), (v,))[1]))(v).tolist() == [0, 0]
+    assert mg.hvp(lambda x: np.sum(np.cumsum(flat(x, 1.0))), (x,), (v,))[0].tolist() == [0, 0]
+
+
 def test_a_rule_that_returns_a_wrong_shape_is_named():
     wrong = mg.rule(lambda x: x * 2, lambda g, y, x: np.ones(7) * np.sum(g))
     with pytest.raises(RuntimeError, match=r"returned a cotangent of shape \(7,\) for an argument of shape \(2,\)"):
