@@ -12,6 +12,7 @@ from .rules import RULES, Function
 
 _PLAIN, _ASTYPE, _PRODUCT = "t.data is its plain array", "t.astype(dtype) casts it", "a @ b is the matrix product"
 _ON_CPU = "leave it out: the values are NumPy's arrays, in memory"
+_ONE_ARRAY = (Node, np.ndarray, np.generic, float)
 _OPERATOR = "write it as an operator: + - * / **"
 # Attributes of PyTorch's tensors, of pandas and of JAX, and what does the same here.
 _ELSEWHERE = {
@@ -167,7 +168,7 @@ def refuse_no_function(what: str, f: Any, argnums: Any = 0) -> None:
 
 def refuse_one_array(what: str, arrays: Any) -> None:
     """Refuse one array where several come in a tuple or a list."""
-    if isinstance(arrays, Node | np.ndarray | np.generic | float):
+    if isinstance(arrays, _ONE_ARRAY):
         raise TypeError(f"{what} takes arrays in a tuple or a list, [x] for one, not {described([arrays])} alone")
 
 

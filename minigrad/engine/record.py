@@ -107,6 +107,8 @@ def _learned(function: Function, args: tuple[Value, ...]) -> Rule:
 
 def _constant(a: Value) -> Value:
     """Return the value of an argument that is no Tensor, for a node to keep."""
+    if type(a) is np.ndarray:
+        return private(a)
     if isinstance(a, slice):  # whose bounds may be arrays that change later
         return slice(*[None if bound is None else operator.index(bound) for bound in (a.start, a.stop, a.step)])
     if isinstance(a, _SEQUENCES):
