@@ -84,7 +84,7 @@ def part(function: Function, name: str | int, *derivatives: Derivative) -> Funct
 
 def kept(g: Value, y: Value, a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the cotangent of a reduction of ``a`` in the shape that keepdims=True gives, which broadcasts to a's."""
-    return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))
+    return g if axis is None or keepdims else g.reshape(kept_shape(a, axis))  # not where it has that shape already
 
 
 def spread(g: Value, a: Value, axis: Axis, keepdims: bool) -> Value:
@@ -189,8 +189,8 @@ for _radians in (np.radians, np.deg2rad):
 
 
 def _power_base(g: Value, y: Value, a: Value, b: Value) -> Value:
-    """Return g b aᵇ⁻¹, and 0 where b = 0, whatever a is."""
-    lowered = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
+    """Return g b aᵇ⁻¹, and 0 where b = 0, whatever a is: of a power that is no infinity there."""
+    lowered = (b and b - 1) if isinstance(b, int | float) else np.where(b == 0, 1, b - 1)
     return g * b * np.power(a, lowered)
 
 
@@ -426,7 +426,7 @@ def _tensordot_right(g: Value, y: Value, a: Value, b: Value, axes: Value = 2) ->
     return np.transpose(product, inverse([of_b[of_a.index(i)] for i in sorted(of_a)] + free_b, b.ndim))
 
 
-def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, optimize: object = False) -> Value:
+def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, **how: object) -> Value:
     """Return the cotangent takes the output's letters, the answer the argument's own.
 
     A letter that only this argument has, or has at its full size, was summed away: ones give it back. A letter that it
@@ -449,7 +449,7 @@ def _einsum_part(i: int, g: Value, y: Value, *arrays: Value, subscripts: str, op
                 terms.append(letter)
                 operands.append(np.ones(n, dtype=arrays[i].dtype))
             wanted.append(letter)
-    return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", optimize=optimize)
+    return einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(wanted)}", **how)
 
 
 row(np.matmul, _matmul_left, _matmul_right, sign="@", linear=2, implementation=matmul)

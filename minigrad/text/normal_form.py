@@ -205,8 +205,6 @@ class Rewriter(Expressions):
 
     def split(self, e: Expr, leaves: Callable[[Expr], bool]) -> tuple[list[tuple[Expr, int]], Expr]:
         """Return the factors of ``e`` that satisfy ``leaves``, and the rest, of e's shape."""
-        if unbroadcast(e).function is not PRODUCT:
-            return [], e
         coefficient, factors = monomial(e)
         outer = [(base, p) for base, p in factors.items() if leaves(base)]
         inner = {base: p for base, p in factors.items() if not leaves(base)}
@@ -263,7 +261,7 @@ class Rewriter(Expressions):
 
         Where numbers are known, the same numbers in front of products are exchanged too.
         """
-        numbers = {e.value: other.value for e, other in known.items() if e.function is LITERAL}
+        numbers = {e.value: other.value for e, other in known.items()}
         for e in parts:
             known[e] = e if e.is_atom else self.again(e, known, numbers)
         return known

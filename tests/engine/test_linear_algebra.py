@@ -234,3 +234,7 @@ def test_a_cutoff_of_rounding_alone_keeps_the_rank():
 
 def test_a_cutoff_that_leaves_out_everything_has_the_derivative_0():
     assert np.array_equal(mg.grad(lambda a: np.sum(L.pinv(a, 1)))(np.array([[3.0, 1.0], [0.5, 2.0]])), np.zeros((2, 2)))
+
+
+def test_a_part_of_several_results_bears_its_name():
+    assert np.linalg.slogdet(mg.Tensor(np.eye(2))).logabsdet.function.__name__ == "logabsdet"

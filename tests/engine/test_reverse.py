@@ -346,6 +346,7 @@ def test_one_vjp_has_the_argument_s_shape_and_dtype(rng):
     np.testing.assert_allclose(found, np.sum(g / b.data, axis=1, keepdims=True), rtol=1e-6)
     assert np.array_equal(pull(np.sum(b, axis=0), 0, np.array([3.0, 5.0])), [[3.0, 5.0]])
     assert np.array_equal(pull(np.sum(b, axis=1), 0, np.array([3.0])), [[3.0, 3.0]])
+    assert np.array_equal(pull(np.concatenate([a, a]), 1, np.arange(6.0)[:, None]), [[3.0], [4.0], [5.0]])
     s = mg.Tensor(2.0)
     assert pull(s - s * s, 1, np.ones(())) == -1
 

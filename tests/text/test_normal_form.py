@@ -6,6 +6,7 @@ import pytest
 import minigrad as mg
 from minigrad.engine.context import recording, tracing
 from minigrad.engine.node import ancestors
+from minigrad.engine.primitives import scatter
 from minigrad.text import rewrites
 from minigrad.text.expressions import LITERAL, arguments_of, evaluate, parts_of
 from minigrad.text.normal_form import Rewriter
@@ -110,6 +111,7 @@ WRITTEN = {
     "np.sum(2 * s * a)": "2 * s * np.sum(a)",
     "A @ np.broadcast_to(s * t, (3,))": "A @ np.full((3,), s * t)",  # nothing but ones would stay
     # a product of masks is a number
+    "0.5 * (a > 1) * 2": "1.0 * (a > 1)",
     "(a > 1) * 2": "2.0 * (a > 1)",
     "(a > 1) * (b > 1) * 1.0": "1.0 * (a > 1) * (b > 1)",
     "-1.0 * (a > 1)": "-1.0 * (a > 1)",
@@ -159,6 +161,8 @@ WRITTEN = {
     "b / (1 + np.exp(-a)), (1 / (1 + np.exp(-a))).named('p'), c / np.square(1 + np.exp(-a))": "c * p**2",
     "(1 / np.square(1 + a)).named('p'), (1 / (1 + a)).named('q'), b / np.square(1 + a)": "b * p",
     "np.exp(a) / np.square(np.exp(a) + c)": "np.exp(a) / (np.exp(a) + c)**2",  # no sigmoid
+    "np.exp(a) / np.square(1 - np.exp(a))": "np.exp(a) / (1 - np.exp(a))**2",
+    "np.exp(a) / np.square(1 + np.exp(a) + c)": "np.exp(a) / (1 + np.exp(a) + c)**2",
     "(a1 := b * np.exp(a)), np.exp(a).named('p'), c * a1": "c * b * p",
     "b / (1 + np.exp(-a)), c * (1 + np.exp(-a))": "c * (1 + np.exp(-a))",
 }
@@ -176,6 +180,7 @@ def test_a_number_is_filled_into_an_array_of_its_dtype():
     for value, expected in (
         (np.float32(2), "np.full((3,), np.float32(2.0), dtype=np.float32)"),
         (1.5, "np.full((3,), 1.5)"),
+        (True, "np.full((3,), True)"),
     ):
         assert text(m.spelled(m.repeated(m.literal(value), (3,)))) == expected
     assert text(m.spelled(m.repeated(m.literal(np.float32(1)), (3,)))) == "np.ones((3,), dtype=np.float32)"
@@ -235,3 +240,11 @@ def test_parts_are_exchanged_in_products_sums_and_calls():
     root = m.simplified(np.exp, (total,), *kind)
     new = m.exchanged([part for part in parts_of([root]) if part is not a], {a: c})
     assert text(m.spelled(new[root])) == "np.exp(c * (b - 1))"
+    e = m.simplified(np.multiply, (a, m.literal(3)), *kind)
+    assert text(m.spelled(m.exchanged([e], {a: b, m.literal(3): m.literal(5)})[e])) == "5 * b"
+
+
+def test_a_number_that_is_put_at_an_index_has_a_dtype():
+    m = Rewriter(rewrites.REWRITES)
+    e = m.call(scatter, (m.literal(1), m.literal(0)), {"shape": (3,)}, (3,), np.dtype("f"))
+    assert text(m.spelled(e)) == "scatter(np.ones((), dtype=np.float32), np.s_[0], (3,))"
