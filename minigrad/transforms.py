@@ -22,7 +22,7 @@ from .engine.forward import push
 from .engine.node import NO_OPTIONS
 from .engine.primitives import identity
 from .engine.record import apply
-from .engine.reverse import on_path, walk
+from .engine.reverse import on_path, walk, without_gaps
 from .engine.rules import Function
 from .engine.tensor import Tensor
 from .trees import Tree
@@ -203,7 +203,8 @@ class _Call:
         """
         given, recorded = self._given(tangents)
         moved = {x: t for x, t in zip(self.leaves, given, strict=True) if t is not None}
-        path = on_path([y for y in nodes if isinstance(y, Tensor)], self.leaves if self.recorded else None)
+        roots = [y for y in nodes if isinstance(y, Tensor)]
+        path = without_gaps(roots, on_path(roots, self.leaves if self.recorded else None))
         return _or_zeros(push(moved, path, recorded), nodes, recorded)
 
     def _given(self, arrays: _Values) -> tuple[_Values, bool]:

@@ -26,7 +26,7 @@ import numpy as np
 from .arrays import Value
 from .context import recording, watcher
 from .errors import described
-from .node import N, Node
+from .node import N, Node, passes_gradient
 from .primitives import cast
 from .record import apply
 from .rules import Function, same
@@ -211,6 +211,20 @@ def on_path(roots: Iterable[N], wrt: Collection[N] | None = None, constants: Col
         if not leading.isdisjoint(node.operands):
             leading.add(node)
     return [node for node in nodes if node in leading]
+
+
+def without_gaps(roots: Iterable[N], path: list[N]) -> list[N]:
+    """Return the nodes of a path by which a gradient reaches any of ``roots``: none that only chooses, as a condition.
+
+    ``path`` is what ``on_path(roots)`` returns.
+    """
+    if not any([node.rule is not None and node.rule.gaps for node in path]):
+        return path
+    reached = set(roots)
+    for node in path:
+        if node in reached:
+            reached.update([x for x, passes in zip(node.operands, passes_gradient(node), strict=True) if passes])
+    return [node for node in path if node in reached]
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------

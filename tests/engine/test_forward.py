@@ -100,6 +100,13 @@ def test_a_derivative_that_is_zero_moves_nothing():
     assert mg.hvp(lambda x: np.sum(np.cumsum(flat(x, 1.0))), (x,), (v,))[0].tolist() == [0, 0]
 
 
+def test_a_condition_needs_no_derivative():
+    unknown = mg.rule(lambda x: x > 1, lambda g, y, x: 1 / 0)
+    x, v = np.array([0.5, 2.0]), np.array([1.0, 3.0])
+    assert mg.jvp(lambda x: np.where(unknown(x), x * x, x), (x,), (v,))[1].tolist() == [1, 12]
+    assert mg.hvp(lambda x: np.sum(np.where(unknown(x), x * x, x)), (x,), (v,))[0].tolist() == [0, 6]
+
+
 def test_a_rule_that_returns_a_wrong_shape_is_named():
     wrong = mg.rule(lambda x: x * 2, lambda g, y, x: np.ones(7) * np.sum(g))
     with pytest.raises(RuntimeError, match=r"returned a cotangent of shape \(7,\) for an argument of shape \(2,\)"):
