@@ -33,6 +33,8 @@ from .expressions import (
 
 Factors = dict[Expr, int]
 
+_MINUS_ONE = -ONE
+
 MAX_PARTS = 16  # longer sums and products are not looked into: it bounds the work
 
 
@@ -186,7 +188,7 @@ class Rewriter(Expressions):
             inside = e.function is SUM and len(e.terms) <= MAX_PARTS
             for c, factors in [(c, dict(f)) for c, f in e.terms] if inside else [monomial(e)]:
                 key = frozenset(factors.items())
-                signed = c if sign == 1 else sign * c
+                signed = c if sign == 1 else _MINUS_ONE if sign == -1 and c is ONE else sign * c
                 terms[key] = (terms[key][0] + signed, terms[key][1]) if key in terms else (signed, factors)
         return self.repeated(self._sum_of([t for t in terms.values() if t[0]], dtype), shape)
 
@@ -423,8 +425,10 @@ def _times(factors: Factors, pattern: Factors, inverse: bool) -> int:
 
 def _common(terms: list[tuple[Coefficient, Factors]]) -> tuple[Coefficient, Factors]:
     """Return what all terms share: a number up to sign, and factors."""
-    first = max(terms[0][0], -terms[0][0])
-    scale = first if all(c in (first, -first) for c, _ in terms) else ONE
+    scale: Coefficient = ONE
+    if all([c not in (1, -1) for c, _ in terms]):
+        first = max(terms[0][0], -terms[0][0])
+        scale = first if all(c in (first, -first) for c, _ in terms) else ONE
     common: Factors = {}
     for base, power in terms[0][1].items():
         powers = [f.get(base, 0) for _, f in terms]

@@ -182,7 +182,7 @@ class Derivation:
         for line in lines:
             summands = line.expressions
             whole = summands[0] if len(summands) == 1 else None
-            for e in parts_of(summands, self._short.__contains__):
+            for e in parts_of(summands, texts.__contains__):
                 if e not in texts:
                     texts[e] = self._text(e, texts, self._numpy)
                     long = len(texts[e].code) > _MAX_EXPRESSION_LENGTH
@@ -371,10 +371,13 @@ def _listing(kind: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
     """How often each expression stands in the lines."""
-    listed = list(roots)
     uses: dict[Expr, int] = {}
-    for used in (*listed, *(a for e in parts_of(listed) for a in e.args)):
-        uses[used] = uses.get(used, 0) + 1
+    waiting = [*roots]
+    while waiting:
+        e = waiting.pop()
+        if e not in uses:
+            waiting += e.args
+        uses[e] = uses.get(e, 0) + 1
     return uses
 
 
