@@ -233,6 +233,11 @@ class _Writer:
             return spelled(a, self.names).code
         if isinstance(a, np.generic) and a.dtype != others[0].dtype:
             return spelled(a, self.names).code
+        loops = getattr(e.function, "types", None)
+        if loops and not any(
+            loop.startswith(2 * others[0].dtype.char) for loop in loops
+        ):  # np.ldexp's are whole numbers
+            return spelled(a, self.names).code
         number = others[0].dtype.type(a)
         filled = e.function in EXTREMA and math.prod(shape) * number.itemsize <= _MAX_FILLED_BYTES
         return self._bound_number(number, shape if filled else ())

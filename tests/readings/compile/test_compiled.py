@@ -137,6 +137,7 @@ def test_transforms(f):
         lambda x: np.maximum(x, 0) * (x > 0) + np.minimum(0, x) * (x < 0),
         lambda x: np.abs(-2 * x) + np.square(-3 * x) + (x * 2).sum() / x.size,
         lambda x: x.astype(np.float32).astype(np.float64) + x.astype(int),
+        lambda x: np.ldexp(x, 2) + 3 * np.ldexp(x * 2, -1),
         lambda x: np.transpose(np.reshape(np.broadcast_to(2.0, (16,)), (4, 4))) + x,
         lambda x: np.diag((x * 2)[0] + 1, 1) + np.diag(x * x).sum(),
     ],
