@@ -217,6 +217,8 @@ def test_a_column_of_labels_against_a_row_of_predictions_is_warned_of():
             np.mean((A - Y) ** 2).backward()
     with pytest.warns(UserWarning, match="every other"):
         mg.grad(lambda w: np.mean((Y - x @ w) ** 2))(np.ones(2))
+    with pytest.warns(UserWarning, match="all 2 x 2"):
+        np.mean((W - np.ones((2, 1))) ** 2).backward()
     with pytest.warns(UserWarning, match="of A .* and P"):
         np.mean((A - mg.Tensor(np.ones(3)).reshape(3, 1).named("P")) ** 2).backward()
 

@@ -116,7 +116,7 @@ def _walked(
         if values is not None:
             y, args = values(node)
         g_is_narrow = node in narrowed
-        if g_is_narrow and not _takes_narrow(node):
+        if g_is_narrow and not _takes_narrow(node):  # any other has its full shape
             g, g_is_narrow = np.broadcast_to(g, y.shape), False
         derivatives: Any = rule.derivatives
         if rule.repeated is not None:
@@ -325,7 +325,7 @@ def _references_of_a_cotangent() -> int:
     """Return what ``_sum`` counts for a cotangent that only the dictionary and one variable of its caller refer to."""
     found = {0: np.zeros(())}
     earlier = found[0]
-    return getrefcount(found[0]) + 0 * earlier.size
+    return getrefcount(found[0]) + 0 * earlier.size  # only so that the variable is used
 
 
 _OURS = _references_of_a_cotangent()

@@ -381,3 +381,8 @@ def test_the_cotangent_of_a_product_is_a_product_of_two(subscripts, shapes):
     y = np.einsum(subscripts, *tensors)
     found = walk({y: mg.Tensor(np.ones(y.shape))}, create_graph=True)
     assert [len(found[x].primals) for x in tensors] == [2, 2]
+
+
+def test_what_requires_no_gradient_is_on_no_path():
+    x, c = mg.Tensor(2.0), mg.constant(3.0)
+    assert on_path([c]) == [] and on_path([c, x]) == [x] and on_path([c], constants=[c]) == [c]
