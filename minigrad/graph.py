@@ -86,6 +86,7 @@ class Graph:
         self.root = root
         self.nodes = ancestors([root])
         self._nodes = set(self.nodes)
+        self._leaf_values = self._values_of_leaves()
         self._mapping = names or {}
         self.names = self._given_names(names or {}, terms or {})
         self.terms = self._find_terms(terms or {})
@@ -368,10 +369,19 @@ class Graph:
         """Return the value that a node had when the graph was recorded; a leaf may have been updated since."""
         return self._leaf_values.get(node, node._value)
 
-    @cached_property
-    def _leaf_values(self) -> dict[Tensor, Value]:
+    def _values_of_leaves(self) -> dict[Tensor, Value]:
+        """Return what leaves were when the graph was recorded, all of one moment: a name stands for one array."""
+        values: dict[Tensor, Value] = {}
         pairs = (pair for node in self.nodes for pair in zip(node.operands, node.primals, strict=True))
-        return {x: a for x, a in pairs if x is not None and x.function is None}
+        for x, a in pairs:
+            if x is not None and x.function is None:
+                known = values.setdefault(x, a)
+                if known is not a and not np.array_equal(known, a, equal_nan=True):
+                    raise ValueError(
+                        f"{x.describe()} was updated while {self.root.describe()} was recorded, which is computed from "
+                        f"it before and after: update it between costs, and .detach() what stays of an earlier one"
+                    )
+        return values
 
     # --- paths -------------------------------------------------------------------------------------------------------
 

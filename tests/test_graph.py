@@ -309,6 +309,19 @@ def test_the_value_of_the_recording_outlives_an_update():
     assert Graph(leaf).value(leaf) == 3.0
 
 
+@pytest.mark.parametrize("reading", [mg.derive, mg.draw, mg.explain, lambda J: mg.check(J, {"dW": np.ones(2)})])
+def test_a_leaf_that_is_two_arrays_in_one_cost_has_no_readings(reading):
+    W, x = mg.Tensor([1.0, 2.0], "W"), mg.constant([3.0, np.nan], "x")
+    held = W.data, x.data  # so that each use copies them
+    state = np.sum(np.tanh(W) * np.isnan(x) + np.where(np.isnan(x), 0, x))
+    reading(state * np.sum(W))
+    W.data[1] -= 0.5
+    J = state + np.sum(W * W)
+    with pytest.raises(ValueError, match=r"W \(2,\) float64 was updated while .* was recorded.*\.detach\(\)"):
+        reading(J)
+    assert np.array_equal(mg.gradients(J, [W])[0], [2.0, 1 - np.tanh(2.0) ** 2 + 3.0]) and held[0] is W.data
+
+
 def test_cotangents_of_a_term_are_found_once(monkeypatch, leaves):
     a, b, _ = leaves
     graph = Graph(2.0 * np.sum(a).named("x") + np.sum(a * b).named("y"))
