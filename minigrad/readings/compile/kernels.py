@@ -60,7 +60,8 @@ def compiled(text: str) -> Callable[..., None]:
 
     namespace: dict[str, Any] = {"float64": np.float64, "float32": np.float32, "sqrt": np.sqrt, **functions()}
     exec(text, namespace)
-    made: Callable[..., None] = numba.njit(error_model="numpy", nogil=True)(namespace["kernel"])
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+    made: Callable[..., None] = numba.njit(**options)(namespace["kernel"])
     return made
 
 
