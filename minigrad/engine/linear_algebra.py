@@ -22,7 +22,7 @@ from .axes import axes_of
 from .borrowed import own_lines
 from .composed import compose
 from .primitives import array, concatenate, norm, nowhere_zero, others, ratio
-from .rules import dispatching
+from .rules import Function, dispatching
 from .vjps import kept, others_of_two, part, row, spread, swap
 
 
@@ -34,6 +34,19 @@ def _eye(a: Value) -> Value:
 def _columns(v: Value, a: Value) -> Value:
     """Scale the columns of matrices."""
     return a * v[..., None, :]
+
+
+def _of_finite(function: Function) -> Function:
+    """Return a function that refuses infinite entries, of which LAPACK's singular vectors may take for ever."""
+
+    def implementation(a: Value, *args: object, **options: object) -> Value:
+        if not np.all(np.isfinite(a)):
+            raise np.linalg.LinAlgError(
+                f"np.linalg.{function.__name__} of an array of shape {a.shape} with entries not finite"
+            )
+        return function(a, *args, **options)
+
+    return implementation
 
 
 # --- solving ----------------------------------------------------------------------------------------------------------
@@ -72,7 +85,7 @@ def _pinv(g: Value, y: Value, a: Value, rcond: Value = None, rtol: Value = None,
 
 row(np.linalg.solve, _solve_left, _solve_right)
 row(np.linalg.inv, lambda g, y, a: -swap(y) @ g @ swap(y))
-row(np.linalg.pinv, _pinv)
+row(np.linalg.pinv, _pinv, implementation=_of_finite(np.linalg.pinv))
 
 
 # --- determinants -----------------------------------------------------------------------------------------------------
@@ -81,7 +94,7 @@ row(np.linalg.pinv, _pinv)
 @dispatching
 def cofactors(a: Value) -> Value:
     """Return the matrix of cofactors: the derivative of the determinant, of singular matrices too."""
-    u, s, vh = np.linalg.svd(a)
+    u, s, vh = np.linalg.svd(np.where(np.isfinite(a), a, np.nan))  # of infinite entries it may not return
     return np.sign(np.linalg.det(u @ vh))[..., None, None] * (u * others(s)[..., None, :]) @ vh
 
 
@@ -171,7 +184,8 @@ row(np.linalg.cholesky, _cholesky)
 row(np.linalg.eigvalsh, _eigenvalues)
 row(np.linalg.svdvals, _singular_values)
 _eigh_vectors = part(np.linalg.eigh, "eigenvectors", _eigenvectors)
-_u, _vh = part(np.linalg.svd, "U", _u_part), part(np.linalg.svd, "Vh", _vh_part)
+_u = part(np.linalg.svd, "U", _u_part, implementation=_of_finite(np.linalg.svd))
+_vh = part(np.linalg.svd, "Vh", _vh_part, implementation=_of_finite(np.linalg.svd))
 _q, _r = part(np.linalg.qr, "Q", _q_part), part(np.linalg.qr, "R", _r_part)
 
 

@@ -65,12 +65,18 @@ def _first_only(derivative: Derivative) -> Chooser:
 PARTS: dict[Function, tuple[Function, str | int]] = {}  # the function that each is a part of, and its name there
 
 
-def part(function: Function, name: str | int, *derivatives: Derivative) -> Function:
-    """Write the row of one of the results of a function, and return it as a function of its own."""
+def part(
+    function: Function, name: str | int, *derivatives: Derivative, implementation: Function | None = None
+) -> Function:
+    """Write the row of one of the results of a function, and return it as a function of its own.
+
+    ``implementation`` computes all the results, where it is not the function itself.
+    """
     get = operator.itemgetter(name) if isinstance(name, int) else operator.attrgetter(name)
+    whole = implementation or function
 
     def computed(a: Value, **options: object) -> Value:
-        return get(function(a, **options))
+        return get(whole(a, **options))
 
     computed.__name__ = name if isinstance(name, str) else function.__name__
     recorded = dispatching(computed)

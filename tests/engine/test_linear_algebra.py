@@ -236,5 +236,18 @@ def test_a_cutoff_that_leaves_out_everything_has_the_derivative_0():
     assert np.array_equal(mg.grad(lambda a: np.sum(L.pinv(a, 1)))(np.array([[3.0, 1.0], [0.5, 2.0]])), np.zeros((2, 2)))
 
 
+@pytest.mark.parametrize("f", [np.linalg.pinv, lambda a: np.linalg.svd(a)[0]])
+def test_infinite_entries_are_refused_where_they_would_hang(f):
+    with pytest.raises(np.linalg.LinAlgError, match=r"linalg\.(pinv|svd) of an array of shape \(2, 2\)"):
+        f(mg.Tensor([[np.inf, 1.0], [1.0, 2.0]]))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_the_determinant_of_infinite_entries_has_no_derivative():
+    J = np.linalg.det(mg.Tensor([[np.inf, 1.0], [1.0, 2.0]]))
+    with pytest.raises(np.linalg.LinAlgError, match="not converge"):
+        J.backward()
+
+
 def test_a_part_of_several_results_bears_its_name():
     assert np.linalg.slogdet(mg.Tensor(np.eye(2))).logabsdet.function.__name__ == "logabsdet"

@@ -254,7 +254,7 @@ class Words:
         made, whole, old, now = self.fit.edit.make, place is self.line.root, self.code(place), self.code(new)
         if made in _SENTENCES:
             return _SENTENCES[made]
-        if made is mean_for_sum:
+        if made is mean_for_sum and place.function in _AVERAGED:
             return _AVERAGED[place.function]
         if made is negated and new.function is np.negative:
             return self.wrong_sign(place)

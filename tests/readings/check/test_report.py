@@ -148,6 +148,14 @@ def test_noise_does_not_move_a_number_that_is_a_condition():
     assert not check(J, {"v": v.grad * 1.01}).ok
 
 
+def test_a_mean_for_a_sum_below_a_fraction_is_reported():
+    v = mg.Tensor([[0.5, -1.0, 2.0]], name="v")
+    A = (np.exp(v) / np.sum(np.exp(v), axis=-1, keepdims=True))[..., None].named("A")
+    dA, p = np.full((1, 3, 1), 1 / 3), A.data[..., 0]
+    (mistake,) = check(np.mean(A), {"A": dA, "v": p * (dA[..., 0] - np.sum(p))}).mistakes  # the sum lacks dA
+    assert mistake.node == "v"
+
+
 @NETWORKS
 def test_a_mistake_smaller_than_float32_rounding_is_found_where_the_digits_show_it(network):
     r = corpus.record(network, corpus.weights(network))
