@@ -459,8 +459,8 @@ class Tensor(Node):
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, given as a tuple or as numbers; reversed without any."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return _record(np.transpose, (self,), {"axes": tuple(order)} if order else NO_OPTIONS)
+        order = tuple(axes[0]) if len(axes) == 1 and np.ndim(axes[0]) else axes
+        return _record(np.transpose, (self,), NO_OPTIONS if order in ((), (None,)) else {"axes": order})
 
     @property
     def T(self) -> Tensor:

@@ -116,3 +116,10 @@ def test_arrays_of_tensors_are_made_like_a_tensor():
 def test_numpy_writes_a_tensor_s_value_as_text(write):
     W = leaf()
     assert write(W, precision=2) == write(W.data, precision=2)
+
+
+def test_axes_may_be_an_array():
+    t, axes = mg.Tensor(np.arange(6.0).reshape(1, 2, 3)), np.array([2, 0, 1])
+    for moved in (t.transpose(axes), t.transpose(*axes), t.transpose([2, 0, 1]), np.transpose(t, axes)):
+        assert np.array_equal(moved.data, t.data.transpose(2, 0, 1))
+    assert t.transpose().shape == t.transpose(None).shape == (3, 2, 1)
