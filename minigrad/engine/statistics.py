@@ -289,7 +289,7 @@ def _interp(
     i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(len(xp) - 2, 0))
     (x0, x1), (y0, y1) = ((getitem(p, i), getitem(p, np.minimum(i + 1, len(xp) - 1))) for p in (xp, fp))
     width = np.where(x1 == x0, 1, x1 - x0)  # of a single point, or of one given twice
-    y = y0 + (x - x0) * (y1 - y0) / width
+    y = np.where(x1 == x0, y1, y0 + (x - x0) * (y1 - y0) / width)
     y = np.where(x < xp[0], fp[0] if left is None or period else left, y)
     return np.where(x > xp[-1], fp[-1] if right is None or period else right, y)
 

@@ -237,6 +237,7 @@ ALONG_AN_AXIS = {
     "np.interp(0.7, KNOTS, x)": [(4,)],
     "np.interp([0.0, 3.0], KNOTS, x, left=-1.0, right=2.0)": [(4,)],
     "np.interp([0.0, 1.0, 2.0], [1.0], x)": [(1,)],
+    "np.interp([0.5, 1.0, 2.0], [0.0, 1.0, 1.0, 2.0, 2.0], x)": [(5,)],  # jumps inside and at the end
     "np.linspace(x, y, 5)": [(2,), ()],
     "np.linspace(x, y) + np.logspace(x, y)": [(), ()],
     "np.geomspace(np.exp(x), np.exp(y))": [(2,), (2,)],
