@@ -238,7 +238,7 @@ def test_a_cutoff_that_leaves_out_everything_has_the_derivative_0():
 
 @pytest.mark.parametrize("f", [np.linalg.pinv, lambda a: np.linalg.svd(a)[0]])
 def test_infinite_entries_are_refused_where_they_would_hang(f):
-    with pytest.raises(np.linalg.LinAlgError, match=r"linalg\.(pinv|svd) of an array of shape \(2, 2\)"):
+    with pytest.raises(np.linalg.LinAlgError, match=r"linalg\.(pinv|svd)"):
         f(mg.Tensor([[np.inf, 1.0], [1.0, 2.0]]))
 
 
