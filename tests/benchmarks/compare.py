@@ -28,9 +28,9 @@ import re
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
+import zipfile
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -284,11 +284,10 @@ def compare_commits(options):
                 yield row
 
     with tempfile.TemporaryDirectory() as then:
-        archive = subprocess.run(
-            ["git", "archive", options.against, "minigrad"], cwd=ROOT, capture_output=True, check=True
-        )
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(then, filter="data")
+        command = ["git", "archive", "--format=zip", options.against, "minigrad"]
+        archive = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+        with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
+            files.extractall(then)
         print_table([f"relative to {options.against}", "dtype", *names], rows())
     return "more than 3 % slower:\n" + "\n".join(slower) if slower else None
 
