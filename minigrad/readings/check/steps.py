@@ -327,7 +327,8 @@ class Homework:
         """
         epsilon = self.epsilon
         found = {x: _STEPS_ROUNDING * epsilon * size for x, size in self.sizes.items()}
-        return found | {x: _MARGIN * (largest(m) + epsilon * self.sizes[x]) for x, m in self._moved.items()}
+        sizes = {x: max(self.sizes[x], largest(self.answers[x])) for x in self._moved}  # what a slip gives rounds too
+        return found | {x: _MARGIN * (largest(m) + epsilon * sizes[x]) for x, m in self._moved.items()}
 
     @cached_property
     def _moved(self) -> dict[Tensor, Array]:
