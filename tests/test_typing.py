@@ -32,7 +32,10 @@ def checked(program, tool, folder):
     """What a type checker says of a program."""
     path = folder / "program.py"
     path.write_text(program)
-    command = {"mypy": ["mypy", "--strict", "--cache-dir", str(folder / "cache")], "pyright": ["pyright"]}[tool]
+    command = {
+        "mypy": ["mypy", "--strict", "--cache-dir", str(folder / "cache")],
+        "pyright": ["pyright", "--pythonpath", sys.executable],  # else it asks the first Python on PATH
+    }[tool]
     root = str(Path(__file__).parents[1])
     run = subprocess.run(
         [sys.executable, "-m", *command, str(path)],
