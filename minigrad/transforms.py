@@ -196,16 +196,16 @@ class _Call:
         found = walk(seeds, set(self.leaves), create_graph=recorded or create_graph, path=path)
         return _or_zeros(found, self.leaves, recorded)
 
-    def push(self, tangents: _Values, nodes: _Values) -> list[Value]:
-        """Return the tangents of nodes that were computed from the leaves, given those of the leaves, None for zeros.
-
-        Plain arrays among the nodes have the tangent 0.
-        """
-        given, recorded = self._given(tangents)
-        moved = {x: t for x, t in zip(self.leaves, given, strict=True) if t is not None}
+    def pusher(self, nodes: _Values) -> Function:
+        """Return a function from tangents of the leaves, None for zeros, to those of nodes; plain arrays have zeros."""
         roots = [y for y in nodes if isinstance(y, Tensor)]
         path = without_gaps(roots, on_path(roots, self.leaves if self.recorded else None))
-        return _or_zeros(push(moved, path, recorded), nodes, recorded)
+
+        def pushed(tangents: _Values) -> list[Value]:
+            given, recorded = self._given(tangents)
+            return _or_zeros(push(dict(zip(self.leaves, given, strict=True)), path, recorded), nodes, recorded)
+
+        return pushed
 
     def _given(self, arrays: _Values) -> tuple[_Values, bool]:
         """Return cotangents or tangents as walks take them, and whether answers are Tensors."""
@@ -395,7 +395,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     """
     call = _Call("jvp", f, primals, range(len(primals)), has_aux)
     directions = call.matched(call.structure, call.leaves, tuple(tangents), "primals", "tangents")
-    derivatives = owned(call.push(directions, call.results))
+    derivatives = owned(call.pusher(call.results)(directions))
     return call.with_aux(call.value(), trees.unflatten(call.structure_of_result, derivatives))
 
 
@@ -475,9 +475,10 @@ def _by_rows(call: _Call) -> list[list[Value]]:
 
 def _by_columns(call: _Call) -> list[list[Value]]:
     """Return the derivatives of each result by each leaf, with one forward walk for each entry of the leaves."""
+    pushed = call.pusher(call.results)
     blocks: list[list[Value]] = [[] for _ in call.results]
     for i, x in enumerate(call.leaves):
-        columns = [call.push(_only(i, e, call.leaves), call.results) for e in _basis(x)]
+        columns = [pushed(_only(i, e, call.leaves)) for e in _basis(x)]
         for k, y in enumerate(call.results):
             blocks[k].append(_stacked([column[k] for column in columns], -1, y, x))
     return blocks
@@ -546,4 +547,4 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Value
     call = _Call("hvp", f, primals, range(len(primals)), False)
     gradient = call.pull([_one(call.scalar())], create_graph=True)
     directions = call.matched(call.structure, call.leaves, tuple(tangents), "primals", "tangents")
-    return call.gradients(call.push(directions, gradient))
+    return call.gradients(call.pusher(gradient)(directions))

@@ -33,7 +33,7 @@ def push(tangents: Mapping[N, Value], path: list[N], create_graph: bool = False)
     Parameters
     ----------
     tangents : mapping of Node to array
-        Of the shape and dtype of each node; other leaves stay where they are.
+        Of the shape and dtype of each node, None for zeros; other leaves stay where they are.
     path : list of Node
         What ``on_path`` of the nodes that are asked for returns; other nodes are not visited.
     create_graph : bool
