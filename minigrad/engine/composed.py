@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Value
+from .arrays import INTEGERS, Value
 from .axes import slab
 from .primitives import array, concatenate, einsum, stack
 from .rules import Function, Rule, define
@@ -48,7 +48,7 @@ def _stack(arrays: Value, axis: int = 0, dtype: object = None) -> Value:
 
 def split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
     """``np.split``."""
-    if isinstance(indices_or_sections, int | np.integer) and a.shape[axis] % indices_or_sections:
+    if isinstance(indices_or_sections, INTEGERS) and a.shape[axis] % indices_or_sections:
         raise ValueError(
             f"np.split: axis {axis} of shape {a.shape} has no {indices_or_sections} equal parts; "
             f"np.array_split takes unequal ones"
@@ -58,7 +58,7 @@ def split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
 
 def array_split(a: Value, indices_or_sections: Value, axis: int = 0) -> list[Value]:
     """``np.array_split``."""
-    if isinstance(indices_or_sections, int | np.integer):
+    if isinstance(indices_or_sections, INTEGERS):
         size, larger = divmod(a.shape[axis], int(indices_or_sections))
         edges = [i * size + min(i, larger) for i in range(int(indices_or_sections) + 1)]
     else:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Axis, Value
+from .arrays import INTEGERS, Axis, Value
 from .axes import count, from_rows, in_rows, inverse, kept_shape, slab
 from .primitives import (
     cast,
@@ -408,9 +408,9 @@ def _matmul_right(g: Value, y: Value, a: Value, b: Value) -> Value:
 
 def _contracted(a: Value, b: Value, axes: Value) -> tuple[list[int], list[int]]:
     """Return the axes of ``a`` and of ``b`` that a tensordot sums over, counted from 0."""
-    if isinstance(axes, int | np.integer):
+    if isinstance(axes, INTEGERS):
         return list(range(a.ndim - axes, a.ndim)), list(range(axes))
-    of_a, of_b = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
+    of_a, of_b = ([axis] if isinstance(axis, INTEGERS) else list(axis) for axis in axes)
     return [i % a.ndim for i in of_a], [i % b.ndim for i in of_b]
 
 
